@@ -1,0 +1,348 @@
+//! One SQLite file: opening it safely, bringing its schema up to date, a pool of readers and one writer thread. Readers see the
+//! last committed state and are never held up by the writer (WAL). Knows no table by name.
+
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_channel::{Receiver, Sender};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::error::Kind;
+
+/// How long a statement waits for another process's transaction.
+const BUSY: Duration = Duration::from_secs(30);
+/// Idle connections that are kept for the next reader.
+const IDLE_READERS: usize = 4;
+/// Transactions that may wait for the writer.
+const QUEUED_WRITES: usize = 8;
+
+/// What makes a file ours: its number in the SQLite header and its migrations, in order. Migrations are only ever appended.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema {
+    /// The `application_id` in the file's header.
+    pub application_id: i32,
+    /// SQL scripts; the n-th leads from version n-1 to n.
+    pub migrations: &'static [&'static str],
+}
+
+impl Schema {
+    fn version(&self) -> i32 {
+        i32::try_from(self.migrations.len()).unwrap_or(i32::MAX)
+    }
+}
+
+type Write = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// An open database. Dropping it waits for the writer.
+#[derive(Debug)]
+pub struct Database {
+    path: PathBuf,
+    schema: Schema,
+    idle: Mutex<Vec<Connection>>,
+    writer: OnceLock<Writer>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    jobs: Sender<Write>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs.close();
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        if let Some(thread) = thread {
+            // Every job catches its own panic.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Database {
+    /// Opens the file at `path`, making it (mode 0600) and its folder (0700) if need be, and migrates it.
+    ///
+    /// # Errors
+    /// [`Kind::CacheNewer`] if a newer version wrote it (the file is left untouched), [`Kind::Cache`] otherwise;
+    /// [`is_damaged`] tells a broken file.
+    pub fn open(path: &Path, schema: Schema) -> anyhow::Result<Self> {
+        if let Some(folder) = path.parent() {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(|cause| Kind::Cache.wrap(cause, format!("making the cache folder {}", folder.display())))?;
+        }
+        refuse_newer(header_version(path)?, schema, path)?;
+        // SQLite makes its journals with the mode of the main file.
+        fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|cause| Kind::Cache.wrap(cause, format!("opening the cache {}", path.display())))?;
+        let database = Self { path: path.to_owned(), schema, idle: Mutex::default(), writer: OnceLock::new() };
+        let connection = database.connect()?;
+        database.keep(connection);
+        Ok(database)
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn connect(&self) -> anyhow::Result<Connection> {
+        let open = || -> anyhow::Result<Connection> {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mut connection = Connection::open_with_flags(&self.path, flags)?;
+            connection.busy_timeout(BUSY)?;
+            let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            refuse_newer(version, self.schema, &self.path)?;
+            if version < self.schema.version() {
+                migrate(&mut connection, self.schema, &self.path)?;
+            }
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            connection.pragma_update(None, "foreign_keys", true)?;
+            connection.pragma_update(None, "trusted_schema", false)?;
+            Ok(connection)
+        };
+        open().map_err(|cause| match crate::error::kind_of(&cause) {
+            Kind::CacheNewer => cause,
+            _ => Kind::Cache.wrap(cause, format!("opening the cache {}", self.path.display())),
+        })
+    }
+
+    fn keep(&self, connection: Connection) {
+        if let Ok(mut idle) = self.idle.lock()
+            && idle.len() < IDLE_READERS
+        {
+            idle.push(connection);
+        }
+    }
+
+    /// Runs `query` in one read transaction: everything in it sees the same state. Blocks; call it on a worker.
+    ///
+    /// # Errors
+    /// Those of `query` and of opening a connection.
+    pub fn read<T>(&self, query: impl FnOnce(&Connection) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
+        let mut connection = idle.map_or_else(|| self.connect(), Ok)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+        let answer = query(&transaction);
+        drop(transaction);
+        self.keep(connection);
+        answer
+    }
+
+    /// Runs `change` as one transaction on the writer thread. It is committed only if `change` succeeds and somebody still waits:
+    /// an error, a panic and a dropped future roll it back.
+    ///
+    /// # Errors
+    /// Those of `change`, and of the database.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let (answer, answered) = async_channel::bounded(1);
+        let job: Write = Box::new(move |connection| {
+            let outcome = in_transaction(connection, change, || answer.is_closed());
+            let _ = answer.try_send(outcome);
+        });
+        self.writer()?.jobs.send(job).await.map_err(|_| Kind::Cache.error("the cache's writer has ended"))?;
+        answered.recv().await.unwrap_or_else(|_| Err(Kind::Cache.error("the cache's writer has ended")))
+    }
+
+    fn writer(&self) -> anyhow::Result<&Writer> {
+        if let Some(writer) = self.writer.get() {
+            return Ok(writer);
+        }
+        let mut connection = self.connect()?;
+        let (jobs, queue) = async_channel::bounded::<Write>(QUEUED_WRITES);
+        let work = move || serve(&mut connection, &queue);
+        let thread = std::thread::Builder::new().name("cache-writer".into()).spawn(work)?;
+        // Another thread may have been first; then this writer ends as its channel closes.
+        Ok(self.writer.get_or_init(|| Writer { jobs, thread: Mutex::new(Some(thread)) }))
+    }
+}
+
+fn serve(connection: &mut Connection, queue: &Receiver<Write>) {
+    while let Ok(job) = queue.recv_blocking() {
+        job(connection);
+    }
+}
+
+fn in_transaction<T>(
+    connection: &mut Connection,
+    change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T>,
+    abandoned: impl Fn() -> bool,
+) -> anyhow::Result<T> {
+    if abandoned() {
+        return Err(Kind::Cancelled.error("nobody waits for this transaction"));
+    }
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|cause| Kind::Cache.wrap(cause, "beginning a transaction on the cache"))?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| change(&transaction)))
+        .unwrap_or_else(|_| Err(Kind::Internal.error("a transaction on the cache panicked")));
+    // Dropping a transaction rolls it back.
+    let value = outcome?;
+    if abandoned() {
+        return Err(Kind::Cancelled.error("nobody waits for this transaction"));
+    }
+    transaction.commit().map_err(|cause| Kind::Cache.wrap(cause, "committing to the cache"))?;
+    Ok(value)
+}
+
+/// Reads the version from the file's header (SQLite file format, offset 60) without opening it as a database, since merely
+/// opening one could write to it. 0 if the file is absent, empty or no database.
+fn header_version(path: &Path) -> anyhow::Result<i32> {
+    let mut header = [0; 100];
+    match fs::File::open(path).and_then(|mut file| file.read_exact(&mut header)) {
+        Ok(()) if !header.starts_with(b"SQLite format 3\0") => Ok(0),
+        Ok(()) => Ok(i32::from_be_bytes([header[60], header[61], header[62], header[63]])),
+        Err(cause) if matches!(cause.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof) => Ok(0),
+        Err(cause) => Err(Kind::Cache.wrap(cause, format!("reading the cache {}", path.display()))),
+    }
+}
+
+fn refuse_newer(version: i32, schema: Schema, path: &Path) -> anyhow::Result<()> {
+    if version <= schema.version() {
+        return Ok(());
+    }
+    Err(Kind::CacheNewer.hinted(
+        format!("the cache {} has version {version}, this program knows {}", path.display(), schema.version()),
+        "update git-bhfuil, or let GIT_BHFUIL_CACHE name another folder",
+    ))
+}
+
+fn migrate(connection: &mut Connection, schema: Schema, path: &Path) -> anyhow::Result<()> {
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    anyhow::ensure!(mode == "wal" || mode == "memory", "SQLite can't keep a write-ahead log there (it says {mode})");
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have migrated while this one waited.
+    let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    refuse_newer(version, schema, path)?;
+    let done = usize::try_from(version).context("a negative schema version")?;
+    for (number, script) in schema.migrations.iter().enumerate().skip(done) {
+        transaction.execute_batch(script).with_context(|| format!("migrating to version {}", number + 1))?;
+    }
+    transaction.pragma_update(None, "application_id", schema.application_id)?;
+    transaction.pragma_update(None, "user_version", schema.version())?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Whether `error` says that the file is not a sound database.
+#[must_use]
+pub fn is_damaged(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<crate::graph::Damaged>().is_some()
+            || matches!(
+                cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: Schema = Schema { application_id: 7, migrations: &["CREATE TABLE t (x INTEGER UNIQUE)"] };
+
+    fn open(folder: &Path) -> Database {
+        Database::open(&folder.join("sub/t.db"), SCHEMA).expect("opens")
+    }
+
+    fn count(database: &Database) -> i64 {
+        database.read(|reader| Ok(reader.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?)).expect("reads")
+    }
+
+    #[test]
+    fn an_error_a_panic_and_a_dropped_future_roll_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = open(folder.path());
+        let insert = |transaction: &Transaction<'_>, x: i64| transaction.execute("INSERT INTO t VALUES (?1)", [x]);
+        smol::block_on(async {
+            database.write(move |t| Ok(insert(t, 1)?)).await.expect("commits");
+            let failed = database.write(move |t| -> anyhow::Result<()> {
+                insert(t, 2)?;
+                anyhow::bail!("no")
+            });
+            assert!(failed.await.is_err());
+            let panicked = database.write(move |t| -> anyhow::Result<()> {
+                insert(t, 3)?;
+                panic!("no")
+            });
+            assert!(panicked.await.is_err());
+            let (entered, enter) = async_channel::bounded::<()>(1);
+            let (release, released) = async_channel::bounded::<()>(1);
+            let dropped = database.write(move |t| {
+                insert(t, 4)?;
+                let _ = entered.send_blocking(());
+                let _ = released.recv_blocking();
+                Ok(())
+            });
+            smol::future::or(async { dropped.await.map(|()| ()).unwrap_or_default() }, async {
+                let _ = enter.recv().await;
+            })
+            .await;
+            release.send(()).await.expect("the job waits");
+            database.write(|_| Ok(())).await.expect("the writer lives on");
+        });
+        assert_eq!(count(&database), 1);
+    }
+
+    #[test]
+    fn readers_are_not_held_up_by_the_writer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = open(folder.path());
+        smol::block_on(database.write(|transaction| {
+            transaction.execute("INSERT INTO t VALUES (1)", [])?;
+            let other = Database::open(&transaction.path().map(PathBuf::from).expect("a file"), SCHEMA)?;
+            assert_eq!(count(&other), 0, "the old state, at once");
+            Ok(())
+        }))
+        .expect("commits");
+        assert_eq!(count(&database), 1);
+    }
+
+    #[test]
+    fn a_newer_file_is_refused_untouched() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = open(folder.path()).path().to_owned();
+        Connection::open(&path).expect("opens").pragma_update(None, "user_version", 99).expect("sets");
+        let before = fs::read(&path).expect("reads");
+        let refused = Database::open(&path, SCHEMA).expect_err("newer");
+        assert_eq!(crate::error::kind_of(&refused), Kind::CacheNewer);
+        assert_eq!(fs::read(&path).expect("reads"), before);
+        let siblings = fs::read_dir(path.parent().expect("a folder")).expect("lists").count();
+        assert_eq!(siblings, 1, "no journal was left beside it");
+    }
+
+    #[test]
+    fn files_are_the_owners_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = open(folder.path()).path().to_owned();
+        let mode = |path: &Path| fs::metadata(path).expect("is there").permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().expect("a folder"))), (0o600, 0o700));
+    }
+
+    #[test]
+    fn a_broken_file_is_told_from_a_missing_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("t.db");
+        fs::write(&path, vec![b'x'; 5000]).expect("writes");
+        assert!(is_damaged(&Database::open(&path, SCHEMA).expect_err("no database")));
+    }
+}

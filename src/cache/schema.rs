@@ -1,0 +1,54 @@
+//! The tables of a repository's cache. Each script leads one version further; a script that was released is never edited, a new
+//! one is appended, and a test opens a database of every older version.
+
+use super::database::Schema;
+
+/// Marks a file as a repository's cache: "bhfl" in the header's `application_id`.
+const APPLICATION_ID: i32 = 0x6268_666c;
+
+/// A repository's cache.
+pub(super) const REPOSITORY: Schema = Schema { application_id: APPLICATION_ID, migrations: &[V1] };
+
+/// Ids are 20 or 32 bytes, refnames raw bytes, times seconds since 1970 (signed, 64 bits). The graph is kept as arrays in a few
+/// rows and not as a row for each commit: 88,000 commits are read in 2 ms and written in 10, and a commit costs 40 bytes.
+const V1: &str = "
+-- The repository that this file is about, and what bent its history when the graph was made (0: nothing).
+CREATE TABLE repository (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  common_dir BLOB NOT NULL,
+  object_format TEXT NOT NULL CHECK (object_format IN ('sha1', 'sha256')),
+  overlay INTEGER NOT NULL
+);
+-- The commit graph in batches, see graph.rs: parents before children, only appended to.
+CREATE TABLE segment (
+  first INTEGER PRIMARY KEY CHECK (first >= 0),
+  count INTEGER NOT NULL CHECK (count > 0),
+  ids BLOB NOT NULL,
+  times BLOB NOT NULL,
+  edges BLOB NOT NULL,
+  parents BLOB NOT NULL,
+  by_id BLOB NOT NULL
+);
+-- The usual refs as they stood at the last complete pass. `digest` tells at one look whether any has moved.
+CREATE TABLE snapshot (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  digest INTEGER NOT NULL,
+  taken_at INTEGER NOT NULL
+);
+CREATE TABLE ref (
+  name BLOB PRIMARY KEY,
+  id BLOB NOT NULL,
+  commit_id BLOB
+) WITHOUT ROWID;
+-- States of the refs that a stream ended with. `tips` are the commits behind them, ids one after another.
+CREATE TABLE cursor (
+  token TEXT PRIMARY KEY,
+  tips BLOB NOT NULL,
+  used_at INTEGER NOT NULL
+) WITHOUT ROWID;
+-- Who follows the stream under a name, and how far they have come.
+CREATE TABLE consumer (
+  name TEXT PRIMARY KEY,
+  token TEXT NOT NULL REFERENCES cursor (token)
+) WITHOUT ROWID;
+";

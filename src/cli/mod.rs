@@ -1,0 +1,152 @@
+//! What can be typed: commands, options, their help, and how a command line is read.
+//!
+//! Owns argh's structs and [`parse`]; man pages and completions are made from the same structs, so they can't drift.
+//! Refuses behaviour: nothing is printed here, nothing ends the process, and no path or revision is looked at.
+
+pub mod argv;
+pub mod scan;
+pub mod schema;
+mod suggest;
+
+use std::{ffi::OsString, fmt, path::PathBuf};
+
+use argh::{ArgsInfo, EarlyExit, FromArgs};
+
+use self::argv::{Argv, RawArg};
+pub use self::{scan::ScanArgs, schema::SchemaArgs};
+
+/// The words by which the program is called, as help and usage lines show them.
+const PROGRAM: [&str; 2] = ["git", "bhfuil"];
+
+/// Finds where a change is: in which branches, tags and releases, under its own id or picked, and where it is missing.
+#[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
+#[argh(help_triggers("-h", "--help"), usage = "[-C <path>] [--version] <command> [<args>]")]
+#[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
+pub struct GitBhfuil {
+    /// run as if started in <path>; several are joined as git does
+    #[argh(option, short = 'C', arg_name = "path")]
+    pub directory: Vec<RawArg>,
+    /// print the version
+    #[argh(switch)]
+    pub version: bool,
+    /// the command
+    #[argh(subcommand)]
+    pub command: Option<Subcommand>,
+}
+
+/// The commands, each with its arguments.
+#[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
+#[argh(subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
+pub enum Subcommand {
+    /// Streams commits and refs.
+    Scan(ScanArgs),
+    /// Prints the JSON Schema of the stream.
+    Schema(SchemaArgs),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
+pub enum Command {
+    /// Print the version; whatever else was asked is ignored, as git does.
+    Version,
+    /// `scan`.
+    Scan(ScanArgs),
+    /// `schema`.
+    Schema(SchemaArgs),
+}
+
+/// A command line that was understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invocation {
+    /// Where to run: the `-C` options joined; `None` for the current directory.
+    pub dir: Option<PathBuf>,
+    /// What to do.
+    pub command: Command,
+    /// What followed `--`, byte for byte; `None` without `--`, which is not the same as an empty list.
+    pub paths: Option<Vec<OsString>>,
+}
+
+/// Why there is nothing to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// Help was asked for: this text, newline included, belongs on stdout.
+    Help(String),
+    /// The command line can't be understood.
+    Usage(UsageError),
+}
+
+/// A command line that can't be understood: exit code 129, and both lines on stderr.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageError {
+    /// What is wrong, without `fatal:` and without a newline; bytes that aren't UTF-8 are replaced.
+    pub message: String,
+    /// The usage line of the command in question, `Usage: ` and no newline.
+    pub usage: String,
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// Reads a command line; `args` come without the name of the program.
+///
+/// # Errors
+/// [`Exit::Help`] for `-h`, `--help` and the command `help`; [`Exit::Usage`] for what can't be understood.
+pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
+    let plain = argv::normalise(&GitBhfuil::get_args_info(), args)
+        .map_err(|refusal| usage_error(refusal.command.as_deref(), refusal.message))?;
+    let Argv { words, command, help, paths } = plain;
+    if help {
+        return Err(Exit::Help(help_text(command.as_deref())));
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let parsed = GitBhfuil::from_args(&PROGRAM, &words).map_err(|exit| early_exit(command.as_deref(), exit))?;
+    let command = match parsed.command {
+        _ if parsed.version => Command::Version,
+        Some(Subcommand::Scan(args)) => Command::Scan(args),
+        Some(Subcommand::Schema(_)) if paths.as_ref().is_some_and(|paths| !paths.is_empty()) => {
+            return Err(usage_error(Some("schema"), "'schema' takes no paths".to_owned()));
+        }
+        Some(Subcommand::Schema(args)) => Command::Schema(args),
+        None => return Err(usage_error(None, "a command is missing".to_owned())),
+    };
+    Ok(Invocation { dir: joined(&parsed.directory), command, paths })
+}
+
+/// The directories one after another, an absolute one starting anew and an empty one changing nothing (git(1), `-C`).
+fn joined(directories: &[RawArg]) -> Option<PathBuf> {
+    let mut named = directories.iter().map(|it| &it.0).filter(|it| !it.is_empty());
+    let first = PathBuf::from(named.next()?);
+    Some(named.fold(first, |path, next| path.join(next)))
+}
+
+fn early_exit(command: Option<&str>, exit: EarlyExit) -> Exit {
+    if exit.status.is_ok() {
+        return Exit::Help(exit.output);
+    }
+    let shown = argv::shown(exit.output.trim_end());
+    let mut letters = shown.chars();
+    let message = letters.next().map(|first| first.to_lowercase().chain(letters).collect());
+    usage_error(command, message.unwrap_or_default())
+}
+
+fn usage_error(command: Option<&str>, message: String) -> Exit {
+    let help = help_text(command);
+    let usage = help.lines().next().unwrap_or_default().trim_end().to_owned();
+    Exit::Usage(UsageError { message, usage })
+}
+
+/// The help of `command`, or of the program.
+fn help_text(command: Option<&str>) -> String {
+    let words: Vec<&str> = command.into_iter().chain(["--help"]).collect();
+    GitBhfuil::from_args(&PROGRAM, &words).err().map(|exit| exit.output).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

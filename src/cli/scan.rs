@@ -1,0 +1,125 @@
+//! `scan`: which commits and refs, which facts of them, and in what form.
+//!
+//! Owns the options and their values' syntax. Refuses their meaning: revisions, dates, globs and regular expressions are
+//! passed on as typed.
+
+use std::{num::NonZeroUsize, str::FromStr};
+
+use argh::{ArgsInfo, FromArgs};
+
+use super::argv::{RawArg, TextArg};
+
+/// Stream the commits of a revision range, newest first, with the facts read from each. Without a range: what the refs
+/// chosen by --refs reach, by default all branches and tags. What follows -- limits to commits that touch these paths.
+#[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
+#[argh(
+    subcommand,
+    name = "scan",
+    help_triggers("-h", "--help"),
+    usage = "[<options>] [<revision-range>...] [-- <path>...]"
+)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+#[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
+pub struct ScanArgs {
+    /// revisions and ranges as in git log: main, v1..v2, ^old
+    #[argh(positional, arg_name = "revision-range")]
+    pub revisions: Vec<RawArg>,
+    /// start from the refs that match <glob>; may be repeated
+    #[argh(option, arg_name = "glob")]
+    pub refs: Vec<RawArg>,
+    /// only commits more recent than <date>
+    #[argh(option, arg_name = "date")]
+    pub since: Option<TextArg>,
+    /// only commits older than <date>
+    #[argh(option, arg_name = "date")]
+    pub until: Option<TextArg>,
+    /// only commits whose author matches <regex>; may be repeated, one must match
+    #[argh(option, arg_name = "regex")]
+    pub author: Vec<RawArg>,
+    /// only commits whose message matches <regex>; may be repeated, one must match
+    #[argh(option, arg_name = "regex")]
+    pub grep: Vec<RawArg>,
+    /// at most <n> commits, also written -<n>; negative for no limit
+    #[argh(option, short = 'n', arg_name = "n", from_str_fn(max_count))]
+    pub max_count: Option<i64>,
+    /// oldest first
+    #[argh(switch)]
+    pub reverse: bool,
+    /// no commits, only repositories and refs
+    #[argh(switch)]
+    pub no_commits: bool,
+    /// read further revisions from standard input, one a line
+    #[argh(switch)]
+    pub stdin: bool,
+    /// revisions on standard input end with NUL instead of a newline
+    #[argh(switch, short = 'z')]
+    pub null: bool,
+    /// read commits on <n> threads
+    #[argh(option, arg_name = "n", from_str_fn(threads))]
+    pub threads: Option<NonZeroUsize>,
+    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    #[argh(option, arg_name = "format", default = "Format::Auto")]
+    pub format: Format,
+    /// show progress on standard error, terminal or not
+    #[argh(switch)]
+    pub progress: bool,
+    /// never show progress
+    #[argh(switch)]
+    pub no_progress: bool,
+    /// say nothing but errors on standard error
+    #[argh(switch, short = 'q')]
+    pub quiet: bool,
+    /// say more on standard error; may be repeated
+    #[argh(switch, short = 'v')]
+    pub verbose: u8,
+    /// only what came since the scan that ended with <cursor>
+    #[argh(option, arg_name = "cursor")]
+    pub after: Option<TextArg>,
+    /// only what came since the last scan under this <name>
+    #[argh(option, arg_name = "name")]
+    pub new: Option<TextArg>,
+    /// with the changed paths
+    #[argh(switch)]
+    pub paths: bool,
+    /// with names and addresses by the mailmap
+    #[argh(switch)]
+    pub mailmap: bool,
+    /// with the refs
+    #[argh(switch)]
+    pub show_refs: bool,
+    /// with patch ids, as git patch-id --stable has them
+    #[argh(switch)]
+    pub patch_id: bool,
+}
+
+/// The form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `Human` on a terminal, otherwise `Jsonl`.
+    Auto,
+    /// JSON Lines.
+    Jsonl,
+    /// For people.
+    Human,
+}
+
+impl FromStr for Format {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "jsonl" => Ok(Self::Jsonl),
+            "human" => Ok(Self::Human),
+            _ => Err("expected auto, jsonl or human"),
+        }
+    }
+}
+
+fn max_count(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| "expected a whole number".to_owned())
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a whole number from 1 upwards".to_owned())
+}

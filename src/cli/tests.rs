@@ -1,0 +1,219 @@
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+use super::{argv::TextArg, scan::Format, *};
+
+fn parse_bytes(args: &[&[u8]]) -> Result<Invocation, Exit> {
+    parse(args.iter().map(|arg| OsStr::from_bytes(arg).to_owned()))
+}
+
+fn parse_line(line: &str) -> Result<Invocation, Exit> {
+    parse(line.split_whitespace().map(OsString::from))
+}
+
+fn scan(line: &str) -> ScanArgs {
+    match parse_line(line) {
+        Ok(Invocation { command: Command::Scan(args), .. }) => args,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn refusal(line: &str) -> UsageError {
+    match parse_line(line) {
+        Err(Exit::Usage(error)) => error,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn raw(words: &[&str]) -> Vec<RawArg> {
+    words.iter().map(|word| RawArg(word.into())).collect()
+}
+
+#[test]
+fn different_spellings_mean_the_same() {
+    for (plain, others) in [
+        ("scan --max-count 5", &["scan --max-count=5", "scan -n 5", "scan -n5", "scan -5", "scan --max=5"][..]),
+        ("scan --max-count 12", &["scan -12", "scan -n1 -12", "scan -3 -n 4 --max-count=12"]),
+        ("scan --max-count -1", &["scan -n -1", "scan -n-1", "scan --max-count=-1"]),
+        ("scan --reverse", &["scan --rev", "scan --reverse --reverse", "scan --no-rev --reverse"]),
+        ("scan", &["scan --reverse --no-reverse", "scan --no-commits --commits", "scan -q --no-quiet"]),
+        ("scan --quiet --verbose", &["scan -q -v", "scan -qv", "scan -vq"]),
+        ("scan --verbose --verbose", &["scan -vv", "scan -v -v", "scan -v --verb"]),
+        ("scan --verbose", &["scan -vv --no-verbose -v"]),
+        ("scan --quiet --max-count 5", &["scan -qn5", "scan -qn 5"]),
+        ("scan --progress", &["scan --no-progress --progress", "scan --no-progress --prog"]),
+        ("scan --no-progress", &["scan --progress --no-progress", "scan --no-pr"]),
+        ("scan --no-commits", &["scan --no-co"]),
+        ("scan --grep a --grep b=c", &["scan --grep=a --grep=b=c"]),
+        ("scan --since x", &["scan --since=w --since=x", "scan --since=x"]),
+        ("scan --reverse main", &["scan main --reverse"]),
+        ("scan --null --stdin", &["scan --stdin -z", "scan -z --stdin"]),
+    ] {
+        for other in others {
+            assert_eq!(parse_line(other), parse_line(plain), "{other}");
+        }
+        assert!(parse_line(plain).is_ok(), "{plain}");
+    }
+}
+
+#[test]
+fn every_option_arrives() {
+    let args = scan(
+        "scan a ^b --refs r --refs s --since 1 --until 2 --author A --author B --grep g -n 7 --reverse --no-commits \
+         --stdin -z --threads 2 --format jsonl --progress -q -vvv --after c --new n --paths --mailmap --show-refs \
+         --patch-id",
+    );
+    let text = |text: &str| Some(TextArg(text.to_owned()));
+    let expected = ScanArgs {
+        revisions: raw(&["a", "^b"]),
+        refs: raw(&["r", "s"]),
+        since: text("1"),
+        until: text("2"),
+        author: raw(&["A", "B"]),
+        grep: raw(&["g"]),
+        max_count: Some(7),
+        reverse: true,
+        no_commits: true,
+        stdin: true,
+        null: true,
+        threads: std::num::NonZeroUsize::new(2),
+        format: Format::Jsonl,
+        progress: true,
+        no_progress: false,
+        quiet: true,
+        verbose: 3,
+        after: text("c"),
+        new: text("n"),
+        paths: true,
+        mailmap: true,
+        show_refs: true,
+        patch_id: true,
+    };
+    assert_eq!(args, expected);
+    assert_eq!(scan("scan").format, Format::Auto);
+}
+
+#[test]
+fn bytes_that_are_not_utf8_survive() {
+    for word in [&b"\xff"[..], b"a\xffb", b"\xc3", b"\xc3\xa9\xa9", b"\xff\xfe", "é\u{fffd}".as_bytes()] {
+        let expected = vec![RawArg(OsStr::from_bytes(word).to_owned())];
+        let joined = [b"--grep=", word].concat();
+        for args in [&[b"scan", word][..], &[b"scan", b"--grep", word], &[b"scan", &joined]] {
+            let Ok(Invocation { command: Command::Scan(args), .. }) = parse_bytes(args) else {
+                panic!("{word:?}");
+            };
+            assert!(args.revisions == expected || args.grep == expected, "{word:?}");
+        }
+        let after = parse_bytes(&[b"-C", word, b"scan", b"--", word]).expect("understood");
+        assert_eq!(after.paths, Some(vec![expected[0].0.clone()]));
+        assert_eq!(after.dir, Some(PathBuf::from(&expected[0].0)));
+    }
+}
+
+#[test]
+fn text_options_and_messages_with_other_bytes_stay_readable() {
+    for (args, expected) in [
+        (&[&b"scan"[..], b"--since=\xff"][..], "with value '\u{fffd}': expected UTF-8"),
+        (&[b"scan", b"--\xff"], "unknown option '--\u{fffd}'"),
+        (&[b"scan", b"-\xff"], "unknown option '-\u{fffd}'"),
+        (&[b"\xff"], "'\u{fffd}' is not a command"),
+        (&[b"scan", b"-n\xff"], "with value '\u{fffd}': expected a whole number"),
+    ] {
+        let Err(Exit::Usage(error)) = parse_bytes(args) else { panic!("{args:?}") };
+        assert!(error.message.contains(expected), "{}", error.message);
+    }
+}
+
+#[test]
+fn everything_after_two_dashes_is_a_path() {
+    for (line, revisions, paths) in [
+        ("scan", &[][..], None),
+        ("scan --", &[], Some(&[][..])),
+        ("scan a -- b", &["a"], Some(&["b"])),
+        ("scan -- -n --help -- x", &[], Some(&["-n", "--help", "--", "x"])),
+        ("scan help -", &["help", "-"], None),
+        ("scan --grep help help", &["help"], None),
+    ] {
+        let invocation = parse_line(line).expect(line);
+        let paths = paths.map(|paths| paths.iter().map(OsString::from).collect());
+        assert_eq!(invocation.paths, paths, "{line}");
+        assert_eq!(scan(line).revisions, raw(revisions), "{line}");
+    }
+}
+
+#[test]
+fn directories_join_as_in_git() {
+    for (line, expected) in [
+        ("scan", None),
+        ("-C a scan", Some("a")),
+        ("-Ca scan", Some("a")),
+        ("-C a -C b scan", Some("a/b")),
+        ("-C a -C /b -C c scan", Some("/b/c")),
+    ] {
+        assert_eq!(parse_line(line).expect(line).dir, expected.map(PathBuf::from), "{line}");
+    }
+    let empty = parse_bytes(&[b"-C", b"a", b"-C", b"", b"scan"]).expect("understood");
+    assert_eq!(empty.dir, Some(PathBuf::from("a")));
+}
+
+#[test]
+fn mistakes_are_named() {
+    for (line, message) in [
+        ("", "a command is missing"),
+        ("-- scan", "a command is missing"),
+        ("sacn", "'sacn' is not a command; did you mean 'scan'?"),
+        ("frobnicate", "'frobnicate' is not a command"),
+        ("--verison", "unknown option '--verison'; did you mean '--version'?"),
+        ("scan --revrse", "unknown option '--revrse'; did you mean '--reverse'?"),
+        ("scan --frobnicate=1", "unknown option '--frobnicate'"),
+        ("scan -x", "unknown option '-x'"),
+        ("scan -qx", "unknown option '-qx'"),
+        ("scan -reverse", "unknown option '-reverse'; did you mean '--reverse'?"),
+        ("scan --re", "option '--re' is ambiguous: --refs, --reverse"),
+        ("scan --reverse=1", "option '--reverse' takes no value"),
+        ("scan --no-reverse=1", "option '--no-reverse' takes no value"),
+        ("scan -n", "option '-n' needs a value"),
+        ("scan --grep", "option '--grep' needs a value"),
+        ("scan --grep -- x", "option '--grep' needs a value"),
+        ("scan --no-grep", "unknown option '--no-grep'"),
+        ("scan -n abc", "error parsing option '--max-count' with value 'abc': expected a whole number"),
+        ("scan --threads 0", "error parsing option '--threads' with value '0': expected a whole number from 1 upwards"),
+        ("scan --format=xml", "error parsing option '--format' with value 'xml': expected auto, jsonl or human"),
+        ("schema x", "'schema' takes no arguments, not 'x'"),
+        ("schema -- x", "'schema' takes no paths"),
+    ] {
+        let error = refusal(line);
+        assert_eq!(error.message, message, "{line}");
+        let command = ["scan", "schema"].into_iter().find(|it| line.split(' ').next() == Some(it));
+        let usage = command.map_or("Usage: git bhfuil [-C".to_owned(), |it| format!("Usage: git bhfuil {it}"));
+        assert!(error.usage.starts_with(&usage), "{line}: {}", error.usage);
+        assert!(!error.usage.contains('\n'));
+    }
+}
+
+#[test]
+fn help_is_a_text_of_the_right_command() {
+    for (line, usage) in [
+        ("-h", "Usage: git bhfuil [-C <path>]"),
+        ("--help", "Usage: git bhfuil [-C <path>]"),
+        ("help", "Usage: git bhfuil [-C <path>]"),
+        ("help scan", "Usage: git bhfuil scan [<options>]"),
+        ("--help scan", "Usage: git bhfuil scan [<options>]"),
+        ("scan -h", "Usage: git bhfuil scan [<options>]"),
+        ("scan --help", "Usage: git bhfuil scan [<options>]"),
+        ("scan a -n 1 --he", "Usage: git bhfuil scan [<options>]"),
+        ("scan -n abc -qh", "Usage: git bhfuil scan [<options>]"),
+        ("schema -h", "Usage: git bhfuil schema"),
+    ] {
+        let Err(Exit::Help(text)) = parse_line(line) else { panic!("{line}: {:?}", parse_line(line)) };
+        assert!(text.starts_with(usage), "{line}: {text}");
+        assert!(text.ends_with('\n'), "{line}");
+    }
+}
+
+#[test]
+fn version_needs_no_command() {
+    for line in ["--version", "--vers", "--version scan"] {
+        assert_eq!(parse_line(line).expect(line).command, Command::Version, "{line}");
+    }
+    assert_eq!(parse_line("schema").expect("understood").command, Command::Schema(SchemaArgs {}));
+}

@@ -1,0 +1,51 @@
+//! The verbs, a file each: they resolve options, start the work and hand events to `report`. They know no git, no SQL and no HTTP.
+
+mod scan;
+mod schema;
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Command, Exit, Invocation};
+use crate::error::exit;
+use crate::report;
+use crate::shutdown::Token;
+
+/// Runs what was typed and returns the exit code.
+pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
+    let invocation = match invocation {
+        Ok(invocation) => invocation,
+        Err(Exit::Help(text)) => return printed(&text),
+        Err(Exit::Usage(error)) => {
+            report::last_words(&format!("error: {}", error.message));
+            report::last_words(&error.usage);
+            return exit::USAGE;
+        }
+    };
+    let dir = invocation.dir.unwrap_or_else(|| PathBuf::from("."));
+    match invocation.command {
+        Command::Version => printed(&format!("git-bhfuil version {}\n", env!("CARGO_PKG_VERSION"))),
+        Command::Schema(_) => schema::run(),
+        Command::Scan(args) => scan::run(&args, invocation.paths, &dir, token).await,
+    }
+}
+
+fn printed(text: &str) -> u8 {
+    match report::print(text) {
+        Ok(()) => exit::ANSWERED,
+        Err(cause) => {
+            report::say_fatal(&format!("writing the output: {cause}"), None);
+            exit::FATAL
+        }
+    }
+}
+
+/// The folder of all caches, from the environment.
+fn cache_folder() -> Option<PathBuf> {
+    crate::cache::location::folder(|name| std::env::var_os(name))
+}
+
+/// A path as the wire writes it: text, and the exact bytes in base64 where it isn't.
+fn wire_path(path: &Path) -> (String, Option<String>) {
+    use std::os::unix::ffi::OsStrExt as _;
+    crate::describe::lossy(path.as_os_str().as_bytes())
+}

@@ -1,0 +1,227 @@
+//! One commit as the wire has it: reads the facts of its bytes, resolves the ids that it names, and fills in the event. What
+//! `scan` streams and `where` shows of a commit is made here, on a worker. Owns no I/O but lookups through the handle it is lent.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use regex::Regex;
+
+use crate::events::commit::{ChangedPath, Commit, IssueRef, Origin, PathStatus, Person, Relation, Request, Trailer};
+use crate::facts::Oid;
+use crate::facts::changes::{Change, Status};
+use crate::facts::commit::RawCommit;
+use crate::facts::identity::Identity;
+use crate::facts::patterns::Patterns;
+use crate::facts::references::References;
+use crate::facts::text::{CommitText, Text};
+use crate::facts::trailers::trailers;
+use crate::git::mailmap::Mailmap;
+use crate::git::state::Overlay;
+use crate::git::{Handle, ObjectError};
+
+/// What is wanted of each commit, and which commits are wanted.
+#[derive(Debug, Clone)]
+pub struct Wishes {
+    /// The repository's name on the wire.
+    pub repo: String,
+    /// The length of an id in bytes.
+    pub hash_len: usize,
+    /// Parents that differ from those written.
+    pub overlay: Arc<Overlay>,
+    /// Configured patterns for references and requests.
+    pub patterns: Arc<Patterns>,
+    /// Maps identities, if asked for.
+    pub mailmap: Option<Arc<Mailmap>>,
+    /// Whether changed paths are asked for.
+    pub paths: bool,
+    /// Only commits whose `name <email>` of the author matches one of these; all if there are none.
+    pub authors: Vec<Regex>,
+    /// Only commits whose message matches one of these; all if there are none.
+    pub messages: Vec<Regex>,
+}
+
+/// A commit as far as it could be described.
+#[derive(Debug, Default)]
+pub struct Gaps {
+    /// Objects that a fact would have needed and that are not here: the fact is `null`.
+    pub absent: usize,
+}
+
+impl Wishes {
+    /// Whether commits are passed over by what they say.
+    #[must_use]
+    pub fn filter(&self) -> bool {
+        !self.authors.is_empty() || !self.messages.is_empty()
+    }
+
+    /// Hands the event of commit `id`, whose bytes are `raw`, to `write`; nothing if a filter passes it over. Returns whether it
+    /// was written.
+    ///
+    /// # Errors
+    /// If `raw` is no commit as git understands one, or a tree that it needs is damaged.
+    pub fn describe(
+        &self,
+        handle: &Handle,
+        id: &Oid,
+        raw: &[u8],
+        gaps: &mut Gaps,
+        write: impl FnOnce(Commit<'_>),
+    ) -> Result<bool, ObjectError> {
+        let commit = RawCommit::parse(raw, self.hash_len).map_err(|why| ObjectError::Corrupt(*id, why.to_string()))?;
+        let text = CommitText::decode(&commit);
+        let author = Identity::parse(&text.author);
+        if !self.wants(&author, &text.message.text) {
+            return Ok(false);
+        }
+        let committer = Identity::parse(&text.committer);
+        let (subject, body) = text.message.subject_and_body();
+        let trailers = trailers(&text.message.text);
+        let references = References::of(&subject.text, &text.message.text, &trailers, &self.patterns);
+        let parents = self.overlay.parents.get(id).unwrap_or(&commit.parents);
+        let (author_event, committer_event) = (self.person(&author), self.person(&committer));
+        let resolve = |text: &str| handle.commit_by_hex(text).map(|id| Cow::Owned(id.to_hex()));
+        let relation =
+            |text: &&'_ str| Relation { text: Cow::Owned((*text).to_owned()), text_b64: None, id: resolve(text) };
+        let event = Commit {
+            repo: Cow::Borrowed(&self.repo),
+            id: id.to_hex().into(),
+            parents: parents.iter().map(|parent| Cow::Owned(parent.to_hex())).collect(),
+            tree: commit.tree.to_hex().into(),
+            subject_b64: exact(&subject),
+            subject: Cow::Borrowed(&subject.text),
+            body_b64: exact(&body),
+            body: without_last_newline(&body.text),
+            author: author_event,
+            committer: committer_event,
+            trailers: trailers.iter().map(trailer).collect(),
+            change_id: references.change_id.map(Cow::Borrowed),
+            issues: references.issues.iter().map(issue).collect(),
+            origins: references
+                .origins
+                .iter()
+                .map(|origin| Origin {
+                    kind: origin.kind.as_str().into(),
+                    text: Cow::Borrowed(origin.text),
+                    text_b64: None,
+                    id: resolve(origin.text),
+                })
+                .collect(),
+            reverts: references.reverts.iter().map(relation).collect(),
+            relands: references.relands.iter().map(relation).collect(),
+            fixes: references.fixes.iter().map(relation).collect(),
+            requests: references
+                .requests
+                .iter()
+                .map(|request| Request {
+                    kind: request.kind.as_str().into(),
+                    text: Cow::Borrowed(&request.text),
+                    text_b64: None,
+                })
+                .collect(),
+            patch_id: None,
+            paths: if self.paths { Some(self.paths(handle, &commit, parents, gaps)?) } else { None },
+        };
+        write(event);
+        Ok(true)
+    }
+
+    fn wants(&self, author: &Identity<'_>, message: &str) -> bool {
+        let by_author = || {
+            let line = format!("{} <{}>", author.name.text, author.email.text);
+            self.authors.iter().any(|pattern| pattern.is_match(&line))
+        };
+        (self.messages.is_empty() || self.messages.iter().any(|pattern| pattern.is_match(message)))
+            && (self.authors.is_empty() || by_author())
+    }
+
+    fn person<'a>(&self, identity: &'a Identity<'a>) -> Person<'a> {
+        let date = identity.date.rfc3339();
+        let mapped = self.mailmap.as_ref().map(|mailmap| mailmap.map(&identity.name.text, &identity.email.text));
+        let (mapped_name, mapped_email) =
+            mapped.map_or((None, None), |(name, email)| (Some(Cow::Owned(name)), Some(Cow::Owned(email))));
+        Person {
+            name: Cow::Borrowed(&identity.name.text),
+            name_b64: exact(&identity.name),
+            email: Cow::Borrowed(&identity.email.text),
+            email_b64: exact(&identity.email),
+            date_raw: date.is_none().then_some(Cow::Borrowed(identity.date.raw)),
+            date: date.map(Cow::Owned),
+            mapped_name,
+            mapped_name_b64: None,
+            mapped_email,
+            mapped_email_b64: None,
+        }
+    }
+
+    /// The changed paths as `git log --raw --no-renames` lists them: none for a merge. `None` if a tree isn't here.
+    fn paths(
+        &self,
+        handle: &Handle,
+        commit: &RawCommit<'_>,
+        parents: &[Oid],
+        gaps: &mut Gaps,
+    ) -> Result<Option<Vec<ChangedPath<'static>>>, ObjectError> {
+        if parents.len() > 1 {
+            return Ok(Some(Vec::new()));
+        }
+        match handle.changes(&commit.tree, parents.first()) {
+            Ok(changes) => Ok(Some(changes.iter().map(changed_path).collect())),
+            Err(ObjectError::Missing(_)) => {
+                gaps.absent += 1;
+                Ok(None)
+            }
+            Err(cause) => Err(cause),
+        }
+    }
+}
+
+fn trailer<'a>(trailer: &'a crate::facts::trailers::Trailer<'a>) -> Trailer<'a> {
+    Trailer { key: Cow::Borrowed(trailer.key), value: Cow::Borrowed(&trailer.value), value_b64: None }
+}
+
+fn issue(issue: &crate::facts::issues::IssueRef) -> IssueRef<'_> {
+    IssueRef { kind: issue.kind.as_str().into(), key: Cow::Borrowed(&issue.key) }
+}
+
+fn exact(text: &Text<'_>) -> Option<Cow<'static, str>> {
+    text.exact.as_deref().map(|bytes| Cow::Owned(BASE64.encode(bytes)))
+}
+
+/// `bytes` as the wire writes them: text, lossy if need be, and then the exact bytes in base64.
+#[must_use]
+pub fn lossy(bytes: &[u8]) -> (String, Option<String>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (text.to_owned(), None),
+        Err(_) => (String::from_utf8_lossy(bytes).into_owned(), Some(BASE64.encode(bytes))),
+    }
+}
+
+fn without_last_newline<'a>(body: &'a str) -> Cow<'a, str> {
+    Cow::Borrowed(body.strip_suffix('\n').unwrap_or(body))
+}
+
+fn changed_path(change: &Change) -> ChangedPath<'static> {
+    let (path, path_b64) = lossy(&change.path);
+    let side = |entry: &Option<crate::facts::changes::Entry>| match entry {
+        Some(entry) => (Some(Cow::Borrowed(entry.mode.octal())), Some(Cow::Owned(entry.oid.to_hex()))),
+        None => (None, None),
+    };
+    let ((old_mode, old_blob), (new_mode, new_blob)) = (side(&change.old), side(&change.new));
+    let status = match change.status {
+        Status::Added => PathStatus::Added,
+        Status::Deleted => PathStatus::Deleted,
+        Status::Modified => PathStatus::Modified,
+        Status::TypeChanged => PathStatus::TypeChanged,
+    };
+    ChangedPath {
+        status,
+        path: path.into(),
+        path_b64: path_b64.map(Cow::Owned),
+        old_mode,
+        new_mode,
+        old_blob,
+        new_blob,
+    }
+}

@@ -1,0 +1,111 @@
+//! `task`, `operation`, `health`, `setting`: the program's own affairs.
+//!
+//! Owns these lines. Refuses scheduling (`tasks`), measuring (`monitor`) and where settings come from (`config`).
+
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::asked::asked;
+
+/// A background task.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
+pub struct Task<'a> {
+    /// Its id, unique across processes.
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    /// What it does, for instance `prefetch`. An open set.
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
+    /// How far it is.
+    pub state: TaskState,
+    /// Whether it has been running without progress for too long.
+    pub stalled: bool,
+    /// More about it, for people. Absent where there is nothing to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub detail: Option<Cow<'a, str>>,
+}
+
+/// The states of a task: pending, running, then one of the others for good.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskState {
+    /// It waits for its turn.
+    Pending,
+    /// It runs.
+    Running,
+    /// It is done.
+    Completed,
+    /// It failed.
+    Failed,
+    /// It was stopped.
+    Cancelled,
+    /// A value that a newer producer knows and this crate doesn't. Only read, never written: serialising it fails.
+    #[serde(other, skip_serializing)]
+    #[schemars(skip)]
+    Unrecognised,
+}
+
+/// How an operation has fared, over the history that is kept.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
+pub struct Operation<'a> {
+    /// Its name, for instance `scan`.
+    #[serde(borrow)]
+    pub operation: Cow<'a, str>,
+    /// How many times it ran.
+    pub calls: u64,
+    /// How many of these failed.
+    pub failed: u64,
+    /// The median time in milliseconds. Absent where it never ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub p50_ms: Option<u64>,
+    /// The time in milliseconds that 95 of 100 calls kept within. Absent where it never ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub p95_ms: Option<u64>,
+    /// The highest memory use in bytes; `null` where the system doesn't say.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "asked")]
+    pub peak_bytes: Option<Option<u64>>,
+}
+
+/// The result of one health check.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
+pub struct Health<'a> {
+    /// The check, for instance `cache-integrity`.
+    #[serde(borrow)]
+    pub check: Cow<'a, str>,
+    /// Whether all is well.
+    pub ok: bool,
+    /// What was found, for people.
+    #[serde(borrow)]
+    pub message: Cow<'a, str>,
+    /// What to do about it. Absent where all is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub remedy: Option<Cow<'a, str>>,
+}
+
+/// A setting and where it comes from.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
+pub struct Setting<'a> {
+    /// Its key as in git config, for instance `bhfuil.jobs`.
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    /// Its value, as text.
+    #[serde(borrow)]
+    pub value: Cow<'a, str>,
+    /// The exact bytes of `value` in base64 (padded). Absent where `value` is exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub value_b64: Option<Cow<'a, str>>,
+    /// The file and line, the variable or the option that sets it; `default` where nothing does.
+    #[serde(borrow)]
+    pub origin: Cow<'a, str>,
+    /// The exact bytes of `origin` in base64 (padded). Absent where `origin` is exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub origin_b64: Option<Cow<'a, str>>,
+}

@@ -1,0 +1,187 @@
+//! Taking a commit back, and landing it again.
+//!
+//! Owns which sentences name a commit that is reverted or re-landed, and how deep a subject's `Revert` goes. Refuses:
+//! whether the revert still holds on some branch.
+//!
+//! - *reverts*: "This reverts commit X" (git's own), "Reverts: X", "This partially reverts X", "a revert of X". A part
+//!   counts too. `Y` in "reverting commit X, reversing changes made to Y" is the parent kept, and isn't reverted.
+//! - *relands*: "Reland X", "re-lands commit X", "reapplies X".
+//! - A revert of a revert keeps git's sentence: below `Revert "Revert "s""` or, since git 2.43, `Reapply "s"`, "This reverts
+//!   commit X" names the *revert*. X is therefore in `reverts`, and nothing in `relands`: following X gives the commit that
+//!   lands again. Only a message that names that commit itself fills `relands`.
+//! - *depth*: each `Revert "` adds 1; `Reapply "` and `Reland` add 2, as they stand for the revert of a revert; `Revert^2 "` (Gerrit)
+//!   adds 2. A subject without any has depth 1 if a line of its message begins with git's own "This reverts commit".
+
+use std::sync::LazyLock;
+
+use memchr::memmem;
+
+use super::references::Mention;
+
+/// Words between "reverts" and the id that don't change what is meant.
+const FILLERS: [&str; 12] = ["part", "parts", "most", "gist", "of", "a", "all", "changes", "in", "from", "for", "by"];
+
+/// Whether the sentence says that this commit takes the mentioned one back.
+pub(super) fn reverts(mention: &Mention<'_>) -> bool {
+    let lead = &mention.lead[..];
+    let Some(at) = lead.iter().take(6).position(|word| !word.is(&FILLERS[..11]) && !word.is(&["the"])) else {
+        return false;
+    };
+    let (word, before) = (&lead[at], lead.get(at + 1));
+    if word.is(&["reverts", "semi-reverts"]) {
+        return !before.is_some_and(|word| word.is(&["that", "which"]));
+    }
+    if word.is(&["revert", "reverting"]) {
+        let qualified = [
+            "effectively",
+            "partially",
+            "essentially",
+            "partial",
+            "a",
+            "simply",
+            "basically",
+            "mostly",
+            "full",
+            "also",
+        ];
+        return word.opens || word.colon || before.is_some_and(|word| word.is(&qualified));
+    }
+    false
+}
+
+/// Whether the sentence says that this commit lands the mentioned one again.
+pub(super) fn relands(mention: &Mention<'_>) -> bool {
+    let Some(word) = mention.lead.iter().take(3).find(|word| !word.is(&["of"])) else { return false };
+    word.is(&["relands", "re-lands", "reapplies", "re-applies"])
+        || (word.is(&["reland", "re-land", "reapply", "re-apply", "relanding", "re-landing"])
+            && (word.opens || word.colon || mention.lead.iter().take(4).any(|word| word.is(&["a", "this"]))))
+}
+
+/// How many times the change of this commit is taken back: 0 for an ordinary commit, 1 for a revert, 2 for a re-land.
+///
+/// Subject first: quoted subjects nest. Words such as "Revert resize: wait" aren't quoted, and are an ordinary subject.
+#[must_use]
+pub fn revert_depth(subject: &str, message: &str) -> u8 {
+    let depth = depth_of_subject(subject);
+    if depth == 0 && says_it_reverts(message) { 1 } else { depth }
+}
+
+fn says_it_reverts(message: &str) -> bool {
+    static SENTENCE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("This reverts commit "));
+    let bytes = message.as_bytes();
+    SENTENCE.find_iter(bytes).any(|at| at == 0 || bytes[at - 1] == b'\n')
+}
+
+fn depth_of_subject(subject: &str) -> u8 {
+    let mut rest = subject.trim_start();
+    while let Some((_, after)) =
+        rest.strip_prefix('[').filter(|r| !starts_with(r, "re")).and_then(|r| r.split_once(']'))
+    {
+        rest = after.trim_start_matches([' ', ':']);
+    }
+    let mut depth: u8 = 0;
+    loop {
+        let Some((step, after)) = one_step(rest) else { return depth };
+        depth = depth.saturating_add(step);
+        rest = after;
+    }
+}
+
+/// Takes one `Revert "`, `Reapply "` or `Reland` off; what it adds to the depth.
+fn one_step(text: &str) -> Option<(u8, &str)> {
+    let quote = |rest: &str| rest.starts_with(['"', '\'', '“', '`']);
+    let inner = |rest: &'_ str| rest.chars().next().map_or(0, char::len_utf8);
+    if let Some(rest) = strip_word(text, "revert") {
+        if let Some(rest) = rest.strip_prefix('^') {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let power = rest[..digits].parse().ok()?;
+            return Some((power, rest[digits..].trim_start_matches([' ', '"'])));
+        }
+        let rest = rest.trim_start_matches([':', ' ']);
+        let rest = rest.strip_prefix("(partially)").unwrap_or(rest).trim_start();
+        return quote(rest).then(|| (1, &rest[inner(rest)..]));
+    }
+    for partial in ["partially revert", "partial revert of", "partial revert"] {
+        if let Some(rest) = strip_word(text, partial).map(|rest| rest.trim_start_matches([':', ' '])) {
+            return quote(rest).then(|| (1, &rest[inner(rest)..]));
+        }
+    }
+    for again in ["reapply", "re-apply"] {
+        if let Some(rest) = strip_word(text, again).map(|rest| rest.trim_start_matches([':', ' '])) {
+            return quote(rest).then(|| (2, &rest[inner(rest)..]));
+        }
+    }
+    // "Reland foo", "Reland: foo", "[Reland] foo": the word has no other use.
+    let text = text.strip_prefix('[').unwrap_or(text);
+    ["reland", "re-land"]
+        .iter()
+        .find_map(|again| Some((2, strip_word(text, again)?.trim_start_matches([':', ' ', ']', '"']))))
+}
+
+fn starts_with(text: &str, prefix: &str) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+fn strip_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let rest = starts_with(text, word).then(|| &text[word.len()..])?;
+    (!rest.starts_with(|c: char| c.is_alphanumeric() || c == '-' || c == '_')).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::references::References, *};
+    use crate::facts::patterns::Patterns;
+
+    #[test]
+    fn quoted_subjects_nest() {
+        for (subject, depth) in [
+            ("Fix", 0),
+            ("Revert \"Fix\"", 1),
+            ("[stable/1.0] Revert \"Fix\" (#12)", 1),
+            ("revert: \"Fix\"", 1),
+            ("Revert (partially) \"Fix\"", 1),
+            ("Partially revert \"Fix\"", 1),
+            ("Revert \"Revert \"Fix\"\"", 2),
+            ("Revert^2 \"Fix\"", 2),
+            ("Reapply \"Fix\"", 2),
+            ("Reland \"Fix\"", 2),
+            ("[Reland] Fix", 2),
+            ("Re-land: Fix", 2),
+            ("Revert \"Reapply \"Fix\"\"", 3),
+            ("Revert \"Revert \"Revert \"Fix\"\"\"", 3),
+            ("Revert resize: wait for events", 0),
+            ("Reverting is slow", 0),
+            ("", 0),
+        ] {
+            assert_eq!(revert_depth(subject, subject), depth, "{subject}");
+        }
+        assert_eq!(revert_depth("Drop it", "Drop it\n\nThis reverts commit aaaaaa1.\n"), 1);
+        assert_eq!(revert_depth("Drop it", "Drop it\n\n> This reverts commit aaaaaa1.\n"), 0);
+    }
+
+    #[test]
+    fn sentences_name_what_is_reverted_and_landed_again() {
+        for (text, reverts, relands) in [
+            ("This reverts commit aaaaaa1.", &["aaaaaa1"][..], &[][..]),
+            ("This reverts aaaaaa1.", &["aaaaaa1"], &[]),
+            ("This reverts commits aaaaaa1 and bbbbbb2.", &["aaaaaa1", "bbbbbb2"], &[]),
+            ("This reverts commit aaaaaa1, reversing\nchanges made to bbbbbb2.", &["aaaaaa1"], &[]),
+            ("This partially reverts commit aaaaaa1", &["aaaaaa1"], &[]),
+            ("This reverts part of commit aaaaaa1", &["aaaaaa1"], &[]),
+            ("This effectively revert aaaaaa1.", &["aaaaaa1"], &[]),
+            ("This is a partial revert of commit aaaaaa1", &["aaaaaa1"], &[]),
+            ("This reverts commit https://github.com/o/r/commit/aaaaaa1,", &["aaaaaa1"], &[]),
+            ("Reverts: aaaaaa1", &["aaaaaa1"], &[]),
+            ("This commit reverts most of aaaaaa1, in", &["aaaaaa1"], &[]),
+            ("Reland commit aaaaaa1", &[], &["aaaaaa1"]),
+            ("This relands commit aaaaaa1.", &[], &["aaaaaa1"]),
+            ("This is a re-land of aaaaaa1", &[], &["aaaaaa1"]),
+            ("since the previously reverted commit aaaaaa1", &[], &[]),
+            ("the commit which reverts aaaaaa1", &[], &[]),
+        ] {
+            let message = format!("s\n\n{text}\n");
+            let read = References::of("s", &message, &[], &Patterns::default());
+            assert_eq!((&read.reverts[..], &read.relands[..]), (reverts, relands), "{text}");
+        }
+    }
+}

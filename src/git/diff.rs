@@ -1,0 +1,304 @@
+//! Which paths a commit changed, read straight from its trees.
+//!
+//! Owns the simultaneous walk over two trees and the typed answer when an object is missing.
+//! Refuses to find renames (`--no-renames`), to look into merges (`git log --raw` shows nothing for
+//! them) and to say what a change means: `facts` does that.
+
+use std::{cmp::Ordering, fmt};
+
+use gix::objs::{
+    CommitRefIter, Find, Kind, TreeRefIter,
+    tree::{EntryRef, name_order},
+};
+
+use crate::facts::{
+    changes::{Change, Entry, Mode},
+    oid::{Oid, SHA1_LEN},
+};
+
+/// How deep directories may be nested: git's default for `core.maxTreeDepth`.
+const MAX_DEPTH: usize = 2048;
+
+/// Why the changes of a commit can't be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DiffError {
+    /// This object isn't there: a partial clone, a shallow history or a damaged repository.
+    Missing(Oid),
+    /// This object is there, but can't be read, or isn't what the one that names it says.
+    Corrupt {
+        /// The object.
+        id: Oid,
+        /// What is wrong with it, as one phrase.
+        reason: String,
+    },
+}
+
+impl fmt::Display for DiffError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(id) => write!(f, "object {id} is missing"),
+            Self::Corrupt { id, reason } => write!(f, "object {id} can't be read: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for DiffError {}
+
+/// Walks pairs of trees, and keeps its buffers from one pair to the next. One for each thread.
+#[derive(Debug, Default)]
+pub struct TreeDiff {
+    spare: Vec<Vec<u8>>,
+    path: Vec<u8>,
+}
+
+impl TreeDiff {
+    /// A walker with no buffers yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Fills `out` with what `commit` changed against its first parent, a root commit against the
+    /// empty tree: the lines of `git log --raw --no-renames --no-abbrev -1`, in git's order. Nothing
+    /// for a merge. With `cut` the commit counts as a root, as those in the `shallow` file do.
+    ///
+    /// # Errors
+    ///
+    /// An object is missing or damaged; `out` then holds only a part of the changes.
+    pub fn of_commit(
+        &mut self,
+        objects: &impl Find,
+        commit: &Oid,
+        cut: bool,
+        out: &mut Vec<Change>,
+    ) -> Result<(), DiffError> {
+        out.clear();
+        let mut buffer = self.spare.pop().unwrap_or_default();
+        let result = self.commit_against_parent(objects, commit, cut, &mut buffer, out);
+        self.spare.push(buffer);
+        result
+    }
+
+    /// Fills `out` with the differences between two trees; `old` is `None` for the empty tree.
+    ///
+    /// # Errors
+    ///
+    /// An object is missing or damaged; `out` then holds only a part of the changes.
+    pub fn of_trees(
+        &mut self,
+        objects: &impl Find,
+        old: Option<&Oid>,
+        new: &Oid,
+        out: &mut Vec<Change>,
+    ) -> Result<(), DiffError> {
+        out.clear();
+        self.path.clear();
+        if old == Some(new) {
+            return Ok(());
+        }
+        self.walk(objects, old.map(gix_id), Some(gix_id(new)), 0, out)
+    }
+
+    fn commit_against_parent(
+        &mut self,
+        objects: &impl Find,
+        commit: &Oid,
+        cut: bool,
+        buffer: &mut Vec<u8>,
+        out: &mut Vec<Change>,
+    ) -> Result<(), DiffError> {
+        let (tree, parents) = tree_and_parents(objects, commit, buffer)?;
+        let parent = match parents {
+            Parents::Many => return Ok(()),
+            Parents::One(parent) if !cut => Some(parent),
+            _ => None,
+        };
+        let old = match parent {
+            Some(parent) => Some(tree_and_parents(objects, &parent, buffer)?.0),
+            None => None,
+        };
+        self.of_trees(objects, old.as_ref(), &tree, out)
+    }
+
+    /// Compares two trees, of which at least one is there. `self.path` is their path with its `/`.
+    fn walk(
+        &mut self,
+        objects: &impl Find,
+        old: Option<&gix::oid>,
+        new: Option<&gix::oid>,
+        depth: usize,
+        out: &mut Vec<Change>,
+    ) -> Result<(), DiffError> {
+        if let (true, Some(id)) = (depth > MAX_DEPTH, new.or(old)) {
+            return Err(corrupt(id, "its directories are nested too deep"));
+        }
+        let mut old_buffer = self.spare.pop().unwrap_or_default();
+        let mut new_buffer = self.spare.pop().unwrap_or_default();
+        let result = (|| {
+            let old = entries(objects, old, &mut old_buffer)?;
+            let new = entries(objects, new, &mut new_buffer)?;
+            self.merge(objects, old, new, depth, out)
+        })();
+        self.spare.push(old_buffer);
+        self.spare.push(new_buffer);
+        result
+    }
+
+    fn merge(
+        &mut self,
+        objects: &impl Find,
+        mut old: Entries<'_>,
+        mut new: Entries<'_>,
+        depth: usize,
+        out: &mut Vec<Change>,
+    ) -> Result<(), DiffError> {
+        let (mut left, mut right) = (old.next()?, new.next()?);
+        loop {
+            let order = match (&left, &right) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(left), Some(right)) => entry_order(left, right),
+            };
+            let removed = if order.is_le() { left.take() } else { None };
+            let added = if order.is_ge() { right.take() } else { None };
+            let same = matches!((&removed, &added), (Some(a), Some(b)) if a.oid == b.oid && same_mode(a, b));
+            if !same {
+                self.record(objects, removed.as_ref(), added.as_ref(), depth, out)?;
+            }
+            if order.is_le() {
+                left = old.next()?;
+            }
+            if order.is_ge() {
+                right = new.next()?;
+            }
+        }
+    }
+
+    /// Reports one name that differs; both sides, if there, are directories or both are not.
+    fn record(
+        &mut self,
+        objects: &impl Find,
+        old: Option<&EntryRef<'_>>,
+        new: Option<&EntryRef<'_>>,
+        depth: usize,
+        out: &mut Vec<Change>,
+    ) -> Result<(), DiffError> {
+        let Some(either) = new.or(old) else { return Ok(()) };
+        let parent_len = self.path.len();
+        self.path.extend_from_slice(either.filename);
+        let result = if either.mode.is_tree() {
+            self.path.push(b'/');
+            self.walk(objects, old.map(|entry| entry.oid), new.map(|entry| entry.oid), depth + 1, out)
+        } else {
+            out.extend(Change::new(self.path.clone(), old.and_then(side), new.and_then(side)));
+            Ok(())
+        };
+        self.path.truncate(parent_len);
+        result
+    }
+}
+
+/// Git's order of tree entries: a directory sorts as if its name ended in `/`.
+fn entry_order(left: &EntryRef<'_>, right: &EntryRef<'_>) -> Ordering {
+    name_order(left.filename, left.mode.is_tree(), right.filename, right.mode.is_tree())
+}
+
+fn same_mode(left: &EntryRef<'_>, right: &EntryRef<'_>) -> bool {
+    left.mode == right.mode || mode(left) == mode(right)
+}
+
+fn mode(entry: &EntryRef<'_>) -> Option<Mode> {
+    if entry.mode.is_tree() { None } else { Mode::from_bits(u32::from(entry.mode.value())) }
+}
+
+fn side(entry: &EntryRef<'_>) -> Option<Entry> {
+    Some(Entry { mode: mode(entry)?, oid: Oid::from_bytes(entry.oid.as_bytes())? })
+}
+
+/// The entries of one tree, of which a damaged one is an error.
+struct Entries<'a> {
+    tree: Option<&'a gix::oid>,
+    rest: TreeRefIter<'a>,
+}
+
+impl<'a> Entries<'a> {
+    fn next(&mut self) -> Result<Option<EntryRef<'a>>, DiffError> {
+        match (self.rest.next(), self.tree) {
+            (None, _) | (Some(Err(_)), None) => Ok(None),
+            (Some(Ok(entry)), _) => Ok(Some(entry)),
+            (Some(Err(_)), Some(tree)) => Err(corrupt(tree, "an entry of the tree is damaged")),
+        }
+    }
+}
+
+fn entries<'a>(
+    objects: &impl Find,
+    tree: Option<&'a gix::oid>,
+    buffer: &'a mut Vec<u8>,
+) -> Result<Entries<'a>, DiffError> {
+    // Git knows the empty tree without having it.
+    let data: &[u8] = match tree {
+        Some(id) if !id.is_empty_tree() => read(objects, id, Kind::Tree, buffer)?,
+        _ => &[],
+    };
+    let hash = tree.map_or(gix::hash::Kind::Sha1, gix::oid::kind);
+    Ok(Entries { tree, rest: TreeRefIter::from_bytes(data, hash) })
+}
+
+enum Parents {
+    None,
+    One(Oid),
+    Many,
+}
+
+fn tree_and_parents(objects: &impl Find, commit: &Oid, buffer: &mut Vec<u8>) -> Result<(Oid, Parents), DiffError> {
+    let id = gix_id(commit);
+    let data = read(objects, id, Kind::Commit, buffer)?;
+    let bad = || corrupt(id, "the header of the commit is damaged");
+    let mut header = CommitRefIter::from_bytes(data, id.kind());
+    let tree = header.tree_id().map_err(|_| bad())?;
+    let tree = Oid::from_bytes(tree.as_bytes()).ok_or_else(bad)?;
+    let mut ids = CommitRefIter::from_bytes(data, id.kind()).parent_ids();
+    let parents = match (ids.next(), ids.next()) {
+        (None, _) => Parents::None,
+        (Some(_), Some(_)) => Parents::Many,
+        (Some(parent), None) => Parents::One(Oid::from_bytes(parent.as_bytes()).ok_or_else(bad)?),
+    };
+    Ok((tree, parents))
+}
+
+/// The content of a blob, read into `buffer`.
+///
+/// # Errors
+///
+/// The blob is missing, damaged, or no blob.
+pub fn blob<'a>(objects: &impl Find, id: &Oid, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], DiffError> {
+    read(objects, gix_id(id), Kind::Blob, buffer)
+}
+
+fn read<'a>(objects: &impl Find, id: &gix::oid, kind: Kind, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], DiffError> {
+    match objects.try_find(id, buffer) {
+        Ok(Some(object)) if object.kind == kind => Ok(object.data),
+        Ok(Some(object)) => Err(corrupt(id, &format!("it is a {}, not a {kind}", object.kind))),
+        Ok(None) => Err(oid(id).map_or_else(|| corrupt(id, "its id has an odd length"), DiffError::Missing)),
+        Err(error) => Err(corrupt(id, &error.to_string())),
+    }
+}
+
+fn gix_id(id: &Oid) -> &gix::oid {
+    // `Oid` guarantees 20 or 32 bytes, exactly what gix takes.
+    gix::oid::from_bytes_unchecked(id.as_bytes())
+}
+
+fn oid(id: &gix::oid) -> Option<Oid> {
+    Oid::from_bytes(id.as_bytes())
+}
+
+fn corrupt(id: &gix::oid, reason: &str) -> DiffError {
+    let null = [0; SHA1_LEN];
+    match oid(id).or_else(|| Oid::from_bytes(&null)) {
+        Some(id) => DiffError::Corrupt { id, reason: reason.to_owned() },
+        None => unreachable!("twenty bytes are an id"),
+    }
+}

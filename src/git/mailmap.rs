@@ -1,0 +1,25 @@
+//! Mapped identities, as gitmailmap(5) says and gix reads it.
+
+use super::repository::Handle;
+
+/// The mailmap of a repository: `.mailmap` in the work tree, or at HEAD in a bare one, `mailmap.file` and `mailmap.blob`.
+#[derive(Debug, Clone, Default)]
+pub struct Mailmap {
+    snapshot: gix::mailmap::Snapshot,
+}
+
+impl Mailmap {
+    /// Reads the mailmap; entries that can't be read are left out, as git does.
+    #[must_use]
+    pub fn read(handle: &Handle) -> Self {
+        Self { snapshot: handle.repo.open_mailmap() }
+    }
+
+    /// The name and email that `name` and `email` stand for.
+    #[must_use]
+    pub fn map(&self, name: &str, email: &str) -> (String, String) {
+        let signature = gix::actor::SignatureRef { name: name.into(), email: email.into(), time: "0 +0000" };
+        let resolved = self.snapshot.resolve_cow(signature);
+        (resolved.name.to_string(), resolved.email.to_string())
+    }
+}

@@ -1,0 +1,12 @@
+//! The only door to gix: finding a repository, its refs, its objects and its history. Each worker thread owns a [`Handle`] of
+//! its own. Knows no SQL, no JSON and no command line.
+
+pub mod diff;
+pub mod history;
+pub mod mailmap;
+pub mod refs;
+pub mod repository;
+pub mod state;
+pub mod walk;
+
+pub use repository::{Handle, ObjectError, ObjectKind, Repository};

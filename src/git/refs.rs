@@ -1,0 +1,404 @@
+//! Reading refs: our own reader of `packed-refs` and of loose files, since peeling 60,000 refs through a general ref store
+//! costs 40 times as much. Reftables are listed by git itself (`gitcli`). Which refs were asked for is decided here too.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::repository::{Handle, ObjectKind, Repository};
+use crate::facts::Oid;
+
+/// What a ref says, before anything is looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Value {
+    Direct { id: Oid, peeled: Packed },
+    Symbolic(Vec<u8>),
+    Broken,
+}
+
+/// What `packed-refs` knows about the object behind a ref.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packed {
+    /// Nothing: a loose ref, or a file that wasn't fully peeled.
+    Unknown,
+    /// It isn't a tag.
+    Itself,
+    /// It is a tag of this object.
+    To(Oid),
+}
+
+/// One ref that leads to an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ref {
+    /// The full name, such as `refs/heads/main`, or `HEAD`; any bytes.
+    pub name: Vec<u8>,
+    /// The ref that it stands for, if it is symbolic.
+    pub symbolic: Option<Vec<u8>>,
+    /// The object that it names: a tag object, say.
+    pub id: Oid,
+    /// The commit behind it; `None` if it leads to a tree or a blob.
+    pub commit: Option<Oid>,
+}
+
+impl Ref {
+    /// The name as people say it: without `refs/heads/`, `refs/remotes/` or `refs/tags/`, else without `refs/`.
+    #[must_use]
+    pub fn short(&self) -> &[u8] {
+        let prefixes = [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/", b"refs/"];
+        prefixes.iter().find_map(|prefix| self.name.strip_prefix(*prefix)).unwrap_or(&self.name)
+    }
+}
+
+/// A ref that could not be followed, and why. Reported, never fatal, as in git.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenRef {
+    /// The full name.
+    pub name: Vec<u8>,
+    /// What is wrong with it, to follow the name in a message.
+    pub reason: String,
+}
+
+/// Which refs are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Selection {
+    /// HEAD, branches, remote branches and tags, in this order.
+    #[default]
+    Usual,
+    /// Those that a glob matches, glob by glob, as `git log --glob` reads them.
+    Globs(Vec<Vec<u8>>),
+}
+
+/// The refs that were asked for, in git's order, and those that lead nowhere.
+#[derive(Debug, Clone, Default)]
+pub struct RefList {
+    /// Refs that lead to an object.
+    pub refs: Vec<Ref>,
+    /// Refs that don't.
+    pub broken: Vec<BrokenRef>,
+}
+
+impl RefList {
+    /// The commits behind the refs, without duplicates, in the order of the refs.
+    #[must_use]
+    pub fn tips(&self) -> Vec<Oid> {
+        let mut seen = std::collections::HashSet::with_capacity(self.refs.len());
+        self.refs.iter().filter_map(|entry| entry.commit).filter(|id| seen.insert(*id)).collect()
+    }
+}
+
+/// Every ref of a repository as its files say it, not yet followed.
+#[derive(Debug, Clone, Default)]
+pub struct RefStore {
+    values: BTreeMap<Vec<u8>, Value>,
+    head: Option<Value>,
+}
+
+impl RefStore {
+    /// Reads the ref files of `repository`.
+    ///
+    /// # Errors
+    /// If a file that is there can't be read.
+    pub fn read(repository: &Repository) -> anyhow::Result<Self> {
+        let mut values = BTreeMap::new();
+        let packed = repository.common_dir.join("packed-refs");
+        if let Some(text) = read_if_there(&packed)? {
+            parse_packed(&text, repository.hash_len, &mut values);
+        }
+        read_loose(&repository.common_dir.join("refs"), b"refs", &mut values)?;
+        if repository.git_dir != repository.common_dir {
+            for own in ["bisect", "worktree", "rewritten"] {
+                let name = format!("refs/{own}");
+                read_loose(&repository.git_dir.join("refs").join(own), name.as_bytes(), &mut values)?;
+            }
+        }
+        let head = read_if_there(&repository.git_dir.join("HEAD"))?.map(|text| parse_loose(&text));
+        Ok(Self { values, head })
+    }
+
+    /// Builds a store from what `git for-each-ref` and `git symbolic-ref` print, for formats that only git reads: `listed` has a
+    /// line `<id> <peeled id or nothing> <refname>` for each ref, `head` the content that a `HEAD` file would have.
+    #[must_use]
+    pub fn from_listing(listed: &[u8], head: Option<&[u8]>) -> Self {
+        let mut values = BTreeMap::new();
+        for line in listed.split(|&byte| byte == b'\n') {
+            let mut fields = line.splitn(3, |&byte| byte == b' ');
+            let (Some(id), Some(peeled), Some(name)) = (fields.next(), fields.next(), fields.next()) else { continue };
+            let Some(id) = Oid::from_hex(id) else { continue };
+            let peeled = Oid::from_hex(peeled).map_or(Packed::Itself, Packed::To);
+            values.insert(name.to_vec(), Value::Direct { id, peeled });
+        }
+        Self { values, head: head.map(parse_loose) }
+    }
+
+    /// The refs that `selection` asks for. `is_commit` says what is already known to be a commit, so that nothing is read for it;
+    /// the rest is looked up through `handle`.
+    #[must_use]
+    pub fn select(&self, selection: &Selection, handle: &Handle, is_commit: impl Fn(&Oid) -> bool) -> RefList {
+        let mut list = RefList::default();
+        let mut peeling = Peeling { handle, is_commit: &is_commit, known: HashMap::new() };
+        match selection {
+            Selection::Usual => {
+                if let Some(head) = &self.head {
+                    self.push(b"HEAD", head, &mut peeling, &mut list);
+                }
+                for prefix in [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/"] {
+                    for (name, value) in self.under(prefix) {
+                        self.push(name, value, &mut peeling, &mut list);
+                    }
+                }
+            }
+            Selection::Globs(globs) => {
+                for glob in globs {
+                    let pattern = full_glob(glob);
+                    let literal = pattern.iter().position(|byte| b"*?[\\".contains(byte)).unwrap_or(pattern.len());
+                    for (name, value) in self.under(&pattern[..literal]) {
+                        if glob_matches(&pattern, name) {
+                            self.push(name, value, &mut peeling, &mut list);
+                        }
+                    }
+                }
+            }
+        }
+        list
+    }
+
+    /// Whether `HEAD` names a branch that has no commit yet.
+    #[must_use]
+    pub fn head_is_unborn(&self) -> bool {
+        matches!(&self.head, Some(Value::Symbolic(target)) if !self.values.contains_key(target))
+    }
+
+    /// The objects that refs under `refs/replace/` exchange, with their replacements, sorted (git-replace(1)).
+    #[must_use]
+    pub fn replacements(&self) -> Vec<(Oid, Oid)> {
+        let pair = |(name, value): (&Vec<u8>, &Value)| match value {
+            Value::Direct { id, .. } => Some((Oid::from_hex(name.strip_prefix(b"refs/replace/")?)?, *id)),
+            _ => None,
+        };
+        self.under(b"refs/replace/").filter_map(pair).collect()
+    }
+
+    fn under<'store>(&'store self, prefix: &[u8]) -> impl Iterator<Item = (&'store Vec<u8>, &'store Value)> {
+        let start = prefix.to_vec();
+        let prefix = prefix.to_vec();
+        self.values.range(start..).take_while(move |(name, _)| name.starts_with(&prefix))
+    }
+
+    fn push(&self, name: &[u8], value: &Value, peeling: &mut Peeling<'_>, list: &mut RefList) {
+        let mut broken = |reason: String| list.broken.push(BrokenRef { name: name.to_vec(), reason });
+        let (symbolic, id, packed) = match self.follow(value) {
+            Followed::Object { symbolic, id, packed } => (symbolic, id, packed),
+            // An unborn HEAD is how every repository begins, and nothing to report.
+            Followed::Dangling(_) if name == b"HEAD" => return,
+            Followed::Dangling(target) => {
+                broken(format!("points to '{}', which isn't there", String::from_utf8_lossy(&target)));
+                return;
+            }
+            Followed::Broken => {
+                broken("is broken".into());
+                return;
+            }
+        };
+        match peeling.peel(id, packed) {
+            Ok(commit) => list.refs.push(Ref { name: name.to_vec(), symbolic, id, commit }),
+            Err(reason) => broken(reason),
+        }
+    }
+
+    fn follow(&self, value: &Value) -> Followed {
+        let mut value = value;
+        let mut symbolic = None;
+        // git gives up after five hops.
+        for _ in 0..6 {
+            match value {
+                Value::Direct { id, peeled } => return Followed::Object { symbolic, id: *id, packed: *peeled },
+                Value::Broken => return Followed::Broken,
+                Value::Symbolic(target) => match self.values.get(target) {
+                    Some(next) => {
+                        symbolic.get_or_insert_with(|| target.clone());
+                        value = next;
+                    }
+                    None => return Followed::Dangling(target.clone()),
+                },
+            }
+        }
+        Followed::Broken
+    }
+}
+
+enum Followed {
+    Object { symbolic: Option<Vec<u8>>, id: Oid, packed: Packed },
+    Dangling(Vec<u8>),
+    Broken,
+}
+
+struct Peeling<'a> {
+    handle: &'a Handle,
+    is_commit: &'a dyn Fn(&Oid) -> bool,
+    known: HashMap<Oid, Result<Option<Oid>, String>>,
+}
+
+impl Peeling<'_> {
+    fn peel(&mut self, id: Oid, packed: Packed) -> Result<Option<Oid>, String> {
+        let start = if let Packed::To(peeled) = packed { peeled } else { id };
+        if (self.is_commit)(&start) {
+            return Ok(Some(start));
+        }
+        let handle = self.handle;
+        let look = || match handle.peel(&start) {
+            Ok((commit, ObjectKind::Commit)) => Ok(Some(commit)),
+            Ok(_) => Ok(None),
+            Err(cause) => Err(format!("leads to an object that can't be read: {cause}")),
+        };
+        self.known.entry(start).or_insert_with(look).clone()
+    }
+}
+
+fn read_if_there(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(cause) => Err(cause).with_context(|| format!("reading {}", path.display())),
+    }
+}
+
+/// Reads `packed-refs` (gitrepository-layout(5)): a header with its traits, `<id> <name>` lines, each tag followed by `^<peeled>`.
+fn parse_packed(text: &[u8], hash_len: usize, values: &mut BTreeMap<Vec<u8>, Value>) {
+    let fully_peeled = text.starts_with(b"#")
+        && text
+            .split(|&byte| byte == b'\n')
+            .next()
+            .is_some_and(|header| header.split(|&byte| byte == b' ').any(|word| word == b"fully-peeled"));
+    let mut sorted: Vec<(Vec<u8>, Value)> = Vec::new();
+    for line in text.split(|&byte| byte == b'\n') {
+        match line.first() {
+            None | Some(b'#') => {}
+            Some(b'^') => {
+                if let (Some((_, Value::Direct { peeled, .. })), Some(id)) =
+                    (sorted.last_mut(), Oid::from_hex(&line[1..]))
+                {
+                    *peeled = Packed::To(id);
+                }
+            }
+            Some(_) => {
+                let Some((hex, name)) = line.split_at_checked(2 * hash_len) else { continue };
+                let (Some(id), Some(name)) = (Oid::from_hex(hex), name.strip_prefix(b" ")) else { continue };
+                let peeled = if fully_peeled { Packed::Itself } else { Packed::Unknown };
+                sorted.push((name.to_vec(), Value::Direct { id, peeled }));
+            }
+        }
+    }
+    // Collecting a sorted list builds the tree in one go.
+    values.extend(sorted);
+}
+
+fn parse_loose(text: &[u8]) -> Value {
+    let text = text.trim_ascii();
+    if let Some(target) = text.strip_prefix(b"ref:") {
+        return Value::Symbolic(target.trim_ascii().to_vec());
+    }
+    // git reads the id and ignores what follows it after a blank.
+    let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+    match Oid::from_hex(&text[..end]) {
+        Some(id) if !id.is_null() => Value::Direct { id, peeled: Packed::Unknown },
+        _ => Value::Broken,
+    }
+}
+
+fn read_loose(folder: &Path, prefix: &[u8], values: &mut BTreeMap<Vec<u8>, Value>) -> anyhow::Result<()> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
+        Err(cause) => return Err(cause).with_context(|| format!("listing refs in {}", folder.display())),
+    };
+    for entry in entries {
+        let entry = entry.with_context(|| format!("listing refs in {}", folder.display()))?;
+        let file_name = entry.file_name();
+        let part = file_name.as_bytes();
+        // Lock files stand beside the refs that are being written.
+        if part.starts_with(b".") || part.ends_with(b".lock") {
+            continue;
+        }
+        let mut name = prefix.to_vec();
+        name.push(b'/');
+        name.extend_from_slice(part);
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            read_loose(&entry.path(), &name, values)?;
+        } else if let Some(text) = read_if_there(&entry.path())? {
+            values.insert(name, parse_loose(&text));
+        }
+    }
+    Ok(())
+}
+
+/// Completes a glob as `git log --glob` does: `refs/` in front, and `/*` behind if it has no wildcard.
+fn full_glob(glob: &[u8]) -> Vec<u8> {
+    let mut full = Vec::with_capacity(glob.len() + 7);
+    if !glob.starts_with(b"refs/") && glob != b"HEAD" {
+        full.extend_from_slice(b"refs/");
+    }
+    full.extend_from_slice(glob);
+    if !glob.iter().any(|byte| b"*?[".contains(byte)) {
+        if full.last() != Some(&b'/') {
+            full.push(b'/');
+        }
+        full.push(b'*');
+    }
+    full
+}
+
+/// Whether `pattern` matches `name`; `*` crosses `/`.
+#[must_use]
+pub fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
+    gix::glob::wildmatch(pattern.into(), name.into(), gix::glob::wildmatch::Mode::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_are_completed_as_git_completes_them() {
+        for (glob, full) in [
+            ("heads", "refs/heads/*"),
+            ("refs/heads/", "refs/heads/*"),
+            ("refs/heads/stable/*", "refs/heads/stable/*"),
+            ("tags/v[0-9]*", "refs/tags/v[0-9]*"),
+        ] {
+            assert_eq!(full_glob(glob.as_bytes()), full.as_bytes(), "{glob}");
+        }
+        assert!(glob_matches(b"refs/heads/*", b"refs/heads/stable/1.0"), "a star crosses a slash");
+        assert!(!glob_matches(b"refs/heads/x?", b"refs/heads/x"));
+    }
+
+    #[test]
+    fn packed_refs_say_what_they_peel_to() {
+        let a = "a".repeat(40);
+        let b = "b".repeat(40);
+        let text = format!("# pack-refs with: peeled fully-peeled sorted \n{a} refs/heads/m\n{a} refs/tags/t\n^{b}\n");
+        let mut values = BTreeMap::new();
+        parse_packed(text.as_bytes(), 20, &mut values);
+        let (a, b) = (a.parse().expect("an id"), b.parse().expect("an id"));
+        assert_eq!(values[&b"refs/heads/m"[..]], Value::Direct { id: a, peeled: Packed::Itself });
+        assert_eq!(values[&b"refs/tags/t"[..]], Value::Direct { id: a, peeled: Packed::To(b) });
+    }
+
+    #[test]
+    fn loose_refs_are_read_as_git_reads_them() {
+        let a = "a".repeat(40);
+        let id: Oid = a.parse().expect("an id");
+        for (text, value) in [
+            (format!("{a}\n"), Value::Direct { id, peeled: Packed::Unknown }),
+            (format!("{a} trailing\n"), Value::Direct { id, peeled: Packed::Unknown }),
+            ("ref: refs/heads/x\n".into(), Value::Symbolic(b"refs/heads/x".to_vec())),
+            (String::new(), Value::Broken),
+            ("0".repeat(40), Value::Broken),
+            ("junk".into(), Value::Broken),
+        ] {
+            assert_eq!(parse_loose(text.as_bytes()), value, "{text}");
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! A repository on disk: where its parts lie, and reading objects from it. Never writes, never fetches a missing object.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use gix::objs::Find as _;
+
+use super::diff::{DiffError, TreeDiff};
+use crate::error::Kind;
+use crate::facts::Oid;
+use crate::facts::changes::Change;
+
+/// Bytes of decoded pack entries that one thread keeps, so that the next delta on the same base is cheap.
+const PACK_CACHE_BYTES: usize = 8 << 20;
+
+/// A repository that was found, shared by all threads.
+pub struct Repository {
+    shared: gix::ThreadSafeRepository,
+    /// The name on the wire: the last part of its path, without `.git`.
+    pub name: String,
+    /// The folder of this work tree's own state (`HEAD`, the index).
+    pub git_dir: PathBuf,
+    /// The folder of what all work trees share (objects, refs, config).
+    pub common_dir: PathBuf,
+    /// The length of an object id in bytes, 20 or 32.
+    pub hash_len: usize,
+    /// Whether a remote promises objects that are not here (a partial clone).
+    pub partial: bool,
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repository").field("git_dir", &self.git_dir).finish_non_exhaustive()
+    }
+}
+
+impl Repository {
+    /// Finds the repository that `dir` lies in, as git does: `GIT_DIR` first, then upwards.
+    ///
+    /// # Errors
+    /// [`Kind::NoRepository`] if there is none, [`Kind::RepoOpen`] if it can't be opened.
+    pub fn discover(dir: &Path) -> anyhow::Result<Self> {
+        if !dir.is_dir() {
+            return Err(Kind::NoRepository.hinted(
+                format!("cannot change to '{}': no such directory", dir.display()),
+                "name an existing directory with -C",
+            ));
+        }
+        let found = gix::ThreadSafeRepository::discover_with_environment_overrides(dir);
+        let shared = found.map_err(|cause| open_error(dir, &cause))?;
+        let repo = shared.to_thread_local();
+        let git_dir = absolute(repo.git_dir());
+        let common_dir = absolute(repo.common_dir());
+        let config = repo.config_snapshot();
+        let partial = config.string("extensions.partialClone").is_some()
+            || config.plumbing().sections_by_name("remote").is_some_and(|mut remotes| {
+                remotes.any(|remote| remote.value("promisor").is_some_and(|value| value.as_slice() == b"true"))
+            });
+        Ok(Self {
+            name: name_of(&common_dir),
+            hash_len: repo.object_hash().len_in_bytes(),
+            partial,
+            git_dir,
+            common_dir,
+            shared,
+        })
+    }
+
+    /// Whether refs are kept in a format that only git reads.
+    #[must_use]
+    pub fn uses_reftable(&self) -> bool {
+        self.common_dir.join("reftable").is_dir()
+    }
+
+    /// `sha1` or `sha256`.
+    #[must_use]
+    pub fn object_format(&self) -> &'static str {
+        if self.hash_len == crate::facts::oid::SHA1_LEN { "sha1" } else { "sha256" }
+    }
+
+    /// A handle for one thread. It is cheap to make, but keeps caches: reuse it.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        let mut repo = self.shared.to_thread_local();
+        // Cache settings don't survive the sharing; each thread sets its own.
+        repo.objects
+            .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
+        Handle { repo }
+    }
+}
+
+fn open_error(dir: &Path, cause: &dyn std::error::Error) -> anyhow::Error {
+    let mut text = cause.to_string();
+    let mut inner = cause.source();
+    while let Some(next) = inner {
+        text = format!("{text}: {next}");
+        inner = next.source();
+    }
+    let explicit = std::env::var_os("GIT_DIR");
+    let nothing_there = explicit.is_none() && !dir.ancestors().any(|parent| parent.join(".git").exists());
+    match explicit {
+        Some(git_dir) => Kind::NoRepository.hinted(
+            format!("not a git repository: '{}' ({text})", Path::new(&git_dir).display()),
+            "GIT_DIR names it: unset it, or let it name a repository",
+        ),
+        None if nothing_there && !dir.join("objects").exists() => Kind::NoRepository.hinted(
+            format!("not a git repository (or any of the parent directories): {}", dir.display()),
+            "run it inside a repository, or name one with -C <dir>",
+        ),
+        None => Kind::RepoOpen.error(format!("opening the repository at {}: {text}", dir.display())),
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn name_of(common_dir: &Path) -> String {
+    let own = common_dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    if own == ".git" {
+        return common_dir.parent().map_or(own, name_of);
+    }
+    own.strip_suffix(".git").map_or(own.clone(), str::to_owned)
+}
+
+/// What an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectKind {
+    /// A commit.
+    Commit,
+    /// A tree.
+    Tree,
+    /// A blob.
+    Blob,
+    /// An annotated tag.
+    Tag,
+}
+
+impl From<gix::objs::Kind> for ObjectKind {
+    fn from(kind: gix::objs::Kind) -> Self {
+        match kind {
+            gix::objs::Kind::Commit => Self::Commit,
+            gix::objs::Kind::Tree => Self::Tree,
+            gix::objs::Kind::Blob => Self::Blob,
+            gix::objs::Kind::Tag => Self::Tag,
+        }
+    }
+}
+
+/// Why an object could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectError {
+    /// It isn't there.
+    Missing(Oid),
+    /// It is there, but not what it should be, or not readable; the reason follows.
+    Corrupt(Oid, String),
+}
+
+impl ObjectError {
+    /// The object that could not be read.
+    #[must_use]
+    pub fn id(&self) -> Oid {
+        match self {
+            Self::Missing(id) | Self::Corrupt(id, _) => *id,
+        }
+    }
+
+    /// The kind of failure, for the wire.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Missing(_) => Kind::MissingObject,
+            Self::Corrupt(..) => Kind::CorruptObject,
+        }
+    }
+}
+
+impl fmt::Display for ObjectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(id) => write!(f, "object {id} is missing"),
+            Self::Corrupt(id, reason) => write!(f, "object {id} can't be read: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for ObjectError {}
+
+/// One thread's access to a repository's objects.
+pub struct Handle {
+    pub(super) repo: gix::Repository,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+impl Handle {
+    /// The bytes of the commit `id`, in `buffer`, replaced objects already replaced.
+    ///
+    /// # Errors
+    /// If it is missing, unreadable or no commit.
+    pub fn commit<'buffer>(&self, id: &Oid, buffer: &'buffer mut Vec<u8>) -> Result<&'buffer [u8], ObjectError> {
+        let (kind, data) = self.object(id, buffer)?;
+        if kind != ObjectKind::Commit {
+            return Err(ObjectError::Corrupt(*id, format!("it is a {kind:?}, not a commit").to_lowercase()));
+        }
+        Ok(data)
+    }
+
+    /// The kind and bytes of any object.
+    ///
+    /// # Errors
+    /// If it is missing or unreadable.
+    pub fn object<'buffer>(
+        &self,
+        id: &Oid,
+        buffer: &'buffer mut Vec<u8>,
+    ) -> Result<(ObjectKind, &'buffer [u8]), ObjectError> {
+        match self.repo.objects.try_find(&to_gix(id), buffer) {
+            Ok(Some(data)) => Ok((data.kind.into(), data.data)),
+            Ok(None) => Err(ObjectError::Missing(*id)),
+            Err(cause) => Err(ObjectError::Corrupt(*id, cause.to_string())),
+        }
+    }
+
+    /// What `id` is, read from its header alone; `None` if it isn't there or can't be read.
+    #[must_use]
+    pub fn kind(&self, id: &Oid) -> Option<ObjectKind> {
+        let header = self.repo.try_find_header(to_gix(id)).ok()??;
+        Some(header.kind().into())
+    }
+
+    /// Follows tags from `id` to what they name in the end: that object and its kind.
+    ///
+    /// # Errors
+    /// If an object on the way is missing or unreadable.
+    pub fn peel(&self, id: &Oid) -> Result<(Oid, ObjectKind), ObjectError> {
+        let mut current = *id;
+        let mut buffer = Vec::new();
+        loop {
+            match self.kind(&current) {
+                None => return Err(self.object(&current, &mut buffer).err().unwrap_or(ObjectError::Missing(current))),
+                Some(ObjectKind::Tag) => {
+                    let (_, data) = self.object(&current, &mut buffer)?;
+                    let target = data.strip_prefix(b"object ").and_then(|rest| rest.get(..2 * id.as_bytes().len()));
+                    current = target
+                        .and_then(Oid::from_hex)
+                        .ok_or_else(|| ObjectError::Corrupt(current, "a tag without an object line".into()))?;
+                }
+                Some(kind) => return Ok((current, kind)),
+            }
+        }
+    }
+
+    /// The one commit that the hexadecimal `text` names, whole or abbreviated: as `git rev-parse <text>^{commit}` finds it,
+    /// `None` if there is none or more than one.
+    #[must_use]
+    pub fn commit_by_hex(&self, text: &str) -> Option<Oid> {
+        if let Some(id) = Oid::from_hex(text.as_bytes()) {
+            return (self.kind(&id)? == ObjectKind::Commit).then_some(id);
+        }
+        let mut commits = self.candidates(text).into_iter().filter(|id| self.kind(id) == Some(ObjectKind::Commit));
+        let first = commits.next()?;
+        commits.next().is_none().then_some(first)
+    }
+
+    /// Every object whose id begins with the hexadecimal digits `prefix` (four at least), in order.
+    #[must_use]
+    pub fn candidates(&self, prefix: &str) -> Vec<Oid> {
+        let Ok(prefix) = gix::hash::Prefix::from_hex(prefix) else { return Vec::new() };
+        let mut found = HashSet::new();
+        if self.repo.objects.lookup_prefix(prefix, Some(&mut found)).is_err() {
+            return Vec::new();
+        }
+        let mut found: Vec<Oid> = found.iter().filter_map(|id| from_gix(id)).collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// What the commit with this `tree` changed against its first parent (the empty tree if there is none), in git's order.
+    ///
+    /// # Errors
+    /// If the parent or a tree is missing or damaged.
+    pub fn changes(&self, tree: &Oid, first_parent: Option<&Oid>) -> Result<Vec<Change>, ObjectError> {
+        let mut buffer = Vec::new();
+        let old = match first_parent {
+            None => None,
+            Some(parent) => {
+                let raw = self.commit(parent, &mut buffer)?;
+                let hex = raw.strip_prefix(b"tree ").and_then(|rest| rest.get(..2 * tree.as_bytes().len()));
+                let old = hex.and_then(Oid::from_hex);
+                Some(old.ok_or_else(|| ObjectError::Corrupt(*parent, "a commit without a tree".into()))?)
+            }
+        };
+        let mut changes = Vec::new();
+        TreeDiff::new().of_trees(&self.repo.objects, old.as_ref(), tree, &mut changes).map_err(
+            |cause| match cause {
+                DiffError::Missing(id) => ObjectError::Missing(id),
+                DiffError::Corrupt { id, reason } => ObjectError::Corrupt(id, reason),
+            },
+        )?;
+        Ok(changes)
+    }
+
+    /// Every value of the git config `key` (`section.name`), in the order of git's cascade: the last one wins where one is
+    /// wanted. `git -c`, which gix doesn't read, comes last.
+    #[must_use]
+    pub fn config_values(&self, key: &str) -> Vec<String> {
+        let config = self.repo.config_snapshot();
+        let values = config.plumbing().strings(key).unwrap_or_default();
+        let mut values: Vec<String> = values.iter().map(ToString::to_string).collect();
+        if let Some(parameters) = std::env::var_os("GIT_CONFIG_PARAMETERS") {
+            let parameters = config_parameters(&parameters.to_string_lossy());
+            values.extend(
+                parameters.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value),
+            );
+        }
+        values
+    }
+
+    /// Whether `refs/replace/` is to be passed over (`GIT_NO_REPLACE_OBJECTS`, `core.useReplaceRefs`).
+    #[must_use]
+    pub fn ignores_replacements(&self) -> bool {
+        let config = self.repo.config_snapshot();
+        std::env::var_os("GIT_NO_REPLACE_OBJECTS").is_some() || config.boolean("core.useReplaceRefs") == Some(false)
+    }
+
+    /// The commits whose parents a shallow clone cut off, sorted; empty if history is whole.
+    ///
+    /// # Errors
+    /// If the `shallow` file can't be read.
+    pub fn shallow_commits(&self) -> anyhow::Result<Vec<Oid>> {
+        let commits =
+            self.repo.shallow_commits().map_err(|cause| anyhow::anyhow!("reading the shallow file: {cause}"))?;
+        let mut ids: Vec<Oid> = commits.iter().flat_map(|list| list.iter()).filter_map(|id| from_gix(id)).collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+}
+
+/// Reads what `git -c` hands to its children in `GIT_CONFIG_PARAMETERS`: `'key'='value'` (since git 2.31) or `'key=value'`, each
+/// in shell quotes, set apart by blanks.
+fn config_parameters(text: &str) -> Vec<(String, String)> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let (mut quoted, mut any) = (false, false);
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\'' => (quoted, any) = (!quoted, true),
+            '\\' if !quoted => word.extend(letters.next()),
+            ' ' if !quoted => {
+                if std::mem::take(&mut any) {
+                    words.push(std::mem::take(&mut word));
+                }
+            }
+            _ => word.push(letter),
+        }
+    }
+    if any {
+        words.push(word);
+    }
+    let pair = |word: String| match word.split_once('=') {
+        Some((key, value)) => (key.to_owned(), value.to_owned()),
+        None => (word, "true".into()),
+    };
+    words.into_iter().map(pair).collect()
+}
+
+/// The id as gix has it.
+#[must_use]
+pub(super) fn to_gix(id: &Oid) -> gix::ObjectId {
+    gix::ObjectId::from_bytes_or_panic(id.as_bytes())
+}
+
+/// The id as the rest of the crate has it.
+#[must_use]
+pub(super) fn from_gix(id: &gix::oid) -> Option<Oid> {
+    Oid::from_bytes(id.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn config_parameters_of_both_forms_are_read() {
+        let pairs = config_parameters(r"'a.b'='c d' 'e.f=g' 'h.i'='it'\''s' 'j.k'");
+        let expected = [("a.b", "c d"), ("e.f", "g"), ("h.i", "it's"), ("j.k", "true")];
+        assert_eq!(pairs, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn a_repository_is_named_by_the_last_part_of_its_path() {
+        for (path, name) in [("/a/nova/.git", "nova"), ("/a/nova.git", "nova"), ("/a/nova", "nova")] {
+            assert_eq!(name_of(Path::new(path)), name);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The only door to the `git` program: what gix can't answer as git does (dates and revisions in all their spellings, history
+//! limited to paths, reftables). Both pipes are always drained; a child never outlives the future that waits for it.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
+use std::time::Duration;
+
+use async_process::{Command, Stdio};
+
+use crate::error::Kind;
+use crate::facts::Oid;
+use crate::git::Repository;
+
+/// How long a question to git may take. None of those asked here walks much history, but for path-limited ones.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// What is asked about revisions on a command line, as git understood it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revisions {
+    /// Objects to begin at (`false`) and objects to leave out with all that they reach (`true`), in the order given.
+    pub tips: Vec<(Oid, bool)>,
+}
+
+/// Resolves revisions and ranges in every spelling that gitrevisions(7) knows.
+///
+/// # Errors
+/// [`Kind::BadRevision`] naming the one that git doesn't know.
+pub async fn rev_parse(repository: &Repository, revisions: &[OsString]) -> anyhow::Result<Revisions> {
+    // One that looks like an option would be taken for one: git has no revision that begins with a dash.
+    if let Some(option) = revisions.iter().find(|word| word.as_bytes().starts_with(b"-")) {
+        return Err(bad_revision(option, ""));
+    }
+    let mut args: Vec<OsString> = vec!["rev-parse".into()];
+    args.extend(revisions.iter().cloned());
+    // With `--` behind, git never takes a word for a path.
+    args.push("--".into());
+    let output = run(repository, &args).await?;
+    if !output.success {
+        for revision in revisions {
+            let alone = run(repository, &["rev-parse".into(), revision.clone(), "--".into()]).await?;
+            if !alone.success {
+                return Err(bad_revision(revision, &alone.last_words));
+            }
+        }
+        return Err(Kind::Git.error(format!("git rev-parse failed: {}", output.last_words)));
+    }
+    let mut tips = Vec::new();
+    for line in output.stdout.split(|&byte| byte == b'\n') {
+        let (excluded, hex) = line.strip_prefix(b"^").map_or((false, line), |hex| (true, hex));
+        tips.extend(Oid::from_hex(hex).map(|id| (id, excluded)));
+    }
+    Ok(Revisions { tips })
+}
+
+fn bad_revision(revision: &OsStr, words: &str) -> anyhow::Error {
+    let name = String::from_utf8_lossy(revision.as_bytes());
+    let why = words.strip_prefix("fatal: ").filter(|words| words.contains("ambiguous") && words.contains("short"));
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    Kind::BadRevision.hinted(
+        format!("'{name}' is not a revision or range here{why}"),
+        "git rev-parse <name> must know it; paths stand after --",
+    )
+}
+
+/// The seconds since 1970 that git understands by the date `text` (`2 weeks ago`, `2024-01-01`).
+///
+/// # Errors
+/// If git fails. git takes any text for some date, and so does this.
+pub async fn date(repository: &Repository, text: &str) -> anyhow::Result<u64> {
+    let output = run(repository, &["rev-parse".into(), format!("--since={text}").into()]).await?;
+    let line = String::from_utf8_lossy(&output.stdout);
+    line.trim()
+        .strip_prefix("--max-age=")
+        .and_then(|seconds| seconds.parse().ok())
+        .ok_or_else(|| Kind::BadValue.error(format!("'{text}' is not a date that git understands")))
+}
+
+/// The ids that `git rev-list <options> <revisions> -- <paths>` prints, in its order.
+///
+/// # Errors
+/// If git fails.
+pub async fn rev_list(
+    repository: &Repository,
+    revisions: &[(Oid, bool)],
+    options: &[OsString],
+    paths: &[OsString],
+) -> anyhow::Result<Vec<Oid>> {
+    let mut args: Vec<OsString> = vec!["rev-list".into(), "--stdin".into()];
+    args.extend(options.iter().cloned());
+    args.push("--".into());
+    args.extend(paths.iter().cloned());
+    let mut input = Vec::new();
+    for (id, excluded) in revisions {
+        input.extend_from_slice(if *excluded { b"^" } else { b"" });
+        input.extend_from_slice(id.to_hex().as_bytes());
+        input.push(b'\n');
+    }
+    let output = run_with(repository, &args, &input).await?;
+    if !output.success {
+        return Err(Kind::Git.error(format!("git rev-list failed: {}", output.last_words)));
+    }
+    Ok(output.stdout.split(|&byte| byte == b'\n').filter_map(Oid::from_hex).collect())
+}
+
+/// What git lists of refs, for [`crate::git::refs::RefStore::from_listing`]: the listing, and what `HEAD` says.
+///
+/// # Errors
+/// If git fails.
+pub async fn list_refs(repository: &Repository) -> anyhow::Result<(Vec<u8>, Option<Vec<u8>>)> {
+    let format = "--format=%(objectname) %(*objectname) %(refname)";
+    let listing = run(repository, &["for-each-ref".into(), format.into()]).await?;
+    if !listing.success {
+        return Err(Kind::Git.error(format!("git for-each-ref failed: {}", listing.last_words)));
+    }
+    let symbolic = run(repository, &["symbolic-ref".into(), "-q".into(), "HEAD".into()]).await?;
+    let head = if symbolic.success {
+        Some([b"ref: ", symbolic.stdout.trim_ascii_end()].concat())
+    } else {
+        let detached = run(repository, &["rev-parse".into(), "-q".into(), "--verify".into(), "HEAD".into()]).await?;
+        detached.success.then(|| detached.stdout.trim_ascii_end().to_vec())
+    };
+    Ok((listing.stdout, head))
+}
+
+struct Output {
+    success: bool,
+    stdout: Vec<u8>,
+    last_words: String,
+}
+
+async fn run(repository: &Repository, args: &[OsString]) -> anyhow::Result<Output> {
+    run_with(repository, args, &[]).await
+}
+
+async fn run_with(repository: &Repository, args: &[OsString], input: &[u8]) -> anyhow::Result<Output> {
+    use smol::io::AsyncWriteExt as _;
+    let name = args.first().map_or_else(String::new, |verb| verb.to_string_lossy().into_owned());
+    let mut child = git(&repository.git_dir)
+        .args(args)
+        .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|cause| Kind::Git.wrap(cause, "running git: is it installed and on PATH?"))?;
+    let stdin = child.stdin.take();
+    let feed = async {
+        if let Some(mut stdin) = stdin {
+            // git may have enough before it has read all.
+            let _ = stdin.write_all(input).await;
+        }
+    };
+    let talk = async {
+        let (output, ()) = smol::future::zip(child.output(), feed).await;
+        output.map_err(|cause| Kind::Git.wrap(cause, format!("running git {name}")))
+    };
+    let expired = async {
+        smol::Timer::after(TIMEOUT).await;
+        Err(Kind::Timeout.error(format!("git {name} took longer than {} s", TIMEOUT.as_secs())))
+    };
+    let output = smol::future::or(talk, expired).await?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    let last_words = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
+    Ok(Output { success: output.status.success(), stdout: output.stdout, last_words })
+}
+
+/// A git command on the repository at `git_dir` that reads only: no lazy fetch, no optional lock, messages in English so that
+/// they can be quoted beside our own.
+fn git(git_dir: &Path) -> Command {
+    let mut command = Command::new("git");
+    command
+        .arg("--git-dir")
+        .arg(git_dir)
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("LC_ALL", "C.UTF-8")
+        .env_remove("GIT_TRACE");
+    command
+}
+
+/// Bytes as an argument for git.
+#[must_use]
+pub fn argument(bytes: &[u8]) -> OsString {
+    OsString::from_vec(bytes.to_vec())
+}

@@ -1,0 +1,17 @@
+//! `git bhfuil`: parses the command line, runs it on a small executor and turns the outcome into an exit code.
+
+use std::process::ExitCode;
+
+use git_bhfuil::shutdown::{SignalWatch, Token};
+use git_bhfuil::{cli, command, report};
+
+fn main() -> ExitCode {
+    let token = Token::new();
+    #[expect(clippy::exit, reason = "the second signal ends the process wherever it is")]
+    let watch = SignalWatch::start(token.clone(), |code| std::process::exit(code));
+    if let Err(cause) = &watch {
+        report::last_words(&format!("warning: signals end the run without a last line: {cause}"));
+    }
+    let invocation = cli::parse(std::env::args_os().skip(1));
+    ExitCode::from(smol::block_on(command::run(invocation, &token)))
+}

@@ -1,0 +1,60 @@
+//! Handles on a repository's objects, lent to whichever worker has a step to do: at most as many are made as work at once.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Mutex};
+
+use crate::git::{Handle, Repository};
+
+/// A repository and its idle handles. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Handles {
+    repository: Arc<Repository>,
+    idle: Arc<Mutex<Vec<Handle>>>,
+}
+
+impl Handles {
+    /// Handles for `repository`; none is made before it is needed.
+    #[must_use]
+    pub fn new(repository: Arc<Repository>) -> Self {
+        Self { repository, idle: Arc::default() }
+    }
+
+    /// The repository.
+    #[must_use]
+    pub fn repository(&self) -> &Arc<Repository> {
+        &self.repository
+    }
+
+    /// Takes a handle out, for work that keeps it over several steps.
+    #[must_use]
+    pub fn take(&self) -> Handle {
+        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
+        idle.unwrap_or_else(|| self.repository.handle())
+    }
+
+    /// Gives a handle back for the next step.
+    pub fn give(&self, handle: Handle) {
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.push(handle);
+        }
+    }
+
+    /// Runs `step` with a handle. Packs that a `git gc` moves under a reader can make the object database panic; then the step is
+    /// tried once more with a fresh handle.
+    pub fn with<T>(&self, step: impl Fn(&Handle) -> T) -> T {
+        let handle = self.take();
+        let first = catch_unwind(AssertUnwindSafe(|| step(&handle)));
+        let (answer, handle) = match first {
+            Ok(answer) => (answer, handle),
+            Err(_) => {
+                let fresh = self.repository.handle();
+                match catch_unwind(AssertUnwindSafe(|| step(&fresh))) {
+                    Ok(answer) => (answer, fresh),
+                    Err(panic) => resume_unwind(panic),
+                }
+            }
+        };
+        self.give(handle);
+        answer
+    }
+}

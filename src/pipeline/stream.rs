@@ -1,0 +1,122 @@
+//! Commits in, finished pieces of output out, in the order of the walk whatever the number of threads. While the reader of the
+//! output is slow nothing new is begun, so that memory stays flat.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::handles::Handles;
+use super::pool::{JobError, Pending, Pool};
+use super::walker::{Chunk, Item, Walker};
+use crate::git::{Handle, ObjectError};
+use crate::shutdown::Token;
+
+/// The first step is small, so that the first line comes at once; each is twice the one before up to the last size, at which
+/// handing work over costs next to nothing and a step still takes only some milliseconds.
+const FIRST_STEP: usize = 16;
+const LARGEST_STEP: usize = 512;
+
+/// What a chunk of commits became.
+#[derive(Debug, Default)]
+pub struct Piece {
+    /// The finished output of all commits of the chunk, one after another.
+    pub bytes: Vec<u8>,
+    /// Where the output of each commit ends in `bytes`. A commit that a filter passed over has none.
+    pub ends: Vec<usize>,
+    /// Commits that could not be read.
+    pub broken: Vec<ObjectError>,
+    /// Facts that could not be known because an object isn't here.
+    pub absent: usize,
+}
+
+/// Turns commits into output, on a worker.
+pub type Render = dyn Fn(&Handle, &[Item]) -> Piece + Send + Sync;
+
+/// A running stream; [`Stream::next`] gives its pieces.
+pub struct Stream {
+    pool: Pool,
+    handles: Handles,
+    render: Arc<Render>,
+    stop: Token,
+    begun: bool,
+    step: usize,
+    walking: Option<Pending<(Walker, Chunk)>>,
+    walker: Option<Walker>,
+    rendering: VecDeque<Pending<Piece>>,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("rendering", &self.rendering.len()).finish_non_exhaustive()
+    }
+}
+
+impl Stream {
+    /// A stream of what `render` makes of the commits of `walker`.
+    #[must_use]
+    pub fn new(pool: Pool, handles: Handles, walker: Walker, render: Arc<Render>, stop: Token) -> Self {
+        Self {
+            pool,
+            handles,
+            render,
+            stop,
+            begun: false,
+            step: FIRST_STEP,
+            walking: None,
+            walker: Some(walker),
+            rendering: VecDeque::new(),
+        }
+    }
+
+    /// The next piece; `None` at the end, and soon after the token was cancelled.
+    ///
+    /// # Errors
+    /// If a worker panicked twice on the same chunk.
+    pub async fn next(&mut self) -> Result<Option<Piece>, JobError> {
+        if !self.begun {
+            self.begun = true;
+            self.start_step().await?;
+        }
+        while self.rendering.len() < 2 * self.pool.threads() {
+            let Some(walking) = self.walking.take() else { break };
+            let (walker, chunk) = walking.result().await?;
+            self.walker = Some(walker);
+            if !chunk.done {
+                self.start_step().await?;
+            }
+            self.start_rendering(chunk).await?;
+        }
+        match self.rendering.pop_front() {
+            Some(piece) if !self.stop.is_cancelled() => Ok(Some(piece.result().await?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The walker, once the stream has ended; `None` while a step of it is still running.
+    #[must_use]
+    pub fn into_walker(self) -> Option<Walker> {
+        self.walker
+    }
+
+    async fn start_step(&mut self) -> Result<(), JobError> {
+        let Some(mut walker) = self.walker.take() else { return Ok(()) };
+        let (size, stop) = (self.step, self.stop.clone());
+        self.step = (size * 2).min(LARGEST_STEP);
+        let step = move || {
+            let chunk = walker.step(size, &stop);
+            (walker, chunk)
+        };
+        self.walking = Some(self.pool.submit(step).await?);
+        Ok(())
+    }
+
+    async fn start_rendering(&mut self, chunk: Chunk) -> Result<(), JobError> {
+        let (handles, render) = (self.handles.clone(), Arc::clone(&self.render));
+        let work = move || {
+            let mut piece = handles.with(|handle| render(handle, &chunk.items));
+            piece.broken.splice(0..0, chunk.broken);
+            piece
+        };
+        self.rendering.push_back(self.pool.submit(work).await?);
+        Ok(())
+    }
+}

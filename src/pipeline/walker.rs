@@ -1,0 +1,109 @@
+//! A walk cut into steps: each gives a chunk of commits and can run on another thread of the pool.
+
+use crate::facts::Oid;
+use crate::git::ObjectError;
+use crate::git::history::{History as _, ObjectHistory};
+use crate::git::walk::Walk;
+use crate::graph::Graph;
+use crate::shutdown::Token;
+use std::sync::Arc;
+
+/// One commit to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its id.
+    pub id: Oid,
+    /// Its bytes, if the walk had to read them anyway.
+    pub raw: Option<Vec<u8>>,
+}
+
+/// Where commits come from.
+#[derive(Debug)]
+pub enum Source {
+    /// From the object database, each read as the walk comes to it.
+    Objects(Box<ObjectHistory>),
+    /// From the cache's graph.
+    Graph(Arc<Graph>),
+}
+
+/// A walk, or a list, with what is left of it.
+#[derive(Debug)]
+pub struct Walker {
+    steps: Steps,
+    left: usize,
+}
+
+#[derive(Debug)]
+enum Steps {
+    Walk(Source, Box<Walk>),
+    List(std::vec::IntoIter<Oid>),
+}
+
+/// What one step found.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    /// Commits in order.
+    pub items: Vec<Item>,
+    /// Commits that could not be read on the way.
+    pub broken: Vec<ObjectError>,
+    /// Whether nothing follows.
+    pub done: bool,
+}
+
+impl Walker {
+    /// Walks `source` by `walk`, at most `limit` commits.
+    #[must_use]
+    pub fn walk(source: Source, walk: Walk, limit: Option<usize>) -> Self {
+        Self { steps: Steps::Walk(source, Box::new(walk)), left: limit.unwrap_or(usize::MAX) }
+    }
+
+    /// Gives `ids` in this order.
+    #[must_use]
+    pub fn list(ids: Vec<Oid>) -> Self {
+        Self { steps: Steps::List(ids.into_iter()), left: usize::MAX }
+    }
+
+    /// The next `size` commits at most; fewer only at the end or once `stop` is cancelled.
+    pub fn step(&mut self, size: usize, stop: &Token) -> Chunk {
+        let mut chunk = Chunk::default();
+        let size = size.min(self.left);
+        match &mut self.steps {
+            Steps::List(ids) => {
+                chunk.items.extend(ids.take(size).map(|id| Item { id, raw: None }));
+                chunk.done = ids.len() == 0;
+            }
+            Steps::Walk(Source::Graph(graph), walk) => {
+                while chunk.items.len() < size && !chunk.done {
+                    match walk.next(graph, || stop.is_cancelled()) {
+                        Some(node) => chunk.items.push(Item { id: Graph::id(graph, node), raw: None }),
+                        None => chunk.done = true,
+                    }
+                }
+            }
+            Steps::Walk(Source::Objects(history), walk) => {
+                while chunk.items.len() < size && !chunk.done && !stop.is_cancelled() {
+                    match walk.next(history.as_mut(), || stop.is_cancelled()) {
+                        Some(node) => {
+                            let raw = history.take_raw(node);
+                            chunk.items.push(Item { id: history.id(node), raw });
+                        }
+                        None => chunk.done = true,
+                    }
+                }
+                chunk.broken = history.take_broken();
+            }
+        }
+        self.left -= chunk.items.len();
+        chunk.done |= self.left == 0 || stop.is_cancelled();
+        chunk
+    }
+
+    /// The history that was read, once the walk is over.
+    #[must_use]
+    pub fn into_history(self) -> Option<ObjectHistory> {
+        match self.steps {
+            Steps::Walk(Source::Objects(history), _) => Some(*history),
+            _ => None,
+        }
+    }
+}

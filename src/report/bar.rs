@@ -1,0 +1,86 @@
+//! The bar on stderr: shown only where a person watches, only for work that takes a while, and never mixed up with output.
+
+use std::io::IsTerminal as _;
+use std::os::fd::AsFd as _;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Loudness;
+
+/// Work that is done sooner gets no bar: it would only flicker.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// A bar that may not be there. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Bar {
+    wanted: bool,
+    started: Instant,
+    shown: Arc<Mutex<Option<ProgressBar>>>,
+}
+
+impl Bar {
+    /// A bar if stderr is a terminal and stdout is a terminal or a regular file, or as `loudness` says. With `--progress` and JSON
+    /// the stream tells the progress.
+    pub(super) fn new(loudness: Loudness, json: bool) -> Self {
+        let wanted = match (loudness.quiet, loudness.progress) {
+            (true, _) | (_, Some(false)) => false,
+            (_, Some(true)) => !json || std::io::stderr().is_terminal(),
+            (_, None) => std::io::stderr().is_terminal() && (std::io::stdout().is_terminal() || stdout_is_file()),
+        };
+        Self { wanted, started: Instant::now(), shown: Arc::default() }
+    }
+
+    pub(super) fn show(&self, phase: &str, done: u64, total: Option<u64>) {
+        if !self.wanted || self.started.elapsed() < PATIENCE {
+            return;
+        }
+        let Ok(mut shown) = self.shown.lock() else { return };
+        let bar = shown.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            bar.set_style(ProgressStyle::default_spinner());
+            bar
+        });
+        let template = if total.is_some() {
+            "{msg}: {percent}% ({human_pos}/{human_len}), {per_sec}, {eta} left"
+        } else {
+            "{msg}: {human_pos}, {per_sec}"
+        };
+        if bar.length() != total || bar.position() == 0 {
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            if let Some(total) = total {
+                bar.set_length(total);
+            }
+        }
+        bar.set_message(phase.to_owned());
+        bar.set_position(done);
+    }
+
+    /// Writes a line to stderr beside the bar.
+    pub(super) fn say(&self, line: &str) {
+        self.aside(|| super::last_words(line));
+    }
+
+    /// Does `write` while the bar is out of the way.
+    pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        let bar = self.shown.lock().ok().and_then(|shown| shown.clone());
+        match bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        if let Some(bar) = self.shown.lock().ok().and_then(|mut shown| shown.take()) {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn stdout_is_file() -> bool {
+    let copy = std::io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
+    copy.and_then(|file| file.metadata()).is_ok_and(|metadata| metadata.is_file())
+}

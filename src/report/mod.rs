@@ -1,0 +1,367 @@
+//! Everything that leaves the program: JSON Lines or text for people on stdout, bars and last words on stderr, all from the same
+//! events. Only this room writes to stdout, and a reader that went away ends here. It computes nothing.
+
+mod bar;
+mod human;
+mod jsonl;
+mod output;
+mod safe;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Instant;
+
+use crate::error::{self, Class, Kind, exit};
+use crate::events::stream::{ErrorClass, Status};
+use crate::events::{Begin, End, Error, Event, Progress, SCHEMA, Warning};
+
+pub use bar::Bar;
+pub use output::Gone;
+use output::Output;
+
+/// How events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line.
+    Jsonl,
+    /// Text for people, with colour or without.
+    Human {
+        /// Whether to use colour.
+        color: bool,
+    },
+}
+
+impl Format {
+    /// What is meant where nothing was said: people read terminals, programs read everything else. `NO_COLOR`
+    /// (no-color.org) and `TERM=dumb` turn colour off.
+    #[must_use]
+    pub fn automatic() -> Self {
+        if std::io::stdout().is_terminal() { Self::human() } else { Self::Jsonl }
+    }
+
+    /// Text for people; colour on a terminal that can show it.
+    #[must_use]
+    pub fn human() -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        Self::Human { color: std::io::stdout().is_terminal() && !dumb && !set("NO_COLOR") }
+    }
+
+    /// Appends `event` to `out`, with its line end; nothing if this format doesn't show it.
+    pub fn write(self, event: &Event<'_>, out: &mut Vec<u8>) {
+        match self {
+            Self::Jsonl => jsonl::write(event, out),
+            Self::Human { color } => human::write(event, color, out),
+        }
+    }
+}
+
+/// How much is said on stderr, and whether progress is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Loudness {
+    /// `-q`: no warnings for people, no bars.
+    pub quiet: bool,
+    /// `--progress` or `--no-progress`; without either a terminal decides.
+    pub progress: Option<bool>,
+}
+
+/// A stream from `begin` to `end`.
+#[derive(Debug)]
+pub struct Report {
+    format: Format,
+    loudness: Loudness,
+    output: Output,
+    bar: Bar,
+    counts: BTreeMap<&'static str, u64>,
+    uncounted: Vec<(Kind, u64)>,
+    status: Status,
+    exit_code: u8,
+    started: Instant,
+    last_progress: Option<Instant>,
+}
+
+/// How the stream ends, for the last line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// The cursor that names the state of the refs.
+    pub cursor: Option<String>,
+    /// Whether everything that was asked for is in the answer. A failure or cancellation overrules it.
+    pub incomplete: bool,
+}
+
+impl Report {
+    /// Begins the stream of `command`.
+    ///
+    /// # Errors
+    /// If the output thread can't be started.
+    pub fn begin(
+        command: &str,
+        queries: Option<Vec<String>>,
+        format: Format,
+        loudness: Loudness,
+    ) -> std::io::Result<Self> {
+        let bar = Bar::new(loudness, format == Format::Jsonl);
+        let output = Output::start(bar.clone())?;
+        let mut report = Self {
+            format,
+            loudness,
+            output,
+            bar,
+            counts: BTreeMap::new(),
+            uncounted: Vec::new(),
+            status: Status::Ok,
+            exit_code: exit::ANSWERED,
+            started: Instant::now(),
+            last_progress: None,
+        };
+        let begin = Begin {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").into(),
+            command: command.into(),
+            queries: queries.map(|queries| queries.into_iter().map(Cow::Owned).collect()),
+        };
+        let mut line = Vec::new();
+        report.format.write(&Event::Begin(begin), &mut line);
+        // The channel is empty: there is room.
+        report.output.start_with(line);
+        Ok(report)
+    }
+
+    /// The format, for workers that write events themselves.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Writes one event.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more: the run should end.
+    pub async fn event(&mut self, event: &Event<'_>) -> Result<(), Gone> {
+        let mut line = Vec::new();
+        self.format.write(event, &mut line);
+        if let Some(name) = counted(event) {
+            *self.counts.entry(name).or_default() += 1;
+        }
+        self.output.write(line).await
+    }
+
+    /// Writes what a worker has made of `count` events of the type `name`.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn lines(&mut self, bytes: Vec<u8>, name: &'static str, count: usize) -> Result<(), Gone> {
+        if count > 0 {
+            *self.counts.entry(name).or_default() += count as u64;
+        }
+        self.output.write(bytes).await
+    }
+
+    /// Reports something that the reader should know and that makes nothing wrong.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn warn(&mut self, warning: Warning<'_>) -> Result<(), Gone> {
+        if self.format != Format::Jsonl && !self.loudness.quiet {
+            self.bar.say(&format!("warning: {}", safe::line(&warning.message)));
+            if let Some(hint) = &warning.hint {
+                self.bar.say(&format!("hint: {}", safe::line(hint)));
+            }
+        }
+        self.event(&Event::Warning(warning)).await
+    }
+
+    /// Reports that a part of the answer failed: the run ends as partial.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn fail_part(&mut self, repo: &str, id: Option<String>, kind: Kind, message: &str) -> Result<(), Gone> {
+        self.status = Status::Partial;
+        self.exit_code = exit::PARTIAL;
+        if self.format != Format::Jsonl {
+            self.bar.say(&format!("error: {}", safe::line(message)));
+        }
+        let error = Error {
+            repo: Some(repo.into()),
+            id: id.map(Cow::Owned),
+            code: kind.code().into(),
+            class: class(kind),
+            message: message.into(),
+            hint: None,
+            count: 1,
+            fatal: false,
+        };
+        self.event(&Event::Error(error)).await
+    }
+
+    /// Counts a further failure of `kind` that isn't worth a line of its own.
+    pub fn count_failure(&mut self, kind: Kind) {
+        self.status = Status::Partial;
+        self.exit_code = exit::PARTIAL;
+        match self.uncounted.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => self.uncounted.push((kind, 1)),
+        }
+    }
+
+    /// One `error` for each kind of failure that was only counted.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn sum_up_failures(&mut self, repo: &str) -> Result<(), Gone> {
+        for (kind, count) in std::mem::take(&mut self.uncounted) {
+            let message = format!("{count} more of this kind");
+            if self.format != Format::Jsonl {
+                self.bar.say(&format!("error: {}: {message}", kind.code()));
+            }
+            let error = Error {
+                repo: Some(repo.into()),
+                id: None,
+                code: kind.code().into(),
+                class: class(kind),
+                message: message.into(),
+                hint: None,
+                count,
+                fatal: false,
+            };
+            self.event(&Event::Error(error)).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a part has failed so far.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.status == Status::Partial
+    }
+
+    /// Shows how far the work is: on the bar, and as `progress` events where they were asked for, at most ten a second.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn progress(&mut self, repo: &str, phase: &str, done: u64, total: Option<u64>) -> Result<(), Gone> {
+        self.bar.show(phase, done, total);
+        if self.loudness.progress != Some(true) || self.format != Format::Jsonl {
+            return Ok(());
+        }
+        let now = Instant::now();
+        if self.last_progress.is_some_and(|last| now.duration_since(last).as_millis() < 100) {
+            return Ok(());
+        }
+        self.last_progress = Some(now);
+        let progress = Progress { repo: Some(repo.into()), phase: phase.into(), done, total, unit: "commits".into() };
+        self.event(&Event::Progress(progress)).await
+    }
+
+    /// How often each type of event was written so far.
+    #[must_use]
+    pub fn counts(&self) -> &BTreeMap<&'static str, u64> {
+        &self.counts
+    }
+
+    /// Ends the stream: `outcome` decides status and exit code, `signal` is the number of the signal that stopped the run, if one
+    /// did. Returns the exit code.
+    pub async fn end(mut self, outcome: anyhow::Result<Ending>, signal: Option<i32>) -> u8 {
+        self.bar.finish();
+        let ending = match outcome {
+            Ok(ending) => ending,
+            Err(cause) if cause.downcast_ref::<Gone>().is_some() => Ending::default(),
+            Err(cause) => {
+                self.fail(&cause).await;
+                Ending { incomplete: true, ..Ending::default() }
+            }
+        };
+        if let (Some(signal), false) = (signal, self.status == Status::Failed) {
+            self.status = Status::Cancelled;
+            self.exit_code = u8::try_from(128 + signal).unwrap_or(exit::INTERRUPTED);
+        }
+        let complete = self.status == Status::Ok && !ending.incomplete;
+        let end = End {
+            status: self.status,
+            complete,
+            exit_code: self.exit_code,
+            cursor: ending.cursor.filter(|_| complete).map(Cow::Owned),
+            counts: self.counts.iter().map(|(name, count)| (Cow::Borrowed(*name), *count)).collect(),
+            elapsed_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        // A reader that is gone shows in the result of `finish`.
+        let _ = self.event(&Event::End(end)).await;
+        match self.output.finish() {
+            Ok(()) => self.exit_code,
+            Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => exit::ANSWERED,
+            Err(cause) => {
+                last_words(&format!("fatal: writing the output: {cause}"));
+                exit::FATAL
+            }
+        }
+    }
+
+    async fn fail(&mut self, cause: &anyhow::Error) {
+        let kind = error::kind_of(cause);
+        self.status = Status::Failed;
+        self.exit_code = kind.exit_code();
+        let message = error::message_of(cause);
+        let hint = error::hint_of(cause);
+        let event = Error {
+            repo: None,
+            id: None,
+            code: kind.code().into(),
+            class: class(kind),
+            message: message.as_str().into(),
+            hint: hint.map(Cow::Borrowed),
+            count: 1,
+            fatal: true,
+        };
+        let _ = self.event(&Event::Error(event)).await;
+        say_fatal(&message, hint);
+    }
+}
+
+fn class(kind: Kind) -> ErrorClass {
+    match kind.class() {
+        Class::Transient => ErrorClass::Transient,
+        Class::Permanent => ErrorClass::Permanent,
+        Class::User => ErrorClass::User,
+        Class::Internal => ErrorClass::Internal,
+    }
+}
+
+/// The types of events that `end` counts: those that are part of the answer.
+fn counted(event: &Event<'_>) -> Option<&'static str> {
+    Some(match event {
+        Event::Ref(_) => "ref",
+        Event::Commit(_) => "commit",
+        Event::Candidate(_) => "candidate",
+        Event::Match(_) => "match",
+        Event::Presence(_) => "presence",
+        Event::Warning(_) => "warning",
+        Event::Error(_) => "error",
+        _ => return None,
+    })
+}
+
+/// Says in git's manner why nothing was answered.
+pub fn say_fatal(message: &str, hint: Option<&str>) {
+    last_words(&format!("fatal: {}", safe::line(message)));
+    if let Some(hint) = hint {
+        last_words(&format!("hint: {}", safe::line(hint)));
+    }
+}
+
+/// A line on stderr. There is nowhere to report that it failed.
+pub fn last_words(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Text on stdout that is no stream: help, a version, the schema.
+///
+/// # Errors
+/// If it can't be written; a reader that went away is no error.
+pub fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,75 @@
+//! Writing to stdout on a thread of its own, so that a slow reader holds up neither the executor nor the answer to a signal.
+//! The channel in front of it is short: whoever produces waits.
+
+use std::io::{self, Write as _};
+use std::thread::JoinHandle;
+
+use async_channel::{Receiver, Sender};
+
+use super::bar::Bar;
+
+/// Pieces that may wait; each is at most a few hundred lines.
+const WAITING: usize = 4;
+
+/// Nobody reads the output any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+impl std::fmt::Display for Gone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("nobody reads the output any more")
+    }
+}
+
+impl std::error::Error for Gone {}
+
+#[derive(Debug)]
+pub(super) struct Output {
+    pieces: Sender<Vec<u8>>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Output {
+    pub(super) fn start(bar: Bar) -> io::Result<Self> {
+        let (pieces, queue) = async_channel::bounded(WAITING);
+        let thread = std::thread::Builder::new().name("stdout".into()).spawn(move || write_all(&queue, &bar))?;
+        Ok(Self { pieces, thread })
+    }
+
+    /// Puts in the first piece, for which there is always room.
+    pub(super) fn start_with(&self, piece: Vec<u8>) {
+        if !piece.is_empty() {
+            let _ = self.pieces.try_send(piece);
+        }
+    }
+
+    pub(super) async fn write(&self, piece: Vec<u8>) -> Result<(), Gone> {
+        if piece.is_empty() {
+            return if self.pieces.is_closed() { Err(Gone) } else { Ok(()) };
+        }
+        self.pieces.send(piece).await.map_err(|_| Gone)
+    }
+
+    /// Waits until all is written, or says why it wasn't.
+    pub(super) fn finish(self) -> io::Result<()> {
+        drop(self.pieces);
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the output thread panicked")))
+    }
+}
+
+fn write_all(queue: &Receiver<Vec<u8>>, bar: &Bar) -> io::Result<()> {
+    let stdout = io::stdout();
+    while let Ok(piece) = queue.recv_blocking() {
+        // A piece holds whole lines, and stdout's line buffer passes these through: what was written is visible at once.
+        let written = bar.aside(|| {
+            let mut out = stdout.lock();
+            out.write_all(&piece).and_then(|()| if queue.is_empty() { out.flush() } else { Ok(()) })
+        });
+        if written.is_err() {
+            // Closing the channel tells the producers before they prepare more.
+            queue.close();
+            return written;
+        }
+    }
+    Ok(())
+}
