@@ -92,12 +92,25 @@ pub fn pull_request_number(subject: &str, message: &str) -> Option<u64> {
     number.parse().ok()
 }
 
+/// Bytes at which a reference can be told; nearly all text is passed over by one look-up a byte.
+const BEGINS: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = b"#!:Gg0123456789";
+    let mut i = 0;
+    while i < bytes.len() {
+        table[bytes[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
 /// The issues that `message` refers to, in order of appearance, each once.
 pub(super) fn issues(message: &str, patterns: &Patterns) -> Vec<IssueRef> {
     let bytes = message.as_bytes();
     let mut found: Vec<IssueRef> = Vec::new();
     let mut at = 0;
-    while at < bytes.len() {
+    while let Some(skipped) = bytes[at..].iter().position(|&byte| BEGINS[usize::from(byte)]) {
+        at += skipped;
         let (issue, next) = match bytes[at] {
             b'#' => (hash(message, at), at + 1 + digits(&message[at + 1..])),
             b'!' => (merge_request(message, at), at + 1 + digits(&message[at + 1..])),

@@ -245,3 +245,46 @@ fn indent_level(line: &[u8]) -> IndentLevel {
     let seen = line.iter().map(|&byte| if byte == 0x0c { b'x' } else { byte });
     IndentLevel::for_ascii_line(seen, TAB_WIDTH)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The changed lines as byte ranges of both texts.
+    fn bytes(diff: &LineDiff) -> Vec<(Vec<Range<usize>>, Vec<Range<usize>>)> {
+        let lines =
+            |group: &Group| (diff.before()[group.before.clone()].to_vec(), diff.after()[group.after.clone()].to_vec());
+        diff.groups().iter().map(lines).collect()
+    }
+
+    #[test]
+    fn a_window_finds_what_the_whole_text_shows() {
+        let mut state = 1_u64;
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let mut diff = LineDiff::new();
+        for round in 0..400 {
+            let kinds = [2, 5, 40, 5000][round % 4];
+            let mut lines: Vec<String> = (0..random(700)).map(|_| format!("{}\n", random(kinds))).collect();
+            let before = lines.concat();
+            let at = usize::try_from(random(1 + lines.len() as u64)).expect("small");
+            for _ in 0..random(12) {
+                let near = (at + usize::try_from(random(30)).expect("small")).min(lines.len());
+                if random(2) == 0 && near < lines.len() {
+                    lines.remove(near);
+                } else {
+                    lines.insert(near, format!("{}\n", random(kinds)));
+                }
+            }
+            let after = lines.concat();
+            let texts = [before.as_bytes(), after.as_bytes()];
+            diff.compare(texts[0], texts[1]);
+            let windowed = bytes(&diff);
+            let (lead, trail) = common_ends(texts[0], texts[1]);
+            assert!(diff.compare_window(texts, Window { lead, trail, start: 0, reach: trail }));
+            assert_eq!(windowed, bytes(&diff), "round {round}");
+        }
+    }
+}

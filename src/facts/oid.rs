@@ -70,8 +70,21 @@ impl Oid {
     }
 }
 
+/// The value of each hexadecimal digit; 0xff for other bytes. A table, since ids are read by the hundred thousand.
+const NIBBLES: [u8; 256] = {
+    let mut table = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value as usize] as usize] = value;
+        table[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
+    }
+    table
+};
+
 fn nibble(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    let value = NIBBLES[usize::from(digit)];
+    (value < 16).then_some(value)
 }
 
 impl fmt::Display for Oid {

@@ -151,7 +151,7 @@ impl PatchHasher {
         self.add_file(change.old, change.new, old, new)
     }
 
-    /// The patch-id of what was added; `None` if that was nothing.
+    /// The patch-id of what was added; `None` if that was nothing. [`Self::clear`] comes next.
     pub fn finish(&mut self) -> Option<Oid> {
         if self.is_empty {
             return None;
@@ -162,9 +162,10 @@ impl PatchHasher {
 
     /// The changed lines of what was added, leaving none behind.
     pub fn take_lines(&mut self) -> ChangedLines {
-        self.lines.added.sort_unstable();
-        self.lines.removed.sort_unstable();
-        ChangedLines { added: self.lines.added.clone(), removed: self.lines.removed.clone() }
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.added.sort_unstable();
+        lines.removed.sort_unstable();
+        lines
     }
 
     fn add_file(
@@ -431,15 +432,12 @@ fn push_name(name: &mut Vec<u8>, path: &[u8]) {
 
 /// Appends a name from [`push_name`] with its prefix, within the quotes if there are any.
 fn push_label(digest: &mut PatchDigest, prefix: &[u8], name: &[u8]) {
-    match name.strip_prefix(b"\"") {
-        Some(quoted) => {
-            for part in [b"\"", prefix, quoted, b"\""] {
-                digest.push(part);
-            }
+    if let Some(quoted) = name.strip_prefix(b"\"") {
+        for part in [b"\"", prefix, quoted, b"\""] {
+            digest.push(part);
         }
-        None => {
-            digest.push(prefix);
-            digest.push(name);
-        }
+    } else {
+        digest.push(prefix);
+        digest.push(name);
     }
 }

@@ -6,6 +6,7 @@
 //! divider `---`, which `git log` doesn't heed.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use memchr::{memchr, memmem, memrchr};
 
@@ -24,6 +25,8 @@ pub struct Trailer<'a> {
 const GENERATED: [&str; 2] = ["Signed-off-by: ", "(cherry picked from commit "];
 /// What `git commit --cleanup=scissors` puts above the text to be dropped.
 const CUT_LINE: &str = "\n# ------------------------ >8 ------------------------\n";
+// Built once: building costs more than the search.
+static CUT: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(CUT_LINE));
 
 /// The trailers of `message`, in order, repetitions included. The first paragraph never holds any.
 #[must_use]
@@ -84,11 +87,7 @@ fn separator(line: &[u8]) -> Option<usize> {
 /// and an old-style `Conflicts:` list.
 fn message_end(message: &str) -> usize {
     let bytes = message.as_bytes();
-    let cutoff = if message.starts_with(&CUT_LINE[1..]) {
-        0
-    } else {
-        memmem::find(bytes, CUT_LINE.as_bytes()).map_or(bytes.len(), |at| at + 1)
-    };
+    let cutoff = if message.starts_with(&CUT_LINE[1..]) { 0 } else { CUT.find(bytes).map_or(bytes.len(), |at| at + 1) };
     // The forward pass below ends in an ignored run only if the last line is one that may belong to it.
     let Some(last) = last_line(bytes, cutoff) else { return cutoff };
     if !matches!(bytes[last], b'#' | b'\n' | b'\t' | b'C') {

@@ -302,3 +302,180 @@ fn corrupt(id: &gix::oid, reason: &str) -> DiffError {
         None => unreachable!("twenty bytes are an id"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write,
+        path::Path,
+        process::{Command, Stdio},
+    };
+
+    use super::*;
+    use crate::facts::patch_id::{Content, HashKind, PatchHasher, needs_content};
+
+    /// A size from which the test takes files for big ones.
+    const BIG: usize = 60_000;
+
+    fn git(dir: &Path, args: &[&str], input: &[u8]) -> Vec<u8> {
+        let mut child = Command::new("git")
+            .args(args)
+            .current_dir(dir)
+            .envs([("HOME", dir), ("XDG_CONFIG_HOME", dir)])
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("git runs");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        let input = input.to_vec();
+        let writer = std::thread::spawn(move || stdin.write_all(&input));
+        let output = child.wait_with_output().expect("git ends");
+        writer.join().expect("no panic").expect("git reads its input");
+        assert!(output.status.success(), "git {args:?}");
+        output.stdout
+    }
+
+    /// One commit after another, each as the file commands of `git fast-import`.
+    struct History(Vec<u8>);
+
+    impl History {
+        fn commit(&mut self, commands: &[&[u8]]) {
+            self.0.extend_from_slice(
+                b"commit refs/heads/main\ncommitter A U Thor <author@example.com> 1700000000 +0000\ndata 2\nx\n",
+            );
+            for command in commands {
+                self.0.extend_from_slice(command);
+                self.0.push(b'\n');
+            }
+        }
+    }
+
+    fn put(mode: &str, path: &[u8], content: &[u8]) -> Vec<u8> {
+        let mut command = format!("M {mode} inline ").into_bytes();
+        command.extend_from_slice(path);
+        command.extend_from_slice(format!("\ndata {}\n", content.len()).as_bytes());
+        command.extend_from_slice(content);
+        command
+    }
+
+    fn numbered(count: usize, changed: impl Fn(usize) -> bool) -> Vec<u8> {
+        let line = |n| if changed(n) { format!("\tother {n}\n\n") } else { format!("  line {}\n}}\n", n % 17) };
+        (0..count).map(line).collect::<String>().into_bytes()
+    }
+
+    fn odd_history(id_length: usize) -> History {
+        let mut history = History(Vec::new());
+        let module = |digit: &str| format!("M 160000 {} sub", digit.repeat(2 * id_length)).into_bytes();
+        let f = |content: &[u8]| put("100644", b"f", content);
+        history.commit(&[&f(b"one\ntwo\nthree"), &put("100644", b"a.c", b"x\n"), &put("100644", b"a/b/c", b"y\n")]);
+        history.commit(&[&f(b"one\ntwo\nthree\n")]);
+        history.commit(&[&f(b"one\ntwo\nthree")]);
+        history.commit(&[]);
+        history.commit(&[
+            &put("100644", b"bin", b"a\0b"),
+            &f(b"one\n \t two\r\nthree\r\n"),
+            &put("100644", b"z", b"z\n"),
+        ]);
+        history.commit(&[&put("100755", b"bin", b"a\0c"), &f(b"one\n"), &put("100644", b"g", b"g\n")]);
+        history.commit(&[&put("100755", b"f", b"one\n"), &put("100644", b"g", b"h\n")]);
+        history.commit(&[&put("100644", b"f", b"one\n"), &put("100644", b"bin", b"text\n")]);
+        history.commit(&[&put("120000", b"f", b"a.c"), &put("120000", b"link", b"f")]);
+        history.commit(&[&put("120000", b"link", b"g"), &f(b"a.c"), &module("1")]);
+        history.commit(&[&module("2"), &put("100644", b"empty", b"")]);
+        history.commit(&[&put("100644", b"sub", b"now a file\n"), &put("100755", b"empty", b"")]);
+        history.commit(&[b"D a.c", b"D empty", &put("100644", b"a/b/d", b"x\n")]);
+        history.commit(&[&put("100644", b"a", b"a file in place of a directory\n"), &put("100644", b"a-b", b"-\n")]);
+        history.commit(&[&put("100644", b"a/x", b"and back\n"), b"R g renamed"]);
+        history.commit(&[
+            &put("100644", b"with space", b"s\n"),
+            &put("100644", br#""tab\t quote\" nl\n back\\""#, b"s\n"),
+            &put("100644", b"\xc3\xa4", b"s\n"),
+            &put("100644", b"\xff\x7f\x01", b"s\n"),
+        ]);
+        history.commit(&[
+            &put("100644", b"\xff\x7f\x01", b"t\n"),
+            &put("100644", b"nul", &[&[b'x'; 8001][..], b"\0y\nz\n"].concat()),
+        ]);
+        history.commit(&[&put("100644", b"nul", &[&[b'x'; 8001][..], b"\0other\nz\n"].concat())]);
+        for changed in
+            [|_| false, |n| n % 9 == 4, |n| n % 40 == 7 || n > 490, |n| n == 0 || (200..260).contains(&n), |n| n == 499]
+        {
+            history.commit(&[&f(&numbered(500, changed))]);
+        }
+        history.commit(&[&f(b"a\n".repeat(400).as_slice())]);
+        history.commit(&[&f(b"a\n".repeat(500).as_slice())]);
+        history.commit(&[&put("100644", b"huge", &numbered(BIG / 4, |_| false)), &put("100644", b"zz", b"1\n")]);
+        history.commit(&[&put("100644", b"huge", &numbered(BIG / 4, |n| n == 9)), &put("100644", b"zz", b"2\n")]);
+        history
+    }
+
+    fn raw_line(change: &Change) -> Vec<u8> {
+        let null = "0".repeat(2 * change.new.or(change.old).map_or(20, |side| side.oid.as_bytes().len()));
+        let mode = |side: Option<Entry>| side.map_or("000000", |side| side.mode.octal());
+        let id = |side: Option<Entry>| side.map_or_else(|| null.clone(), |side| side.oid.to_hex());
+        let (old, new) = (change.old, change.new);
+        let head = format!(":{} {} {} {} {}\0", mode(old), mode(new), id(old), id(new), change.status.letter());
+        [head.as_bytes(), &change.path, b"\0"].concat()
+    }
+
+    fn content(bytes: Option<&[u8]>) -> Content<'_> {
+        match bytes {
+            None => Content::Unread,
+            Some(bytes) if bytes.len() > BIG => Content::Big,
+            Some(bytes) => Content::Bytes(bytes),
+        }
+    }
+
+    fn patch_id(objects: &impl Find, kind: HashKind, changes: &[Change]) -> Option<Oid> {
+        let mut hasher = PatchHasher::new(kind);
+        for change in changes {
+            let read = |wanted: bool, side: Option<Entry>| {
+                let side = side.filter(|_| wanted)?;
+                let mut buffer = Vec::new();
+                Some(blob(objects, &side.oid, &mut buffer).expect("a blob").to_vec())
+            };
+            let (old, new) = needs_content(change);
+            let (old, new) = (read(old, change.old), read(new, change.new));
+            hasher.add(change, content(old.as_deref()), content(new.as_deref())).expect("texts of a sane size");
+        }
+        hasher.finish()
+    }
+
+    #[test]
+    fn changes_and_patch_ids_of_odd_commits_are_those_of_git() {
+        for (format, kind, id_length) in [("sha1", HashKind::Sha1, 20), ("sha256", HashKind::Sha256, 32)] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let dir = dir.path();
+            git(dir, &["init", "-q", "--bare", &format!("--object-format={format}"), "."], b"");
+            git(dir, &["fast-import", "--quiet"], &odd_history(id_length).0);
+            let objects = gix::open(dir).expect("a repository").objects;
+            let commits = git(dir, &["rev-list", "main"], b"");
+            let (mut walk, mut changes, mut seen) = (TreeDiff::new(), Vec::new(), 0);
+            for commit in commits.split(|&byte| byte == b'\n').filter_map(Oid::from_hex) {
+                walk.of_commit(&objects, &commit, false, &mut changes).expect("all objects are there");
+                let name = commit.to_hex();
+                let raw = ["log", "-1", "-z", "--format=", "--raw", "--no-renames", "--no-abbrev", &name];
+                let ours = changes.iter().flat_map(raw_line).collect::<Vec<u8>>();
+                assert_eq!(ours, git(dir, &raw, b""), "{format} {name}");
+                let big = format!("core.bigFileThreshold={BIG}");
+                let patch = git(dir, &["-c", &big, "log", "-1", "-p", "--no-renames", "--full-index", &name], b"");
+                let theirs = git(dir, &["patch-id", "--stable"], &patch);
+                let theirs = theirs.split(|&byte| byte == b' ').next().and_then(Oid::from_hex);
+                assert_eq!(patch_id(&objects, kind, &changes), theirs, "{}", String::from_utf8_lossy(&patch));
+                seen += 1;
+            }
+            assert_eq!(seen, 27);
+        }
+    }
+
+    #[test]
+    fn a_missing_object_is_named() {
+        let dir = tempfile::tempdir().expect("a directory");
+        git(dir.path(), &["init", "-q", "--bare", "."], b"");
+        let objects = gix::open(dir.path()).expect("a repository").objects;
+        let gone = Oid::from_bytes(&[7; 20]).expect("an id");
+        let found = TreeDiff::new().of_commit(&objects, &gone, false, &mut Vec::new());
+        assert_eq!(found, Err(DiffError::Missing(gone)));
+    }
+}

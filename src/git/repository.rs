@@ -86,7 +86,11 @@ impl Repository {
         // Cache settings don't survive the sharing; each thread sets its own.
         repo.objects
             .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
-        Handle { repo }
+        // A commit that a message names is often one of another repository. Looking for packs that may have appeared since, for
+        // each of those, costs more than all other look-ups together.
+        let mut names = repo.objects.clone();
+        names.refresh_never();
+        Handle { repo, names }
     }
 }
 
@@ -190,6 +194,8 @@ impl std::error::Error for ObjectError {}
 /// One thread's access to a repository's objects.
 pub struct Handle {
     pub(super) repo: gix::Repository,
+    /// For looking up what a text may name: doesn't search for new packs when nothing is found.
+    names: gix::OdbHandle,
 }
 
 impl fmt::Debug for Handle {
@@ -260,10 +266,14 @@ impl Handle {
     /// `None` if there is none or more than one.
     #[must_use]
     pub fn commit_by_hex(&self, text: &str) -> Option<Oid> {
+        let is_commit = |id: &Oid| {
+            let header = gix::objs::FindHeader::try_header(&self.names, &to_gix(id));
+            header.is_ok_and(|header| header.is_some_and(|header| header.kind == gix::objs::Kind::Commit))
+        };
         if let Some(id) = Oid::from_hex(text.as_bytes()) {
-            return (self.kind(&id)? == ObjectKind::Commit).then_some(id);
+            return is_commit(&id).then_some(id);
         }
-        let mut commits = self.candidates(text).into_iter().filter(|id| self.kind(id) == Some(ObjectKind::Commit));
+        let mut commits = self.candidates(text).into_iter().filter(is_commit);
         let first = commits.next()?;
         commits.next().is_none().then_some(first)
     }
@@ -273,7 +283,7 @@ impl Handle {
     pub fn candidates(&self, prefix: &str) -> Vec<Oid> {
         let Ok(prefix) = gix::hash::Prefix::from_hex(prefix) else { return Vec::new() };
         let mut found = HashSet::new();
-        if self.repo.objects.lookup_prefix(prefix, Some(&mut found)).is_err() {
+        if self.names.lookup_prefix(prefix, Some(&mut found)).is_err() {
             return Vec::new();
         }
         let mut found: Vec<Oid> = found.iter().filter_map(|id| from_gix(id)).collect();

@@ -3,6 +3,8 @@
 
 use std::io::Write as _;
 
+use memchr::{memchr, memchr3};
+
 use super::safe::is_unsafe;
 use crate::events::Event;
 
@@ -20,8 +22,10 @@ pub(super) fn write(event: &Event<'_>, out: &mut Vec<u8>) {
 /// Escapes DEL, C1 control characters and direction marks from `start` on. JSON itself has escaped C0; anything that isn't ASCII
 /// can only stand inside a string.
 fn escape_from(start: usize, out: &mut Vec<u8>) {
-    let suspicious = |byte: u8| matches!(byte, 0x7f | 0xc2 | 0xd8 | 0xe2);
-    let Some(first) = out[start..].iter().position(|&byte| suspicious(byte)) else { return };
+    // DEL, and the first bytes of the UTF-8 forms of all the others.
+    let line = &out[start..];
+    let first = memchr3(0x7f, 0xc2, 0xe2, line).into_iter().chain(memchr(0xd8, line)).min();
+    let Some(first) = first else { return };
     let tail = out.split_off(start + first);
     let Ok(text) = std::str::from_utf8(&tail) else {
         out.extend_from_slice(&tail);

@@ -103,7 +103,7 @@ impl Report {
     ) -> std::io::Result<Self> {
         let bar = Bar::new(loudness, format == Format::Jsonl);
         let output = Output::start(bar.clone())?;
-        let mut report = Self {
+        let report = Self {
             format,
             loudness,
             output,
