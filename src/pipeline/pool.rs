@@ -184,31 +184,23 @@ mod tests {
     fn the_queue_is_bounded_and_a_drop_runs_what_waits() {
         let pool = Pool::new(1).expect("a thread");
         let (gate, wait) = async_channel::bounded::<()>(1);
+        let (begun, begin) = async_channel::bounded::<()>(1);
         let ran = Arc::new(AtomicUsize::new(0));
         let executor = smol::LocalExecutor::new();
-        let mut waiting = Vec::new();
-        waiting.push(executor.spawn({
-            let pool = pool.clone();
-            async move {
-                pool.run(move || {
-                    let _ = wait.recv_blocking();
-                })
-                .await
-            }
+        let block = smol::block_on(pool.submit(move || {
+            begun.close();
+            let _ = wait.recv_blocking();
         }));
-        for _ in 0..50 {
-            let (pool, ran) = (pool.clone(), Arc::clone(&ran));
-            waiting.push(executor.spawn(async move {
-                pool.run(move || {
-                    ran.fetch_add(1, Ordering::SeqCst);
-                })
-                .await
-            }));
-        }
+        assert!(begin.recv_blocking().is_err(), "the only worker is busy now");
+        let count = |ran: &Arc<AtomicUsize>| {
+            let (pool, ran) = (pool.clone(), Arc::clone(ran));
+            executor.spawn(async move { pool.run(move || ran.fetch_add(1, Ordering::SeqCst)).await })
+        };
+        let waiting: Vec<_> = (0..50).map(|_| count(&ran)).collect();
         while executor.try_tick() {}
-        assert!(pool.shared.jobs.len() <= QUEUED_PER_THREAD, "the rest waits outside the queue");
-        drop(waiting);
         let queued = pool.shared.jobs.len();
+        assert_eq!(queued, QUEUED_PER_THREAD, "the rest waits outside the queue");
+        drop((waiting, block, executor));
         gate.close();
         drop(pool);
         assert_eq!(ran.load(Ordering::SeqCst), queued, "what was queued has run before the drop returns");
