@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::cache::database::is_damaged;
+use crate::cache::texts::{TextBlock, Texts};
 use crate::cache::{Cache, Pass, Snapshot, digest, location};
 use crate::error::{self, Kind};
 use crate::facts::Oid;
@@ -156,8 +157,8 @@ impl Index {
             if new.is_empty() && self.fresh {
                 break;
             }
-            let history = self.objects(false);
-            let Discovery { commits, broken } =
+            let history = self.objects(true);
+            let Discovery { commits, texts, broken } =
                 discovery::discover(pool, history, Arc::clone(&self.graph), new, stop, &mut progress).await?;
             if stop.is_cancelled() {
                 return Ok((Update::Cancelled, None));
@@ -167,7 +168,7 @@ impl Index {
             }
             let built = self.graph.is_empty();
             added += commits.len();
-            match self.adopt(commits, pool).await {
+            match self.adopt(commits, texts, pool).await {
                 Ok(true) if built => return Ok((Update::Built(added), None)),
                 Ok(true) => return Ok((Update::Updated(added), None)),
                 Ok(false) => self.reload(pool).await?,
@@ -182,7 +183,7 @@ impl Index {
     ///
     /// # Errors
     /// If the cache can't be written; the graph in memory is right all the same.
-    pub async fn adopt(&mut self, commits: Vec<NewCommit>, pool: &Pool) -> anyhow::Result<bool> {
+    pub async fn adopt(&mut self, commits: Vec<NewCommit>, texts: Vec<TextBlock>, pool: &Pool) -> anyhow::Result<bool> {
         let base = self.graph.len();
         let mut graph = Arc::unwrap_or_clone(std::mem::take(&mut self.graph));
         let (graph, segment) = pool
@@ -195,7 +196,15 @@ impl Index {
         self.fresh = true;
         let Some(cache) = &self.cache else { return Ok(true) };
         let refs = self.usual.refs.iter().map(|entry| (entry.name.clone(), entry.id, entry.commit)).collect();
-        cache.store(Pass { overlay: self.overlay.fingerprint(), base, segment, refs }).await
+        cache.store(Pass { overlay: self.overlay.fingerprint(), base, segment, texts, refs }).await
+    }
+
+    /// Where the bytes of the graph's commits are kept; `None` without a cache.
+    pub async fn texts(&self, pool: &Pool) -> Option<Arc<Texts>> {
+        let cache = self.cache.clone()?;
+        let texts = pool.run(move || cache.texts()).await;
+        // What can't be read from the cache is read from git.
+        texts.ok()?.ok().map(Arc::new)
     }
 
     async fn reload(&mut self, pool: &Pool) -> anyhow::Result<()> {

@@ -6,5 +6,6 @@ pub mod database;
 pub mod location;
 mod repository;
 mod schema;
+pub mod texts;
 
 pub use repository::{Cache, Pass, Snapshot, SnapshotRef, digest};

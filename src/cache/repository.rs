@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::database::{Database, is_damaged};
 use super::schema::REPOSITORY;
+use super::texts::{self, TextBlock};
 use crate::error::Kind;
 use crate::facts::Oid;
 use crate::graph::{Graph, Segment};
@@ -35,6 +36,8 @@ pub struct Pass {
     pub base: usize,
     /// What was appended, if anything.
     pub segment: Option<Segment>,
+    /// The bytes of the commits that were appended.
+    pub texts: Vec<TextBlock>,
     /// The usual refs.
     pub refs: Vec<SnapshotRef>,
 }
@@ -182,7 +185,7 @@ fn integrity(reader: &Connection) -> anyhow::Result<()> {
 }
 
 fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    transaction.execute_batch("DELETE FROM segment; DELETE FROM snapshot; DELETE FROM ref;")
+    transaction.execute_batch("DELETE FROM segment; DELETE FROM text; DELETE FROM snapshot; DELETE FROM ref;")
 }
 
 fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
@@ -217,24 +220,39 @@ fn store(transaction: &Transaction<'_>, pass: Pass, hash_len: usize) -> anyhow::
         return Ok(false);
     }
     if let Some(segment) = pass.segment {
-        insert(transaction, pass.base, &segment)?;
-        let count: i64 = transaction.query_row("SELECT count(*) FROM segment", [], |row| row.get::<_, i64>(0))?;
+        let ids: Vec<&[u8]> = segment.ids.chunks_exact(hash_len).collect();
+        let numbers = texts::store(transaction, &pass.texts, &ids)?;
+        insert(transaction, pass.base, &segment, &numbers)?;
+        let count: i64 = transaction.query_row("SELECT count(*) FROM segment", [], |row| row.get(0))?;
         if count > SEGMENTS {
-            let joined = read_graph(transaction, hash_len)?.joined();
-            transaction.execute("DELETE FROM segment", [])?;
-            insert(transaction, 0, &joined)?;
+            join(transaction, hash_len)?;
         }
     }
     store_refs(transaction, &pass.refs)?;
     Ok(true)
 }
 
-fn insert(transaction: &Transaction<'_>, first: usize, segment: &Segment) -> anyhow::Result<()> {
+/// Makes one segment of all.
+fn join(transaction: &Transaction<'_>, hash_len: usize) -> anyhow::Result<()> {
+    let joined = read_graph(transaction, hash_len)?.joined();
+    let mut numbers: Vec<u8> = Vec::new();
+    {
+        let mut statement = transaction.prepare("SELECT texts FROM segment ORDER BY first")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            numbers.extend_from_slice(row.get_ref(0)?.as_blob()?);
+        }
+    }
+    transaction.execute("DELETE FROM segment", [])?;
+    insert(transaction, 0, &joined, &numbers)
+}
+
+fn insert(transaction: &Transaction<'_>, first: usize, segment: &Segment, texts: &[u8]) -> anyhow::Result<()> {
     let count = i64::try_from(segment.times.len() / 8)?;
     let first = i64::try_from(first)?;
     transaction.execute(
-        "INSERT INTO segment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![first, count, segment.ids, segment.times, segment.edges, segment.parents, segment.by_id],
+        "INSERT INTO segment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![first, count, segment.ids, segment.times, segment.edges, segment.parents, segment.by_id, texts],
     )?;
     Ok(())
 }

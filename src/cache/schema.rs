@@ -27,7 +27,14 @@ CREATE TABLE segment (
   times BLOB NOT NULL,
   edges BLOB NOT NULL,
   parents BLOB NOT NULL,
-  by_id BLOB NOT NULL
+  by_id BLOB NOT NULL,
+  texts BLOB NOT NULL
+);
+-- The bytes of commits, some hundred in a block, see texts.rs. `segment.texts` says which number each commit has.
+CREATE TABLE text (
+  first INTEGER PRIMARY KEY CHECK (first >= 0),
+  count INTEGER NOT NULL CHECK (count > 0),
+  block BLOB NOT NULL
 );
 -- The usual refs as they stood at the last complete pass. `digest` tells at one look whether any has moved.
 CREATE TABLE snapshot (

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use regex::Regex;
 
+use crate::cache::texts::{TextBlock, TextPacker, Texts};
 use crate::cli::ScanArgs;
 use crate::cli::scan::Format as Asked;
 use crate::config::Settings;
@@ -406,14 +407,14 @@ impl Scan<'_> {
         let limits = plan.limits;
         let history = index.objects(true);
         let walker = pool.run(move || objects_walker(history, &tips, limits, None)).await?;
-        let (walker, done) = self.emit(walker, index, wishes, None, pool).await?;
+        let (walker, done, texts) = self.emit(walker, index, wishes, None, index.cache().is_some(), pool).await?;
         let history = walker.and_then(Walker::into_history);
         let (true, false, Some(history)) = (done, self.report.is_partial(), history) else {
             return Ok((Indexed { state: IndexState::Skipped, new: 0 }, done));
         };
         let commits = pool.run(move || ordered(history)).await?;
         let new = commits.len();
-        if let Err(cause) = index.adopt(commits, pool).await {
+        if let Err(cause) = index.adopt(commits, texts, pool).await {
             self.warn(&index.repository().name.clone(), &unwritten(&cause)).await?;
         }
         Ok((Indexed { state: IndexState::Built, new }, true))
@@ -444,10 +445,10 @@ impl Scan<'_> {
         if self.args.reverse {
             let Some(ids) = self.reversed(walker, index, &wishes, late, pool).await? else { return Ok(false) };
             walker = Walker::list(ids);
-            let (_, done) = self.emit(walker, index, wishes, None, pool).await?;
+            let (_, done, _) = self.emit(walker, index, wishes, None, false, pool).await?;
             return Ok(done);
         }
-        let (_, done) = self.emit(walker, index, wishes, late, pool).await?;
+        let (_, done, _) = self.emit(walker, index, wishes, late, false, pool).await?;
         Ok(done)
     }
 
@@ -490,21 +491,24 @@ impl Scan<'_> {
         Ok(Some(ids))
     }
 
-    /// Streams the commits of `walker`, at most `late` that pass the filters. Returns the walker, and whether it came to its end.
+    /// Streams the commits of `walker`, at most `late` that pass the filters. Returns the walker, whether it came to its end, and
+    /// with `keep` the bytes of all commits.
     async fn emit(
         &mut self,
         walker: Walker,
         index: &Index,
         wishes: Wishes,
         late: Option<usize>,
+        keep: bool,
         pool: &Pool,
-    ) -> anyhow::Result<(Option<Walker>, bool)> {
+    ) -> anyhow::Result<(Option<Walker>, bool, Vec<TextBlock>)> {
         let name = wishes.repo.clone();
         let total = (index.is_fresh() && late.is_none()).then(|| index.graph.len() as u64);
-        let render = renderer(wishes, self.report.format());
+        let texts = if keep { Keep::Gather } else { index.texts(pool).await.map_or(Keep::Nothing, Keep::Use) };
+        let render = renderer(wishes, self.report.format(), texts);
         let mut stream = Stream::new(pool.clone(), index.handles.clone(), walker, render, self.token.clone());
         let mut left = late.unwrap_or(usize::MAX);
-        let (mut done, mut absent) = (0_u64, 0);
+        let (mut done, mut absent, mut texts) = (0_u64, 0, Vec::new());
         while left > 0 {
             let stop = async {
                 self.token.cancelled().await;
@@ -518,6 +522,7 @@ impl Scan<'_> {
             left -= piece.ends.len();
             done += piece.ends.len() as u64;
             absent += piece.absent;
+            texts.extend(piece.texts.take());
             self.report_broken(&name, piece.broken).await?;
             self.report.lines(piece.bytes, "commit", piece.ends.len()).await?;
             self.report.progress(&name, "scan", done, total).await?;
@@ -526,7 +531,7 @@ impl Scan<'_> {
             self.warn_absent(&name, absent).await?;
         }
         let finished = !self.token.is_cancelled();
-        Ok((if finished { stream.into_walker() } else { None }, finished))
+        Ok((if finished { stream.into_walker() } else { None }, finished, texts))
     }
 
     async fn warn_absent(&mut self, repo: &str, count: usize) -> anyhow::Result<()> {
@@ -649,17 +654,33 @@ fn nodes(history: &mut impl History, tips: &[(Oid, bool)]) -> Vec<(u32, bool)> {
         .collect()
 }
 
+/// What is done with the bytes of commits besides describing them.
+enum Keep {
+    /// They are taken from the cache where it has them.
+    Use(Arc<Texts>),
+    /// They are gathered for the cache.
+    Gather,
+    /// There is no cache.
+    Nothing,
+}
+
 /// What workers do with a chunk of commits.
-fn renderer(wishes: Wishes, format: Format) -> Arc<Render> {
+fn renderer(wishes: Wishes, format: Format, keep: Keep) -> Arc<Render> {
     Arc::new(move |handle: &Handle, items: &[Item]| {
         let mut piece = Piece::default();
         let mut gaps = Gaps::default();
         let mut buffer = Vec::new();
+        let mut kept = if let Keep::Use(texts) = &keep { Some(texts.reader()) } else { None };
+        let mut packer = TextPacker::default();
         for item in items {
-            let raw = match &item.raw {
-                Some(raw) => Ok(raw.as_slice()),
+            let known = kept.as_mut().zip(item.position).and_then(|(reader, position)| reader.get(position));
+            let raw = match item.raw.as_deref().or(known) {
+                Some(raw) => Ok(raw),
                 None => handle.commit(&item.id, &mut buffer),
             };
+            if let (Keep::Gather, Ok(raw)) = (&keep, &raw) {
+                packer.add(item.id, raw);
+            }
             let bytes = &mut piece.bytes;
             let write = |commit: crate::events::Commit<'_>| format.write(&Event::Commit(commit), bytes);
             match raw.and_then(|raw| wishes.describe(handle, &item.id, raw, &mut gaps, write)) {
@@ -669,6 +690,7 @@ fn renderer(wishes: Wishes, format: Format) -> Arc<Render> {
             }
         }
         piece.absent = gaps.absent;
+        piece.texts = (!packer.is_empty()).then(|| packer.pack());
         piece
     })
 }

@@ -99,6 +99,18 @@ impl ObjectHistory {
         self.known[node as usize].raw.take()
     }
 
+    /// The bytes of `node`: those that were kept, else read now.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn raw(&mut self, node: Node) -> Result<Vec<u8>, ObjectError> {
+        if let Some(raw) = self.take_raw(node) {
+            return Ok(raw);
+        }
+        let id = self.id(node);
+        self.handle.commit(&id, &mut self.buffer).map(<[u8]>::to_vec)
+    }
+
     /// The ids of the parents of `node`, those that can't be read included.
     #[must_use]
     pub fn parent_ids(&self, node: Node) -> &[Oid] {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::handles::Handles;
 use super::pool::{JobError, Pending, Pool};
 use super::walker::{Chunk, Item, Walker};
+use crate::cache::texts::TextBlock;
 use crate::git::{Handle, ObjectError};
 use crate::shutdown::Token;
 
@@ -26,6 +27,8 @@ pub struct Piece {
     pub broken: Vec<ObjectError>,
     /// Facts that could not be known because an object isn't here.
     pub absent: usize,
+    /// The bytes of the commits, for the cache, if they were to be kept.
+    pub texts: Option<TextBlock>,
 }
 
 /// Turns commits into output, on a worker.

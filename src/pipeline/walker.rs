@@ -4,7 +4,7 @@ use crate::facts::Oid;
 use crate::git::ObjectError;
 use crate::git::history::{History as _, ObjectHistory};
 use crate::git::walk::Walk;
-use crate::graph::Graph;
+use crate::graph::{Graph, Position};
 use crate::shutdown::Token;
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ pub struct Item {
     pub id: Oid,
     /// Its bytes, if the walk had to read them anyway.
     pub raw: Option<Vec<u8>>,
+    /// Where it is in the cache's graph, if the walk went over that.
+    pub position: Option<Position>,
 }
 
 /// Where commits come from.
@@ -69,13 +71,15 @@ impl Walker {
         let size = size.min(self.left);
         match &mut self.steps {
             Steps::List(ids) => {
-                chunk.items.extend(ids.take(size).map(|id| Item { id, raw: None }));
+                chunk.items.extend(ids.take(size).map(|id| Item { id, raw: None, position: None }));
                 chunk.done = ids.len() == 0;
             }
             Steps::Walk(Source::Graph(graph), walk) => {
                 while chunk.items.len() < size && !chunk.done {
                     match walk.next(graph, || stop.is_cancelled()) {
-                        Some(node) => chunk.items.push(Item { id: Graph::id(graph, node), raw: None }),
+                        Some(node) => {
+                            chunk.items.push(Item { id: Graph::id(graph, node), raw: None, position: Some(node) })
+                        }
                         None => chunk.done = true,
                     }
                 }
@@ -85,7 +89,7 @@ impl Walker {
                     match walk.next(history.as_mut(), || stop.is_cancelled()) {
                         Some(node) => {
                             let raw = history.take_raw(node);
-                            chunk.items.push(Item { id: history.id(node), raw });
+                            chunk.items.push(Item { id: history.id(node), raw, position: None });
                         }
                         None => chunk.done = true,
                     }
