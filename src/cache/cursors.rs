@@ -13,7 +13,7 @@ const KEPT: i64 = 1000;
 /// The token for a set of tips: the same set has the same token.
 #[must_use]
 pub fn token(tips: &[Oid]) -> String {
-    let mut sorted = tips.to_vec();
+    let mut sorted: Vec<&[u8]> = tips.iter().map(Oid::as_bytes).collect();
     sorted.sort_unstable();
     let (mut one, mut two) = (DefaultHasher::new(), DefaultHasher::new());
     sorted.hash(&mut one);

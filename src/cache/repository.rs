@@ -167,8 +167,8 @@ impl Cache {
 #[must_use]
 pub fn digest<'a>(refs: impl IntoIterator<Item = (&'a [u8], &'a Oid)>) -> i64 {
     let mut hasher = DefaultHasher::new();
-    for entry in refs {
-        entry.hash(&mut hasher);
+    for (name, id) in refs {
+        (name, id.as_bytes()).hash(&mut hasher);
     }
     hasher.finish().cast_signed()
 }

@@ -13,7 +13,7 @@ use crate::cache::texts::{TextBlock, TextPacker, Texts};
 use crate::cli::ScanArgs;
 use crate::cli::scan::Format as Asked;
 use crate::config::Settings;
-use crate::describe::{Gaps, Wishes, lossy};
+use crate::describe::{Desk, Wishes, lossy};
 use crate::error::Kind;
 use crate::events::refs::RefKind;
 use crate::events::repository::{IndexState, ObjectFormat};
@@ -214,10 +214,12 @@ impl Scan<'_> {
         Ok(Wishes {
             repo: index.repository().name.clone(),
             hash_len: index.repository().hash_len,
+            partial: index.repository().partial,
             overlay: Arc::clone(&index.overlay),
             patterns: Arc::new(patterns(settings)?),
             mailmap,
             paths: self.args.paths,
+            patch_id: self.args.patch_id,
             authors: compile("--author", &self.args.author)?,
             messages: compile("--grep", &self.args.grep)?,
         })
@@ -668,7 +670,7 @@ enum Keep {
 fn renderer(wishes: Wishes, format: Format, keep: Keep) -> Arc<Render> {
     Arc::new(move |handle: &Handle, items: &[Item]| {
         let mut piece = Piece::default();
-        let mut gaps = Gaps::default();
+        let mut desk = Desk::new(handle);
         let mut buffer = Vec::new();
         let mut kept = if let Keep::Use(texts) = &keep { Some(texts.reader()) } else { None };
         let mut packer = TextPacker::default();
@@ -683,13 +685,14 @@ fn renderer(wishes: Wishes, format: Format, keep: Keep) -> Arc<Render> {
             }
             let bytes = &mut piece.bytes;
             let write = |commit: crate::events::Commit<'_>| format.write(&Event::Commit(commit), bytes);
-            match raw.and_then(|raw| wishes.describe(handle, &item.id, raw, &mut gaps, write)) {
+            match raw.and_then(|raw| wishes.describe(handle, &item.id, raw, &mut desk, write)) {
                 Ok(true) => piece.ends.push(piece.bytes.len()),
                 Ok(false) => {}
                 Err(cause) => piece.broken.push(cause),
             }
         }
-        piece.absent = gaps.absent;
+        piece.absent = desk.absent;
+        piece.broken.append(&mut desk.broken);
         piece.texts = (!packer.is_empty()).then(|| packer.pack());
         piece
     })
@@ -697,11 +700,12 @@ fn renderer(wishes: Wishes, format: Format, keep: Keep) -> Arc<Render> {
 
 /// Those of `ids` that pass the filters.
 fn wanted(handle: &Handle, wishes: &Wishes, ids: &[Oid]) -> Vec<Oid> {
-    let wishes = Wishes { paths: false, ..wishes.clone() };
+    let wishes = Wishes { paths: false, patch_id: false, ..wishes.clone() };
+    let mut desk = Desk::new(handle);
     let mut buffer = Vec::new();
     let mut passes = |id: &Oid| {
         let raw = handle.commit(id, &mut buffer)?;
-        wishes.describe(handle, id, raw, &mut Gaps::default(), |_| ())
+        wishes.describe(handle, id, raw, &mut desk, |_| ())
     };
     // One that can't be read is kept: the stream will say so.
     ids.iter().filter(|id| passes(id).unwrap_or(true)).copied().collect()
