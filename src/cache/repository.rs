@@ -197,11 +197,11 @@ fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
         let first: i64 = row.get(0)?;
         anyhow::ensure!(usize::try_from(first) == Ok(graph.len()), crate::graph::Damaged);
         let segment = Segment {
-            ids: row.get(1)?,
-            times: row.get(2)?,
-            edges: row.get(3)?,
-            parents: row.get(4)?,
-            by_id: row.get(5)?,
+            ids: row.get_ref(1)?.as_blob()?,
+            times: row.get_ref(2)?.as_blob()?,
+            edges: row.get_ref(3)?.as_blob()?,
+            parents: row.get_ref(4)?.as_blob()?,
+            by_id: row.get_ref(5)?.as_blob()?,
         };
         graph.extend(&segment, hash_len)?;
     }
