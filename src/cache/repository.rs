@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::database::{Database, is_damaged};
 use super::schema::REPOSITORY;
+use super::state::State;
 use super::texts::{self, TextBlock};
 use crate::error::Kind;
 use crate::facts::Oid;
@@ -76,6 +77,11 @@ impl Cache {
             Ok(reader.query_row("SELECT object_format FROM repository", [], |row| row.get(0)).optional()?)
         })?;
         if known.as_deref() != Some(format) {
+            // Without the note nothing is wrong: it only helps to clean up one day.
+            let state = path.parent().map(State::open);
+            if let Some(Ok(state)) = state {
+                let _ = smol::block_on(state.note_cache(path, common_dir));
+            }
             // First use, or the repository was made anew in another format at the same place: nothing of it can be used.
             let common_dir = common_dir.as_os_str().as_bytes().to_vec();
             smol::block_on(cache.database.write(move |transaction| {

@@ -88,10 +88,22 @@ struct Indexed {
 }
 
 impl Scan<'_> {
-    async fn run(mut self) -> anyhow::Result<Ending> {
+    async fn run(self) -> anyhow::Result<Ending> {
         self.check_options()?;
         let repository = Arc::new(Repository::discover(self.dir)?);
         let settings = Settings::load(&repository.handle(), |name| std::env::var(name).ok())?;
+        let Some(limit) = settings.scan_timeout else { return self.scan(repository, settings).await };
+        let expired = async {
+            smol::Timer::after(limit).await;
+            Err(Kind::Timeout.hinted(
+                format!("scanning {} took longer than {limit:?}", repository.name),
+                "bhfuil.timeout.scan sets the limit",
+            ))
+        };
+        smol::future::or(self.scan(Arc::clone(&repository), settings), expired).await
+    }
+
+    async fn scan(mut self, repository: Arc<Repository>, settings: Settings) -> anyhow::Result<Ending> {
         let pool =
             Pool::new(self.args.threads.map_or(settings.threads, usize::from)).context("starting worker threads")?;
         let folder = super::cache_folder();
@@ -104,6 +116,9 @@ impl Scan<'_> {
         let (indexed, outcome) = self.stream(&mut index, &plan, wishes, &pool).await?;
         let cursor = self.finish_cursor(&index, &refs, &plan, outcome).await?;
         self.close(&repository.name, &indexed).await?;
+        if self.args.verbose > 0 {
+            self.summarise(&index, &indexed);
+        }
         Ok(Ending { cursor, incomplete: !plan.whole })
     }
 
@@ -578,6 +593,19 @@ impl Scan<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// What a person may want to know of the run itself, on stderr.
+    fn summarise(&mut self, index: &Index, indexed: &Indexed) {
+        let state = match indexed.state {
+            IndexState::Fresh => "fresh",
+            IndexState::Updated => "updated",
+            IndexState::Built => "built",
+            _ => "not used",
+        };
+        let cache = index.cache().map_or_else(|| "none".into(), |cache| cache.path().display().to_string());
+        let known = index.graph.len();
+        self.report.note(&format!("index {state}: {} new of {known} commits; cache: {cache}", indexed.new));
     }
 
     async fn close(&mut self, repo: &str, indexed: &Indexed) -> anyhow::Result<()> {
