@@ -199,6 +199,7 @@ impl Wishes {
     }
 
     /// What `git patch-id --stable` says; absent for a merge and for a commit that changes nothing.
+    #[expect(clippy::option_option, reason = "absent and null are two answers on the wire")]
     fn patch_id(
         &self,
         handle: &Handle,
@@ -238,7 +239,7 @@ pub fn lossy(bytes: &[u8]) -> (String, Option<String>) {
     }
 }
 
-fn without_last_newline<'a>(body: &'a str) -> Cow<'a, str> {
+fn without_last_newline(body: &str) -> Cow<'_, str> {
     Cow::Borrowed(body.strip_suffix('\n').unwrap_or(body))
 }
 

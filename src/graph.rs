@@ -207,7 +207,7 @@ impl Graph {
         let last = first + u32::try_from(count).map_err(|_| Damaged)?;
         self.hash_len = hash_len;
         self.ids.extend_from_slice(segment.ids);
-        self.times.extend(segment.times.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().expect("8"))));
+        self.times.extend(segment.times.as_chunks().0.iter().copied().map(u64::from_le_bytes));
         self.parents.extend(words(segment.parents));
         self.edges.extend(words(segment.edges).map(|edge| edge.wrapping_add(base)));
         let by_id: Vec<Position> = words(segment.by_id).collect();
@@ -230,11 +230,10 @@ impl Graph {
         let mut highest = 0;
         for tip in tips {
             marks[tip as usize] = true;
-            highest = highest.max(tip as usize + 1);
+            highest = highest.max(tip + 1);
         }
         for position in (0..highest).rev() {
-            if marks[position] {
-                let position = u32::try_from(position).expect("a position");
+            if marks[position as usize] {
                 for &parent in self.parents(position) {
                     marks[parent as usize] = true;
                 }
@@ -245,7 +244,7 @@ impl Graph {
 }
 
 fn words(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
-    bytes.chunks_exact(4).map(|bytes| u32::from_le_bytes(bytes.try_into().expect("4")))
+    bytes.as_chunks().0.iter().copied().map(u32::from_le_bytes)
 }
 
 /// A set of commits, by position.

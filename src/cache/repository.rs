@@ -112,7 +112,8 @@ impl Cache {
         if Database::open(path, REPOSITORY).and_then(|database| database.read(integrity)).is_ok() {
             return Ok(None);
         }
-        let aside = (1..).map(|number| with(path, &format!(".damaged-{number}"))).find(|aside| !aside.exists());
+        let aside =
+            (1..=u32::MAX).map(|number| with(path, &format!(".damaged-{number}"))).find(|aside| !aside.exists());
         let aside = aside.ok_or_else(|| Kind::Cache.error(describe()))?;
         for suffix in ["", "-wal", "-shm"] {
             match std::fs::rename(with(path, suffix), with(&aside, suffix)) {
@@ -265,7 +266,7 @@ fn insert(transaction: &Transaction<'_>, first: usize, segment: &Segment, texts:
 
 /// Brings the stored refs to `refs`, writing only what differs.
 fn store_refs(transaction: &Transaction<'_>, refs: &[SnapshotRef]) -> anyhow::Result<()> {
-    let mut old: HashMap<Vec<u8>, (Vec<u8>, Option<Vec<u8>>)> = HashMap::new();
+    let mut old = HashMap::<Vec<u8>, (Vec<u8>, Option<Vec<u8>>)>::new();
     {
         let mut statement = transaction.prepare("SELECT name, id, commit_id FROM ref")?;
         let mut rows = statement.query([])?;

@@ -326,7 +326,7 @@ impl Scan<'_> {
             if line.is_empty() {
                 continue;
             }
-            if let Some(id) = self.id_on_a_line(index, line) {
+            if let Some(id) = id_on_a_line(index, line) {
                 ids.push(id);
                 continue;
             }
@@ -339,22 +339,6 @@ impl Scan<'_> {
             }
         }
         Ok(ids)
-    }
-
-    fn id_on_a_line(&self, index: &Index, line: &[u8]) -> Option<Oid> {
-        let text = std::str::from_utf8(line).ok()?;
-        if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
-        match Oid::from_hex(line) {
-            Some(id) if index.graph.position(&id).is_some() => Some(id),
-            Some(id) => match index.handles.with(|handle| handle.peel(&id)) {
-                Ok((commit, ObjectKind::Commit)) => Some(commit),
-                // Reading it will say what is wrong with it.
-                _ => Some(id),
-            },
-            None => index.handles.with(|handle| handle.commit_by_hex(text)),
-        }
     }
 
     /// Brings the index up to date as far as the plan wants it, and streams the commits. The second value tells whether
@@ -737,6 +721,22 @@ fn wanted(handle: &Handle, wishes: &Wishes, ids: &[Oid]) -> Vec<Oid> {
     };
     // One that can't be read is kept: the stream will say so.
     ids.iter().filter(|id| passes(id).unwrap_or(true)).copied().collect()
+}
+
+fn id_on_a_line(index: &Index, line: &[u8]) -> Option<Oid> {
+    let text = std::str::from_utf8(line).ok()?;
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    match Oid::from_hex(line) {
+        Some(id) if index.graph.position(&id).is_some() => Some(id),
+        Some(id) => match index.handles.with(|handle| handle.peel(&id)) {
+            Ok((commit, ObjectKind::Commit)) => Some(commit),
+            // Reading it will say what is wrong with it.
+            _ => Some(id),
+        },
+        None => index.handles.with(|handle| handle.commit_by_hex(text)),
+    }
 }
 
 fn ref_event<'a>(repo: &'a str, entry: &crate::git::refs::Ref) -> Ref<'a> {

@@ -14,8 +14,7 @@ pub(super) const EVIDENCE: &[SignalKind] =
     &[SignalKind::AuthorDate, SignalKind::Subject, SignalKind::Paths, SignalKind::Lines];
 
 pub(super) fn holds(pair: &Pair<'_>) -> Answer {
-    Answer::from(pair.author_date())
-        .and(|| Answer::from(pair.subject()).or(|| pair.shared_path().and(|| pair.lines())))
+    Answer::from(pair.author_date()).and(|| Answer::from(pair.subject()).or(|| pair.shared_path().and(|| pair.lines())))
 }
 
 #[cfg(test)]

@@ -7,11 +7,7 @@
 //!   todo", 1,349 times on one branch). Exempt are the two statements of intent, a trailer that names the other commit and
 //!   the Change-Id: people do pick onto a branch that a merge then brings back.
 
-use super::{
-    evidence::Pair,
-    signals::Signals,
-    verdict::SignalKind,
-};
+use super::{evidence::Pair, signals::Signals, verdict::SignalKind};
 
 /// Why no rung was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,22 +13,66 @@ const MOST_PATHS: usize = 20;
 
 /// Subjects that say nothing of what was changed: the whole of it.
 const WHOLE: [&str; 16] = [
-    "update todo", "todo", "update news", "news", "update changelog", "changelog", "update authors", "update readme",
-    "update copyright", "update version", "update translations", "update po files", "update submodules", "update docs",
-    "wip", "fix typo",
+    "update todo",
+    "todo",
+    "update news",
+    "news",
+    "update changelog",
+    "changelog",
+    "update authors",
+    "update readme",
+    "update copyright",
+    "update version",
+    "update translations",
+    "update po files",
+    "update submodules",
+    "update docs",
+    "wip",
+    "fix typo",
 ];
 
 /// What such subjects begin with; a word of [`OBJECTS`] follows.
 const VERBS: [&str; 14] = [
-    "bump", "bumps", "update", "updates", "updated", "increase", "set", "prepare", "release", "tag", "sync", "refresh", "import",
+    "bump",
+    "bumps",
+    "update",
+    "updates",
+    "updated",
+    "increase",
+    "set",
+    "prepare",
+    "release",
+    "tag",
+    "sync",
+    "refresh",
+    "import",
     "regenerate",
 ];
 
 /// What they speak of.
 const OBJECTS: [&str; 22] = [
-    "version", "versions", "release", "submodule", "submodules", "requirements", "todo", "changelog", "news", "translations",
-    "translation", "hwdb", "copyright", "authors", "contributors", "dependencies", "snapshot", "requirements.txt", "milestone",
-    "soname", "abi", "mailmap",
+    "version",
+    "versions",
+    "release",
+    "submodule",
+    "submodules",
+    "requirements",
+    "todo",
+    "changelog",
+    "news",
+    "translations",
+    "translation",
+    "hwdb",
+    "copyright",
+    "authors",
+    "contributors",
+    "dependencies",
+    "snapshot",
+    "requirements.txt",
+    "milestone",
+    "soname",
+    "abi",
+    "mailmap",
 ];
 
 /// Whether a change looks like one that is made again and again: by its subject (a key: lower-case, single spaces), unless its

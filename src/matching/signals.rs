@@ -139,9 +139,11 @@ mod tests {
         for (list, name) in [("", ""), ("same,", ""), ("patchid", "patchid"), ("trailer,Subject", "Subject")] {
             let error = list.parse::<Signals>().expect_err(list);
             assert_eq!(error.name, name, "{list}");
-            assert!(error.to_string().ends_with(
-                "choose from same, trailer, change-id, patch-id, author-date, pull-request, subject"
-            ));
+            assert!(
+                error
+                    .to_string()
+                    .ends_with("choose from same, trailer, change-id, patch-id, author-date, pull-request, subject")
+            );
         }
     }
 }

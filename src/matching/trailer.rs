@@ -19,7 +19,7 @@ pub(super) fn holds(pair: &Pair<'_>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{evidence::sample, sketch::Named, signals::Signals},
+        super::{evidence::sample, signals::Signals, sketch::Named},
         *,
     };
 
