@@ -728,7 +728,8 @@ fn id_on_a_line(index: &Index, line: &[u8]) -> Option<Oid> {
     if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    match Oid::from_hex(line) {
+    let whole = Oid::from_hex(line).filter(|id| id.as_bytes().len() == index.repository().hash_len);
+    match whole {
         Some(id) if index.graph.position(&id).is_some() => Some(id),
         Some(id) => match index.handles.with(|handle| handle.peel(&id)) {
             Ok((commit, ObjectKind::Commit)) => Some(commit),
