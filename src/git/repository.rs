@@ -22,6 +22,8 @@ pub struct Repository {
     pub git_dir: PathBuf,
     /// The folder of what all work trees share (objects, refs, config).
     pub common_dir: PathBuf,
+    /// The top folder of the files that are checked out, if there are any.
+    pub work_tree: Option<PathBuf>,
     /// The length of an object id in bytes, 20 or 32.
     pub hash_len: usize,
     /// Whether a remote promises objects that are not here (a partial clone).
@@ -60,6 +62,7 @@ impl Repository {
             name: name_of(&common_dir),
             hash_len: repo.object_hash().len_in_bytes(),
             partial,
+            work_tree: repo.workdir().map(absolute),
             git_dir,
             common_dir,
             shared,

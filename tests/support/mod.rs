@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -208,6 +210,27 @@ pub(crate) fn events(output: &Output) -> Vec<Value> {
 /// Those of one type.
 pub(crate) fn of_type<'e>(events: &'e [Value], kind: &str) -> Vec<&'e Value> {
     events.iter().filter(|event| event["type"] == kind).collect()
+}
+
+/// HEAD, branches, remote branches and tags, as `git rev-list` is told them: what `scan` streams by default.
+pub(crate) const USUAL: [&str; 4] = ["HEAD", "--branches", "--remotes", "--tags"];
+
+/// The revisions of [`USUAL`] that `repo` has: `HEAD` may be unborn.
+pub(crate) fn usual(repo: &Repo) -> &'static [&'static str] {
+    let mut head = repo.git_command();
+    head.arg("-C").arg(repo.path()).args(["rev-parse", "--quiet", "--verify", "HEAD"]);
+    let born = head.output().expect("git runs").status.success();
+    if born { &USUAL } else { &USUAL[1..] }
+}
+
+/// The exact bytes of a text, which `_b64` has if and only if the text is lossy.
+pub(crate) fn exact(event: &Value, field: &str) -> Vec<u8> {
+    let text = event[field].as_str().unwrap_or_else(|| panic!("no {field}: {event}"));
+    let Some(encoded) = event.get(format!("{field}_b64")) else { return text.as_bytes().to_vec() };
+    let bytes = BASE64.decode(encoded.as_str().expect("a string")).expect("base64");
+    assert_ne!(bytes, text.as_bytes(), "{field}_b64 says nothing new: {event}");
+    assert_eq!(String::from_utf8_lossy(&bytes), text, "{field}");
+    bytes
 }
 
 fn event(line: &str) -> Value {
