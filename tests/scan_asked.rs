@@ -18,7 +18,7 @@ fn scan(repo: &Repo, args: &[&str]) -> Vec<Value> {
 fn raw_of_git(repo: &Repo) -> Vec<Vec<u8>> {
     let args = ["log", "-z", "--raw", "--no-renames", "--no-abbrev", "--format=%x01%H"];
     let said = repo.git_bytes(&[&args, usual(repo)].concat());
-    let mut tokens = said.split(|&byte| byte == 0).map(|token| token.trim_ascii_start());
+    let mut tokens = said.split(|&byte| byte == 0).map(<[u8]>::trim_ascii_start);
     let (mut lines, mut id) = (Vec::new(), Vec::new());
     while let Some(token) = tokens.next() {
         match token.first() {

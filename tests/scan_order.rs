@@ -7,7 +7,6 @@ use std::process::Output;
 use git_bhfuil::facts::Oid;
 use git_bhfuil::git::history::{History, Node};
 use git_bhfuil::git::walk::{Limits, Walk};
-use serde_json::Value;
 use support::dag::{Commit, Dice, random, repository};
 use support::{Repo, USUAL, bhfuil, events, of_type};
 
