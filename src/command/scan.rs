@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use regex::Regex;
 
+use crate::cache::Cache;
 use crate::cache::texts::{TextBlock, TextPacker, Texts};
 use crate::cli::ScanArgs;
 use crate::cli::scan::Format as Asked;
@@ -56,8 +57,36 @@ pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Pat
             return crate::error::exit::FATAL;
         }
     };
-    let outcome = Scan { args, paths, dir, token, report: &mut report }.run().await;
-    report.end(outcome, token.signal()).await
+    let (outcome, consumer) = match (Scan { args, paths, dir, token, report: &mut report }).run().await {
+        Ok((ending, consumer)) => (Ok(ending), consumer),
+        Err(cause) => (Err(cause), None),
+    };
+    let ended = report.end(outcome, token.signal()).await;
+    match consumer {
+        Some(consumer) if ended.complete => consumer.move_on(ended.exit_code).await,
+        _ => ended.exit_code,
+    }
+}
+
+/// A consumer that has been sent everything up to `cursor`. It is moved on only once the last line is written: whatever happens
+/// before leaves it where it was, and it gets the same again.
+struct Consumer {
+    cache: Cache,
+    name: String,
+    cursor: String,
+}
+
+impl Consumer {
+    async fn move_on(self, exit_code: u8) -> u8 {
+        match self.cache.move_consumer(self.name.clone(), self.cursor).await {
+            Ok(()) => exit_code,
+            Err(cause) => {
+                let message = format!("'{}' was not moved on: {}", self.name, crate::error::message_of(&cause));
+                crate::report::say_fatal(&message, Some("the next run streams the same commits again"));
+                crate::error::exit::FATAL
+            }
+        }
+    }
 }
 
 struct Scan<'a> {
@@ -88,8 +117,7 @@ struct Indexed {
 }
 
 impl Scan<'_> {
-    async fn run(mut self) -> anyhow::Result<Ending> {
-        self.check_options()?;
+    async fn run(mut self) -> anyhow::Result<(Ending, Option<Consumer>)> {
         let repository = Arc::new(Repository::discover(self.dir)?);
         let settings = Settings::load(&repository.handle(), |name| std::env::var(name).ok())?;
         let pool =
@@ -104,37 +132,9 @@ impl Scan<'_> {
         let (indexed, outcome) = self.stream(&mut index, &plan, wishes, &pool).await?;
         let cursor = self.finish_cursor(&index, &refs, &plan, outcome).await?;
         self.close(&repository.name, &indexed).await?;
-        Ok(Ending { cursor, incomplete: !plan.whole })
-    }
-
-    fn check_options(&self) -> anyhow::Result<()> {
-        let args = self.args;
-        let clash = |one: &str, other: &str| {
-            Err(Kind::Usage
-                .hinted(format!("{one} and {other} can't be used together"), "git bhfuil scan -h shows the usage"))
-        };
-        if args.after.is_some() && args.new.is_some() {
-            return clash("--after", "--new");
-        }
-        let follows = args.after.is_some() || args.new.is_some();
-        if follows && !args.revisions.is_empty() {
-            return clash("--after or --new", "a revision range");
-        }
-        if follows && args.stdin {
-            return clash("--after or --new", "--stdin");
-        }
-        if args.stdin && self.paths.as_ref().is_some_and(|paths| !paths.is_empty()) {
-            return clash("--stdin", "paths");
-        }
-        if args.new.is_some()
-            && (args.max_count.is_some_and(|count| count >= 0) || args.since.is_some() || args.until.is_some())
-        {
-            return clash(
-                "--new",
-                "-n, --since or --until: the stream would never be complete and the consumer never move on",
-            );
-        }
-        Ok(())
+        let consumer = cursor.clone().zip(index.cache().cloned()).zip(self.args.new.as_ref());
+        let consumer = consumer.map(|((cursor, cache), name)| Consumer { cache, name: name.0.clone(), cursor });
+        Ok((Ending { cursor, incomplete: !plan.whole }, consumer))
     }
 
     fn selection(&self) -> Selection {
@@ -568,8 +568,7 @@ impl Scan<'_> {
         let (Some(cache), true) = (index.cache(), done && plan.whole && !self.report.is_partial()) else {
             return Ok(None);
         };
-        let name = self.args.new.as_ref().map(|name| name.0.clone());
-        match cache.keep_cursor(refs.tips(), name).await {
+        match cache.keep_cursor(refs.tips()).await {
             Ok(token) => Ok(Some(token)),
             Err(cause) => {
                 self.warn(&index.repository().name.clone(), &unwritten(&cause)).await?;
@@ -596,8 +595,15 @@ impl Scan<'_> {
 fn patterns(settings: &Settings) -> anyhow::Result<Patterns> {
     Patterns::compile(&settings.security_patterns, &settings.request_patterns, &settings.jira_projects).map_err(
         |cause| {
+            let key = if settings.request_patterns.contains(&cause.pattern) {
+                "bhfuil.requestPattern"
+            } else if settings.security_patterns.contains(&cause.pattern) {
+                "bhfuil.securityPattern"
+            } else {
+                "bhfuil.jiraProject"
+            };
             Kind::BadValue.hinted(
-                format!("bad pattern '{}' in git config: {}", cause.pattern, last_line(&cause.error.to_string())),
+                format!("bad value '{}' for {key}: {}", cause.pattern, last_line(&cause.error.to_string())),
                 "git config --get-regexp '^bhfuil\\.' shows where it is set",
             )
         },
