@@ -1,6 +1,8 @@
 //! Settings: built-in defaults, then git config (`bhfuil.*`), then the environment (`GIT_BHFUIL_*`). Options of a command come
 //! after these and are the command's business. Rooms below `command` get the values that they need, never the whole.
 
+use std::time::Duration;
+
 use crate::error::Kind;
 use crate::git::Handle;
 
@@ -9,6 +11,8 @@ use crate::git::Handle;
 pub struct Settings {
     /// Threads for git work (`bhfuil.threads`, `GIT_BHFUIL_THREADS`); by default three, but never more than there are cores.
     pub threads: usize,
+    /// How long a scan may take (`bhfuil.timeout.scan`, `GIT_BHFUIL_TIMEOUT_SCAN`); by default as long as it needs.
+    pub scan_timeout: Option<Duration>,
     /// Regexes that mark a request for a backport (`bhfuil.requestPattern`).
     pub request_patterns: Vec<String>,
     /// Regexes that mark a security fix (`bhfuil.securityPattern`).
@@ -21,6 +25,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             threads: default_threads(),
+            scan_timeout: None,
             request_patterns: Vec::new(),
             security_patterns: Vec::new(),
             jira_projects: Vec::new(),
@@ -49,14 +54,41 @@ impl Settings {
             jira_projects: handle.config_values("bhfuil.jiraProject"),
             ..Self::default()
         };
-        if let Some(value) = handle.config_values("bhfuil.threads").pop() {
-            settings.threads = threads("bhfuil.threads", &value)?;
+        // The environment comes after every file.
+        let last = |key: &str, name: &str| -> Option<(String, String)> {
+            let configured = || handle.config_values(key).pop().map(|value| (key.to_owned(), value));
+            variable(name).map(|value| (name.to_owned(), value)).or_else(configured)
+        };
+        if let Some((key, value)) = last("bhfuil.threads", "GIT_BHFUIL_THREADS") {
+            settings.threads = threads(&key, &value)?;
         }
-        if let Some(value) = variable("GIT_BHFUIL_THREADS") {
-            settings.threads = threads("GIT_BHFUIL_THREADS", &value)?;
+        if let Some((key, value)) = last("bhfuil.timeout.scan", "GIT_BHFUIL_TIMEOUT_SCAN") {
+            settings.scan_timeout = Some(duration(&key, &value)?);
         }
         Ok(settings)
     }
+}
+
+/// A time such as `500ms`, `30s`, `5m`, `2h` or `7d`; a bare number is seconds.
+fn duration(key: &str, value: &str) -> anyhow::Result<Duration> {
+    let text = value.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit {
+        "ms" => Some(1),
+        "" | "s" => Some(1000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
+        _ => None,
+    };
+    let milliseconds = number.parse::<u64>().ok().zip(scale).and_then(|(number, scale)| number.checked_mul(scale));
+    milliseconds.filter(|&milliseconds| milliseconds > 0).map(Duration::from_millis).ok_or_else(|| {
+        Kind::BadValue.hinted(
+            format!("bad value '{value}' for {key}"),
+            format!("{key} takes a time above zero: a number and ms, s, m, h or d"),
+        )
+    })
 }
 
 fn threads(key: &str, value: &str) -> anyhow::Result<usize> {
@@ -72,6 +104,16 @@ fn threads(key: &str, value: &str) -> anyhow::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_have_gits_units() {
+        for (text, milliseconds) in [("500ms", 500), ("3", 3000), (" 2s ", 2000), ("1m", 60_000), ("1d", 86_400_000)] {
+            assert_eq!(duration("k", text).ok(), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for bad in ["", "0", "s", "5 s", "-1s", "1w", "99999999999999999999d"] {
+            assert!(duration("bhfuil.timeout.scan", bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_number_of_threads_is_checked() {

@@ -18,6 +18,7 @@ use crate::facts::references::References;
 use crate::facts::text::{CommitText, Text};
 use crate::facts::trailers::trailers;
 use crate::git::mailmap::Mailmap;
+use crate::git::patch::Patches;
 use crate::git::state::Overlay;
 use crate::git::{Handle, ObjectError};
 
@@ -28,6 +29,8 @@ pub struct Wishes {
     pub repo: String,
     /// The length of an id in bytes.
     pub hash_len: usize,
+    /// Whether objects may be missing by design.
+    pub partial: bool,
     /// Parents that differ from those written.
     pub overlay: Arc<Overlay>,
     /// Configured patterns for references and requests.
@@ -36,17 +39,30 @@ pub struct Wishes {
     pub mailmap: Option<Arc<Mailmap>>,
     /// Whether changed paths are asked for.
     pub paths: bool,
+    /// Whether patch-ids are asked for.
+    pub patch_id: bool,
     /// Only commits whose `name <email>` of the author matches one of these; all if there are none.
     pub authors: Vec<Regex>,
     /// Only commits whose message matches one of these; all if there are none.
     pub messages: Vec<Regex>,
 }
 
-/// A commit as far as it could be described.
-#[derive(Debug, Default)]
-pub struct Gaps {
-    /// Objects that a fact would have needed and that are not here: the fact is `null`.
+/// What one worker keeps from one commit to the next.
+#[derive(Debug)]
+pub struct Desk {
+    patches: Patches,
+    /// Facts so far that are `null` since a partial clone doesn't have an object that they need.
     pub absent: usize,
+    /// Objects that facts would have needed and that are missing or damaged; the facts are `null`.
+    pub broken: Vec<ObjectError>,
+}
+
+impl Desk {
+    /// For the repository behind `handle`.
+    #[must_use]
+    pub fn new(handle: &Handle) -> Self {
+        Self { patches: Patches::new(handle), absent: 0, broken: Vec::new() }
+    }
 }
 
 impl Wishes {
@@ -60,13 +76,13 @@ impl Wishes {
     /// was written.
     ///
     /// # Errors
-    /// If `raw` is no commit as git understands one, or a tree that it needs is damaged.
+    /// If `raw` is no commit as git understands one.
     pub fn describe(
         &self,
         handle: &Handle,
         id: &Oid,
         raw: &[u8],
-        gaps: &mut Gaps,
+        desk: &mut Desk,
         write: impl FnOnce(Commit<'_>),
     ) -> Result<bool, ObjectError> {
         let commit = RawCommit::parse(raw, self.hash_len).map_err(|why| ObjectError::Corrupt(*id, why.to_string()))?;
@@ -120,11 +136,22 @@ impl Wishes {
                     text_b64: None,
                 })
                 .collect(),
-            patch_id: None,
-            paths: if self.paths { Some(self.paths(handle, &commit, parents, gaps)?) } else { None },
+            patch_id: if self.patch_id { self.patch_id(handle, &commit, parents, desk) } else { None },
+            paths: self.paths.then(|| self.paths(handle, &commit, parents, desk)),
         };
         write(event);
         Ok(true)
+    }
+
+    /// A fact, or `None` (`null` on the wire) if an object that it needs can't be read: in a partial clone that is to be expected
+    /// and only counted, elsewhere something is broken. The commit itself is streamed all the same.
+    fn known<T>(&self, found: Result<T, ObjectError>, desk: &mut Desk) -> Option<T> {
+        match found {
+            Ok(found) => return Some(found),
+            Err(ObjectError::Missing(_)) if self.partial => desk.absent += 1,
+            Err(cause) => desk.broken.push(cause),
+        }
+        None
     }
 
     fn wants(&self, author: &Identity<'_>, message: &str) -> bool {
@@ -155,24 +182,38 @@ impl Wishes {
         }
     }
 
-    /// The changed paths as `git log --raw --no-renames` lists them: none for a merge. `None` if a tree isn't here.
+    /// The changed paths as `git log --raw --no-renames` lists them: none for a merge.
     fn paths(
         &self,
         handle: &Handle,
         commit: &RawCommit<'_>,
         parents: &[Oid],
-        gaps: &mut Gaps,
-    ) -> Result<Option<Vec<ChangedPath<'static>>>, ObjectError> {
+        desk: &mut Desk,
+    ) -> Option<Vec<ChangedPath<'static>>> {
         if parents.len() > 1 {
-            return Ok(Some(Vec::new()));
+            return Some(Vec::new());
         }
-        match handle.changes(&commit.tree, parents.first()) {
-            Ok(changes) => Ok(Some(changes.iter().map(changed_path).collect())),
-            Err(ObjectError::Missing(_)) => {
-                gaps.absent += 1;
-                Ok(None)
-            }
-            Err(cause) => Err(cause),
+        let changes = desk.patches.changes(handle, &commit.tree, parents.first());
+        let paths = changes.map(|changes| changes.iter().map(changed_path).collect());
+        self.known(paths, desk)
+    }
+
+    /// What `git patch-id --stable` says; absent for a merge and for a commit that changes nothing.
+    #[expect(clippy::option_option, reason = "absent and null are two answers on the wire")]
+    fn patch_id(
+        &self,
+        handle: &Handle,
+        commit: &RawCommit<'_>,
+        parents: &[Oid],
+        desk: &mut Desk,
+    ) -> Option<Option<Cow<'static, str>>> {
+        if parents.len() > 1 {
+            return None;
+        }
+        let patch = desk.patches.patch(handle, &commit.tree, parents.first());
+        match self.known(patch, desk) {
+            None => Some(None),
+            Some(patch) => patch.id.map(|id| Some(id.to_hex().into())),
         }
     }
 }
@@ -198,7 +239,7 @@ pub fn lossy(bytes: &[u8]) -> (String, Option<String>) {
     }
 }
 
-fn without_last_newline<'a>(body: &'a str) -> Cow<'a, str> {
+fn without_last_newline(body: &str) -> Cow<'_, str> {
     Cow::Borrowed(body.strip_suffix('\n').unwrap_or(body))
 }
 

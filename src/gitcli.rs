@@ -13,7 +13,7 @@ use crate::facts::Oid;
 use crate::git::Repository;
 
 /// How long a question to git may take. None of those asked here walks much history, but for path-limited ones.
-const TIMEOUT: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// What is asked about revisions on a command line, as git understood it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -38,19 +38,31 @@ struct Run {
     by_id: Vec<Position>,
 }
 
-/// One batch as it is stored: little-endian arrays.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Segment {
+/// One batch as it is stored: little-endian arrays, owned or borrowed from the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Segment<Bytes = Vec<u8>> {
     /// The ids, one after another.
-    pub ids: Vec<u8>,
+    pub ids: Bytes,
     /// The committer times, 8 bytes each.
-    pub times: Vec<u8>,
+    pub times: Bytes,
     /// For each commit where its parents end in `parents`, counted from the segment's first; 4 bytes each.
-    pub edges: Vec<u8>,
+    pub edges: Bytes,
     /// The positions of parents, 4 bytes each.
-    pub parents: Vec<u8>,
+    pub parents: Bytes,
     /// Positions in the order of ids, 4 bytes each.
-    pub by_id: Vec<u8>,
+    pub by_id: Bytes,
+}
+
+impl<Bytes: AsRef<[u8]>> Segment<Bytes> {
+    fn borrow(&self) -> Segment<&[u8]> {
+        Segment {
+            ids: self.ids.as_ref(),
+            times: self.times.as_ref(),
+            edges: self.edges.as_ref(),
+            parents: self.parents.as_ref(),
+            by_id: self.by_id.as_ref(),
+        }
+    }
 }
 
 /// A stored segment doesn't fit the graph that it was to extend: the store is damaged.
@@ -178,7 +190,8 @@ impl Graph {
     ///
     /// # Errors
     /// If the arrays don't fit each other or what is there already.
-    pub fn extend(&mut self, segment: &Segment, hash_len: usize) -> Result<(), Damaged> {
+    pub fn extend(&mut self, segment: &Segment<impl AsRef<[u8]>>, hash_len: usize) -> Result<(), Damaged> {
+        let segment = segment.borrow();
         let count = segment.times.len() / 8;
         let whole = segment.ids.len() == count * hash_len
             && segment.times.len() == count * 8
@@ -193,11 +206,11 @@ impl Graph {
         let base = u32::try_from(self.parents.len()).map_err(|_| Damaged)?;
         let last = first + u32::try_from(count).map_err(|_| Damaged)?;
         self.hash_len = hash_len;
-        self.ids.extend_from_slice(&segment.ids);
-        self.times.extend(segment.times.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().expect("8"))));
-        self.parents.extend(words(&segment.parents));
-        self.edges.extend(words(&segment.edges).map(|edge| edge.wrapping_add(base)));
-        let by_id: Vec<Position> = words(&segment.by_id).collect();
+        self.ids.extend_from_slice(segment.ids);
+        self.times.extend(segment.times.as_chunks().0.iter().copied().map(u64::from_le_bytes));
+        self.parents.extend(words(segment.parents));
+        self.edges.extend(words(segment.edges).map(|edge| edge.wrapping_add(base)));
+        let by_id: Vec<Position> = words(segment.by_id).collect();
         let ordered = self.edges[first as usize..].is_sorted()
             && self.edges.last().is_none_or(|&end| end as usize == self.parents.len())
             && self.edges.get(first as usize).is_none_or(|&edge| edge >= base)
@@ -217,11 +230,10 @@ impl Graph {
         let mut highest = 0;
         for tip in tips {
             marks[tip as usize] = true;
-            highest = highest.max(tip as usize + 1);
+            highest = highest.max(tip + 1);
         }
         for position in (0..highest).rev() {
-            if marks[position] {
-                let position = u32::try_from(position).expect("a position");
+            if marks[position as usize] {
                 for &parent in self.parents(position) {
                     marks[parent as usize] = true;
                 }
@@ -232,7 +244,7 @@ impl Graph {
 }
 
 fn words(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
-    bytes.chunks_exact(4).map(|bytes| u32::from_le_bytes(bytes.try_into().expect("4")))
+    bytes.as_chunks().0.iter().copied().map(u32::from_le_bytes)
 }
 
 /// A set of commits, by position.

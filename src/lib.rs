@@ -1,4 +1,116 @@
-//! Where is this change?
+//! Where is this change? The library behind `git bhfuil`: it finds commits and what they say of each other, and streams that as
+//! JSON Lines. The program is for people and pipelines; this page is the map of the house for those who work in it.
+//!
+//! # What flows where
+//!
+//! ```text
+//! main → cli → command ─┬→ index ────┐
+//!                       ├→ pipeline ─┼→ git · gitcli · cache → graph → facts
+//!                       ├→ describe ─┘
+//!                       └→ report → events
+//! ```
+//!
+//! A command line is parsed once ([`cli`]) and handed to its verb ([`command`]). The verb opens the repository's [`index`]: refs
+//! and history from [`git`], and the [`graph`] of all commits from the [`cache`], brought up to date. Then the [`pipeline`] walks
+//! in git's order and cuts the walk into steps; workers read each commit, find its [`facts`] and make the line that
+//! [`describe`] gives it, an [`events`] type; [`report`] writes the lines in the order of the walk. No channel is unbounded: while the
+//! reader is slow, nothing new is begun, and memory stays flat.
+//!
+//! Arrows never turn back, and no two rooms use each other. Every third-party library has one door. `tests/layers.rs` keeps both so.
+//!
+//! # The rooms
+//!
+//! | room | owns | refuses |
+//! |---|---|---|
+//! | [`cli`] | what can be typed, and its help | behaviour |
+//! | [`command`] | the verbs, a file each: options resolved, work started, events handed on | SQL, HTTP |
+//! | [`config`] | defaults, git config `bhfuil.*`, environment → typed settings | being passed on whole |
+//! | [`index`] | one repository: its refs, what bends its history, its graph, kept up to date in the cache | output |
+//! | [`describe`] | one commit as the wire has it | I/O but by the handle it is lent |
+//! | [`pipeline`] | the worker pool; walk → work → pieces in order | what a commit means |
+//! | [`git`] | the only door to gix: refs, objects, history, diffs | SQL, JSON |
+//! | [`gitcli`] | the only door to the `git` program, for what gix can't answer as git does | parsing of anything else |
+//! | [`cache`] | the only door to rusqlite: one database for each git common directory | git, events |
+//! | [`graph`] | commits as flat arrays, parents before children | names of refs, SQL |
+//! | [`facts`] | bytes → facts, and the vocabulary that all share (`Oid`, `RawCommit`) | I/O |
+//! | [`events`] | the wire; its rustdoc is the specification | behaviour |
+//! | [`report`] | the only writer to stdout: JSON Lines, text for people, bars on stderr | computing |
+//! | [`error`] | kinds of failure, their codes, hints and exit codes | printing, exiting |
+//! | [`shutdown`] | signals → a token | what is stopped |
+//!
+//! # The concurrent core
+//!
+//! | part | type | promises |
+//! |---|---|---|
+//! | Git workers | [`pipeline::Pool`] | bounded threads and queue; first come, first served; a panic is that job's error |
+//! | Cancellation | [`shutdown::Token`] | clones share one state, async code awaits it, the second signal ends the process |
+//! | Database | [`cache::database`] | readers never wait for the one writer; error, panic and dropped future roll back |
+//! | Errors | [`error`] | the kind is attached where the cause is known and survives any context put on top |
+//!
+//! **Git workers.** Blocking work, awaited. The thread outlives a panic:
+//!
+//! ```
+//! use git_bhfuil::pipeline::Pool;
+//!
+//! let pool = Pool::new(2)?;
+//! let failed = smol::block_on(pool.run(|| -> usize { panic!("a broken pack") }));
+//! assert_eq!(failed.unwrap_err().to_string(), "a worker panicked: a broken pack");
+//! let sum = smol::block_on(async {
+//!     // Put into the queue one after the other, done side by side.
+//!     let (one, two) = (pool.submit(|| 1).await?, pool.submit(|| 2).await?);
+//!     Ok::<_, git_bhfuil::pipeline::JobError>(one.result().await? + two.result().await?)
+//! })?;
+//! assert_eq!(sum, 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **Cancellation.** Threads look at the token between steps, async code races it:
+//!
+//! ```
+//! use git_bhfuil::shutdown::Token;
+//!
+//! let token = Token::new();
+//! let seen = token.clone();
+//! let steps = std::thread::spawn(move || (0_u64..).take_while(|_| !seen.is_cancelled()).count());
+//! token.cancel();
+//! steps.join().expect("the thread stops by itself");
+//! smol::block_on(token.cancelled());
+//! assert_eq!(token.signal(), None, "it was no signal that cancelled it");
+//! ```
+//!
+//! **Database.** A transaction is kept only if it succeeds and somebody still waits for it:
+//!
+//! ```
+//! use git_bhfuil::cache::database::{Database, Schema};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let schema = Schema { application_id: 1, migrations: &["CREATE TABLE seen (id INTEGER)"] };
+//! let database = Database::open(&folder.path().join("some.db"), schema)?;
+//! smol::block_on(database.write(|change| Ok(change.execute("INSERT INTO seen VALUES (1)", [])?)))?;
+//! let failed = smol::block_on(database.write(|change| -> anyhow::Result<()> {
+//!     change.execute("INSERT INTO seen VALUES (2)", [])?;
+//!     anyhow::bail!("changed my mind")
+//! }));
+//! assert!(failed.is_err());
+//! let count: u32 = database.read(|reader| Ok(reader.query_row("SELECT count(*) FROM seen", [], |row| row.get(0))?))?;
+//! assert_eq!(count, 1);
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
+//! **Errors.** The kind says what the wire, the hint and the exit code will be:
+//!
+//! ```
+//! use anyhow::Context as _;
+//! use git_bhfuil::error::{self, Kind};
+//!
+//! let refused: anyhow::Result<()> = Err(Kind::CacheNewer.hinted("the cache has version 9", "update git-bhfuil"));
+//! let refused = refused.context("opening nova").unwrap_err();
+//! assert_eq!(error::kind_of(&refused).code(), "cache-newer");
+//! assert_eq!(error::kind_of(&refused).exit_code(), error::exit::FATAL);
+//! assert_eq!(error::hint_of(&refused), Some("update git-bhfuil"));
+//! assert_eq!(error::message_of(&refused), "opening nova: the cache has version 9");
+//! ```
+
 pub mod cache;
 pub mod cli;
 pub mod command;

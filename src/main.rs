@@ -7,7 +7,7 @@ use git_bhfuil::{cli, command, report};
 
 fn main() -> ExitCode {
     let token = Token::new();
-    #[expect(clippy::exit, reason = "the second signal ends the process wherever it is")]
+    // The second signal ends the process wherever it is.
     let watch = SignalWatch::start(token.clone(), |code| std::process::exit(code));
     if let Err(cause) = &watch {
         report::last_words(&format!("warning: signals end the run without a last line: {cause}"));

@@ -1,4 +1,4 @@
-//! One SQLite file: opening it safely, bringing its schema up to date, a pool of readers and one writer thread. Readers see the
+//! One `SQLite` file: opening it safely, bringing its schema up to date, a pool of readers and one writer thread. Readers see the
 //! last committed state and are never held up by the writer (WAL). Knows no table by name.
 
 use std::fs;
@@ -23,7 +23,7 @@ const IDLE_READERS: usize = 4;
 /// Transactions that may wait for the writer.
 const QUEUED_WRITES: usize = 8;
 
-/// What makes a file ours: its number in the SQLite header and its migrations, in order. Migrations are only ever appended.
+/// What makes a file ours: its number in the `SQLite` header and its migrations, in order. Migrations are only ever appended.
 #[derive(Debug, Clone, Copy)]
 pub struct Schema {
     /// The `application_id` in the file's header.
@@ -226,7 +226,7 @@ fn own_version(connection: &mut Connection, schema: Schema) -> anyhow::Result<i3
     Ok(version)
 }
 
-/// Reads the version from the file's header (SQLite file format, offset 60) without opening it as a database, since merely
+/// Reads the version from the file's header (`SQLite` file format, offset 60) without opening it as a database, since merely
 /// opening one could write to it. 0 if the file is absent, empty or no database of ours (offset 68).
 fn header_version(path: &Path, schema: Schema) -> anyhow::Result<i32> {
     let mut header = [0; 100];
@@ -318,7 +318,7 @@ mod tests {
                 let _ = released.recv_blocking();
                 Ok(())
             });
-            smol::future::or(async { dropped.await.map(|()| ()).unwrap_or_default() }, async {
+            smol::future::or(async { dropped.await.unwrap_or_default() }, async {
                 let _ = enter.recv().await;
             })
             .await;

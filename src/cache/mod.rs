@@ -6,6 +6,7 @@ pub mod database;
 pub mod location;
 mod repository;
 mod schema;
+pub mod state;
 pub mod texts;
 
 pub use repository::{Cache, Pass, Snapshot, SnapshotRef, digest};

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::database::{Database, is_damaged};
 use super::schema::REPOSITORY;
+use super::state::State;
 use super::texts::{self, TextBlock};
 use crate::error::Kind;
 use crate::facts::Oid;
@@ -76,6 +77,11 @@ impl Cache {
             Ok(reader.query_row("SELECT object_format FROM repository", [], |row| row.get(0)).optional()?)
         })?;
         if known.as_deref() != Some(format) {
+            // Without the note nothing is wrong: it only helps to clean up one day.
+            let state = path.parent().map(State::open);
+            if let Some(Ok(state)) = state {
+                let _ = smol::block_on(state.note_cache(path, common_dir));
+            }
             // First use, or the repository was made anew in another format at the same place: nothing of it can be used.
             let common_dir = common_dir.as_os_str().as_bytes().to_vec();
             smol::block_on(cache.database.write(move |transaction| {
@@ -110,7 +116,8 @@ impl Cache {
             Err(cause) if is_damaged(&cause) => {}
             Err(cause) => return Err(cause),
         }
-        let aside = (1..).map(|number| with(path, &format!(".damaged-{number}"))).find(|aside| !aside.exists());
+        let aside =
+            (1..=u32::MAX).map(|number| with(path, &format!(".damaged-{number}"))).find(|aside| !aside.exists());
         let aside = aside.ok_or_else(|| Kind::Cache.error(describe()))?;
         for suffix in ["", "-wal", "-shm"] {
             match std::fs::rename(with(path, suffix), with(&aside, suffix)) {
@@ -171,8 +178,8 @@ impl Cache {
 #[must_use]
 pub fn digest<'a>(refs: impl IntoIterator<Item = (&'a [u8], &'a Oid)>) -> i64 {
     let mut hasher = DefaultHasher::new();
-    for entry in refs {
-        entry.hash(&mut hasher);
+    for (name, id) in refs {
+        (name, id.as_bytes()).hash(&mut hasher);
     }
     hasher.finish().cast_signed()
 }
@@ -201,11 +208,11 @@ fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
         let first: i64 = row.get(0)?;
         anyhow::ensure!(usize::try_from(first) == Ok(graph.len()), crate::graph::Damaged);
         let segment = Segment {
-            ids: row.get(1)?,
-            times: row.get(2)?,
-            edges: row.get(3)?,
-            parents: row.get(4)?,
-            by_id: row.get(5)?,
+            ids: row.get_ref(1)?.as_blob()?,
+            times: row.get_ref(2)?.as_blob()?,
+            edges: row.get_ref(3)?.as_blob()?,
+            parents: row.get_ref(4)?.as_blob()?,
+            by_id: row.get_ref(5)?.as_blob()?,
         };
         anyhow::ensure!(sum_of(&segment, row.get_ref(6)?.as_blob()?) == row.get::<_, u32>(7)?, crate::graph::Damaged);
         graph.extend(&segment, hash_len)?;
@@ -273,11 +280,11 @@ fn insert(transaction: &Transaction<'_>, first: usize, segment: &Segment, texts:
 }
 
 /// The checksum of a segment: SQLite notices damage to its own pages' structure, not to what stands in them.
-fn sum_of(segment: &Segment, texts: &[u8]) -> u32 {
+fn sum_of<B: AsRef<[u8]>>(segment: &Segment<B>, texts: &[u8]) -> u32 {
     let Segment { ids, times, edges, parents, by_id } = segment;
     let mut hasher = crc32fast::Hasher::new();
     for array in [ids, times, edges, parents, by_id] {
-        hasher.update(array);
+        hasher.update(array.as_ref());
     }
     hasher.update(texts);
     hasher.finalize()
@@ -285,7 +292,7 @@ fn sum_of(segment: &Segment, texts: &[u8]) -> u32 {
 
 /// Brings the stored refs to `refs`, writing only what differs.
 fn store_refs(transaction: &Transaction<'_>, refs: &[SnapshotRef]) -> anyhow::Result<()> {
-    let mut old: HashMap<Vec<u8>, (Vec<u8>, Option<Vec<u8>>)> = HashMap::new();
+    let mut old = HashMap::<Vec<u8>, (Vec<u8>, Option<Vec<u8>>)>::new();
     {
         let mut statement = transaction.prepare("SELECT name, id, commit_id FROM ref")?;
         let mut rows = statement.query([])?;

@@ -14,7 +14,7 @@ use crate::cache::texts::{TextBlock, TextPacker, Texts};
 use crate::cli::ScanArgs;
 use crate::cli::scan::Format as Asked;
 use crate::config::Settings;
-use crate::describe::{Gaps, Wishes, lossy};
+use crate::describe::{Desk, Wishes, lossy};
 use crate::error::Kind;
 use crate::events::refs::RefKind;
 use crate::events::repository::{IndexState, ObjectFormat};
@@ -29,7 +29,7 @@ use crate::git::walk::{Limits, Walk};
 use crate::git::{Handle, ObjectError, ObjectKind, Repository};
 use crate::gitcli;
 use crate::graph::Graph;
-use crate::index::{Index, Trouble, Update, unwritten};
+use crate::index::{Index, Trouble, Update};
 use crate::pipeline::discovery::ordered;
 use crate::pipeline::stream::{Piece, Render, Stream};
 use crate::pipeline::walker::{Item, Source, Walker};
@@ -117,9 +117,25 @@ struct Indexed {
 }
 
 impl Scan<'_> {
-    async fn run(mut self) -> anyhow::Result<(Ending, Option<Consumer>)> {
+    async fn run(self) -> anyhow::Result<(Ending, Option<Consumer>)> {
         let repository = Arc::new(Repository::discover(self.dir)?);
         let settings = Settings::load(&repository.handle(), |name| std::env::var(name).ok())?;
+        let Some(limit) = settings.scan_timeout else { return self.scan(repository, settings).await };
+        let expired = async {
+            smol::Timer::after(limit).await;
+            Err(Kind::Timeout.hinted(
+                format!("scanning {} took longer than {limit:?}", repository.name),
+                "bhfuil.timeout.scan sets the limit",
+            ))
+        };
+        smol::future::or(self.scan(Arc::clone(&repository), settings), expired).await
+    }
+
+    async fn scan(
+        mut self,
+        repository: Arc<Repository>,
+        settings: Settings,
+    ) -> anyhow::Result<(Ending, Option<Consumer>)> {
         let pool =
             Pool::new(self.args.threads.map_or(settings.threads, usize::from)).context("starting worker threads")?;
         let folder = super::cache_folder();
@@ -132,6 +148,9 @@ impl Scan<'_> {
         let (indexed, outcome) = self.stream(&mut index, &plan, wishes, &pool).await?;
         let cursor = self.finish_cursor(&index, &refs, &plan, outcome).await?;
         self.close(&repository.name, &indexed).await?;
+        if self.args.verbose > 0 {
+            self.summarise(&index, &indexed);
+        }
         let consumer = cursor.clone().zip(index.cache().cloned()).zip(self.args.new.as_ref());
         let consumer = consumer.map(|((cursor, cache), name)| Consumer { cache, name: name.0.clone(), cursor });
         Ok((Ending { cursor, incomplete: !plan.whole }, consumer))
@@ -214,10 +233,12 @@ impl Scan<'_> {
         Ok(Wishes {
             repo: index.repository().name.clone(),
             hash_len: index.repository().hash_len,
+            partial: index.repository().partial,
             overlay: Arc::clone(&index.overlay),
             patterns: Arc::new(patterns(settings)?),
             mailmap,
             paths: self.args.paths,
+            patch_id: self.args.patch_id,
             authors: compile("--author", &self.args.author)?,
             messages: compile("--grep", &self.args.grep)?,
         })
@@ -309,7 +330,7 @@ impl Scan<'_> {
             if line.is_empty() {
                 continue;
             }
-            if let Some(id) = self.id_on_a_line(index, line) {
+            if let Some(id) = id_on_a_line(index, line) {
                 ids.push(id);
                 continue;
             }
@@ -322,22 +343,6 @@ impl Scan<'_> {
             }
         }
         Ok(ids)
-    }
-
-    fn id_on_a_line(&self, index: &Index, line: &[u8]) -> Option<Oid> {
-        let text = std::str::from_utf8(line).ok()?;
-        if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
-        match Oid::from_hex(line) {
-            Some(id) if index.graph.position(&id).is_some() => Some(id),
-            Some(id) => match index.handles.with(|handle| handle.peel(&id)) {
-                Ok((commit, ObjectKind::Commit)) => Some(commit),
-                // Reading it will say what is wrong with it.
-                _ => Some(id),
-            },
-            None => index.handles.with(|handle| handle.commit_by_hex(text)),
-        }
     }
 
     /// Brings the index up to date as far as the plan wants it, and streams the commits. The second value tells whether
@@ -415,7 +420,7 @@ impl Scan<'_> {
         let commits = pool.run(move || ordered(history)).await?;
         let new = commits.len();
         if let Err(cause) = index.adopt(commits, texts, pool).await {
-            self.warn(&index.repository().name.clone(), &unwritten(&cause)).await?;
+            self.warn(&index.repository().name.clone(), &index.unwritten(&cause)).await?;
         }
         Ok((Indexed { state: IndexState::Built, new }, true))
     }
@@ -571,10 +576,23 @@ impl Scan<'_> {
         match cache.keep_cursor(refs.tips()).await {
             Ok(token) => Ok(Some(token)),
             Err(cause) => {
-                self.warn(&index.repository().name.clone(), &unwritten(&cause)).await?;
+                self.warn(&index.repository().name.clone(), &index.unwritten(&cause)).await?;
                 Ok(None)
             }
         }
+    }
+
+    /// What a person may want to know of the run itself, on stderr.
+    fn summarise(&mut self, index: &Index, indexed: &Indexed) {
+        let state = match indexed.state {
+            IndexState::Fresh => "fresh",
+            IndexState::Updated => "updated",
+            IndexState::Built => "built",
+            _ => "not used",
+        };
+        let cache = index.cache().map_or_else(|| "none".into(), |cache| cache.path().display().to_string());
+        let known = index.graph.len();
+        self.report.note(&format!("index {state}: {} new of {known} commits; cache: {cache}", indexed.new));
     }
 
     async fn close(&mut self, repo: &str, indexed: &Indexed) -> anyhow::Result<()> {
@@ -674,7 +692,7 @@ enum Keep {
 fn renderer(wishes: Wishes, format: Format, keep: Keep) -> Arc<Render> {
     Arc::new(move |handle: &Handle, items: &[Item]| {
         let mut piece = Piece::default();
-        let mut gaps = Gaps::default();
+        let mut desk = Desk::new(handle);
         let mut buffer = Vec::new();
         let mut kept = if let Keep::Use(texts) = &keep { Some(texts.reader()) } else { None };
         let mut packer = TextPacker::default();
@@ -689,13 +707,14 @@ fn renderer(wishes: Wishes, format: Format, keep: Keep) -> Arc<Render> {
             }
             let bytes = &mut piece.bytes;
             let write = |commit: crate::events::Commit<'_>| format.write(&Event::Commit(commit), bytes);
-            match raw.and_then(|raw| wishes.describe(handle, &item.id, raw, &mut gaps, write)) {
+            match raw.and_then(|raw| wishes.describe(handle, &item.id, raw, &mut desk, write)) {
                 Ok(true) => piece.ends.push(piece.bytes.len()),
                 Ok(false) => {}
                 Err(cause) => piece.broken.push(cause),
             }
         }
-        piece.absent = gaps.absent;
+        piece.absent = desk.absent;
+        piece.broken.append(&mut desk.broken);
         piece.texts = (!packer.is_empty()).then(|| packer.pack());
         piece
     })
@@ -703,14 +722,31 @@ fn renderer(wishes: Wishes, format: Format, keep: Keep) -> Arc<Render> {
 
 /// Those of `ids` that pass the filters.
 fn wanted(handle: &Handle, wishes: &Wishes, ids: &[Oid]) -> Vec<Oid> {
-    let wishes = Wishes { paths: false, ..wishes.clone() };
+    let wishes = Wishes { paths: false, patch_id: false, ..wishes.clone() };
+    let mut desk = Desk::new(handle);
     let mut buffer = Vec::new();
     let mut passes = |id: &Oid| {
         let raw = handle.commit(id, &mut buffer)?;
-        wishes.describe(handle, id, raw, &mut Gaps::default(), |_| ())
+        wishes.describe(handle, id, raw, &mut desk, |_| ())
     };
     // One that can't be read is kept: the stream will say so.
     ids.iter().filter(|id| passes(id).unwrap_or(true)).copied().collect()
+}
+
+fn id_on_a_line(index: &Index, line: &[u8]) -> Option<Oid> {
+    let text = std::str::from_utf8(line).ok()?;
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    match Oid::from_hex(line) {
+        Some(id) if index.graph.position(&id).is_some() => Some(id),
+        Some(id) => match index.handles.with(|handle| handle.peel(&id)) {
+            Ok((commit, ObjectKind::Commit)) => Some(commit),
+            // Reading it will say what is wrong with it.
+            _ => Some(id),
+        },
+        None => index.handles.with(|handle| handle.commit_by_hex(text)),
+    }
 }
 
 fn ref_event<'a>(repo: &'a str, entry: &crate::git::refs::Ref) -> Ref<'a> {

@@ -250,8 +250,10 @@ fn indent_level(line: &[u8]) -> IndentLevel {
 mod tests {
     use super::*;
 
+    type Ranges = Vec<Range<usize>>;
+
     /// The changed lines as byte ranges of both texts.
-    fn bytes(diff: &LineDiff) -> Vec<(Vec<Range<usize>>, Vec<Range<usize>>)> {
+    fn bytes(diff: &LineDiff) -> Vec<(Ranges, Ranges)> {
         let lines =
             |group: &Group| (diff.before()[group.before.clone()].to_vec(), diff.after()[group.after.clone()].to_vec());
         diff.groups().iter().map(lines).collect()

@@ -8,11 +8,20 @@ pub const SHA1_LEN: usize = 20;
 pub const SHA256_LEN: usize = 32;
 
 /// A full object id; `Display` is lowercase hexadecimal, as git prints it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Oid {
     // The unused tail of a SHA-1 id is zero, so that the derived comparisons hold.
     bytes: [u8; SHA256_LEN],
     len: u8,
+}
+
+// An id is the output of a hash function: its first eight bytes tell ids apart as well as all do, for a fifth of the work.
+impl std::hash::Hash for Oid {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.bytes[..8]);
+        state.write_u64(u64::from_le_bytes(first));
+    }
 }
 
 impl Oid {

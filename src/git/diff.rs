@@ -4,13 +4,14 @@
 //! Refuses to find renames (`--no-renames`), to look into merges (`git log --raw` shows nothing for
 //! them) and to say what a change means: `facts` does that.
 
-use std::{cmp::Ordering, fmt};
+use std::cmp::Ordering;
 
 use gix::objs::{
     CommitRefIter, Find, Kind, TreeRefIter,
     tree::{EntryRef, name_order},
 };
 
+use super::repository::ObjectError;
 use crate::facts::{
     changes::{Change, Entry, Mode},
     oid::{Oid, SHA1_LEN},
@@ -18,31 +19,6 @@ use crate::facts::{
 
 /// How deep directories may be nested: git's default for `core.maxTreeDepth`.
 const MAX_DEPTH: usize = 2048;
-
-/// Why the changes of a commit can't be told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DiffError {
-    /// This object isn't there: a partial clone, a shallow history or a damaged repository.
-    Missing(Oid),
-    /// This object is there, but can't be read, or isn't what the one that names it says.
-    Corrupt {
-        /// The object.
-        id: Oid,
-        /// What is wrong with it, as one phrase.
-        reason: String,
-    },
-}
-
-impl fmt::Display for DiffError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing(id) => write!(f, "object {id} is missing"),
-            Self::Corrupt { id, reason } => write!(f, "object {id} can't be read: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for DiffError {}
 
 /// Walks pairs of trees, and keeps its buffers from one pair to the next. One for each thread.
 #[derive(Debug, Default)]
@@ -71,7 +47,7 @@ impl TreeDiff {
         commit: &Oid,
         cut: bool,
         out: &mut Vec<Change>,
-    ) -> Result<(), DiffError> {
+    ) -> Result<(), ObjectError> {
         out.clear();
         let mut buffer = self.spare.pop().unwrap_or_default();
         let result = self.commit_against_parent(objects, commit, cut, &mut buffer, out);
@@ -90,7 +66,7 @@ impl TreeDiff {
         old: Option<&Oid>,
         new: &Oid,
         out: &mut Vec<Change>,
-    ) -> Result<(), DiffError> {
+    ) -> Result<(), ObjectError> {
         out.clear();
         self.path.clear();
         if old == Some(new) {
@@ -106,7 +82,7 @@ impl TreeDiff {
         cut: bool,
         buffer: &mut Vec<u8>,
         out: &mut Vec<Change>,
-    ) -> Result<(), DiffError> {
+    ) -> Result<(), ObjectError> {
         let (tree, parents) = tree_and_parents(objects, commit, buffer)?;
         let parent = match parents {
             Parents::Many => return Ok(()),
@@ -128,7 +104,7 @@ impl TreeDiff {
         new: Option<&gix::oid>,
         depth: usize,
         out: &mut Vec<Change>,
-    ) -> Result<(), DiffError> {
+    ) -> Result<(), ObjectError> {
         if let (true, Some(id)) = (depth > MAX_DEPTH, new.or(old)) {
             return Err(corrupt(id, "its directories are nested too deep"));
         }
@@ -151,7 +127,7 @@ impl TreeDiff {
         mut new: Entries<'_>,
         depth: usize,
         out: &mut Vec<Change>,
-    ) -> Result<(), DiffError> {
+    ) -> Result<(), ObjectError> {
         let (mut left, mut right) = (old.next()?, new.next()?);
         loop {
             let order = match (&left, &right) {
@@ -183,7 +159,7 @@ impl TreeDiff {
         new: Option<&EntryRef<'_>>,
         depth: usize,
         out: &mut Vec<Change>,
-    ) -> Result<(), DiffError> {
+    ) -> Result<(), ObjectError> {
         let Some(either) = new.or(old) else { return Ok(()) };
         let parent_len = self.path.len();
         self.path.extend_from_slice(either.filename);
@@ -223,7 +199,7 @@ struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    fn next(&mut self) -> Result<Option<EntryRef<'a>>, DiffError> {
+    fn next(&mut self) -> Result<Option<EntryRef<'a>>, ObjectError> {
         match (self.rest.next(), self.tree) {
             (None, _) | (Some(Err(_)), None) => Ok(None),
             (Some(Ok(entry)), _) => Ok(Some(entry)),
@@ -236,7 +212,7 @@ fn entries<'a>(
     objects: &impl Find,
     tree: Option<&'a gix::oid>,
     buffer: &'a mut Vec<u8>,
-) -> Result<Entries<'a>, DiffError> {
+) -> Result<Entries<'a>, ObjectError> {
     // Git knows the empty tree without having it.
     let data: &[u8] = match tree {
         Some(id) if !id.is_empty_tree() => read(objects, id, Kind::Tree, buffer)?,
@@ -252,7 +228,7 @@ enum Parents {
     Many,
 }
 
-fn tree_and_parents(objects: &impl Find, commit: &Oid, buffer: &mut Vec<u8>) -> Result<(Oid, Parents), DiffError> {
+fn tree_and_parents(objects: &impl Find, commit: &Oid, buffer: &mut Vec<u8>) -> Result<(Oid, Parents), ObjectError> {
     let id = gix_id(commit);
     let data = read(objects, id, Kind::Commit, buffer)?;
     let bad = || corrupt(id, "the header of the commit is damaged");
@@ -273,15 +249,15 @@ fn tree_and_parents(objects: &impl Find, commit: &Oid, buffer: &mut Vec<u8>) -> 
 /// # Errors
 ///
 /// The blob is missing, damaged, or no blob.
-pub fn blob<'a>(objects: &impl Find, id: &Oid, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], DiffError> {
+pub fn blob<'a>(objects: &impl Find, id: &Oid, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], ObjectError> {
     read(objects, gix_id(id), Kind::Blob, buffer)
 }
 
-fn read<'a>(objects: &impl Find, id: &gix::oid, kind: Kind, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], DiffError> {
+fn read<'a>(objects: &impl Find, id: &gix::oid, kind: Kind, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], ObjectError> {
     match objects.try_find(id, buffer) {
         Ok(Some(object)) if object.kind == kind => Ok(object.data),
         Ok(Some(object)) => Err(corrupt(id, &format!("it is a {}, not a {kind}", object.kind))),
-        Ok(None) => Err(oid(id).map_or_else(|| corrupt(id, "its id has an odd length"), DiffError::Missing)),
+        Ok(None) => Err(oid(id).map_or_else(|| corrupt(id, "its id has an odd length"), ObjectError::Missing)),
         Err(error) => Err(corrupt(id, &error.to_string())),
     }
 }
@@ -295,10 +271,10 @@ fn oid(id: &gix::oid) -> Option<Oid> {
     Oid::from_bytes(id.as_bytes())
 }
 
-fn corrupt(id: &gix::oid, reason: &str) -> DiffError {
+fn corrupt(id: &gix::oid, reason: &str) -> ObjectError {
     let null = [0; SHA1_LEN];
     match oid(id).or_else(|| Oid::from_bytes(&null)) {
-        Some(id) => DiffError::Corrupt { id, reason: reason.to_owned() },
+        Some(id) => ObjectError::Corrupt(id, reason.to_owned()),
         None => unreachable!("twenty bytes are an id"),
     }
 }
@@ -476,6 +452,6 @@ mod tests {
         let objects = gix::open(dir.path()).expect("a repository").objects;
         let gone = Oid::from_bytes(&[7; 20]).expect("an id");
         let found = TreeDiff::new().of_commit(&objects, &gone, false, &mut Vec::new());
-        assert_eq!(found, Err(DiffError::Missing(gone)));
+        assert_eq!(found, Err(ObjectError::Missing(gone)));
     }
 }

@@ -150,7 +150,7 @@ impl ObjectHistory {
         for parent in commit.iter_parents() {
             parents.push(from_gix(graph.id_at(parent.ok()?))?);
         }
-        Some(Known { id: *id, time: u64::try_from(commit.committer_timestamp()).ok()?, parents, raw: None })
+        Some(Known { id: *id, time: commit.committer_timestamp(), parents, raw: None })
     }
 }
 

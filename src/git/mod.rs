@@ -4,6 +4,7 @@
 pub mod diff;
 pub mod history;
 pub mod mailmap;
+pub mod patch;
 pub mod refs;
 pub mod repository;
 pub mod state;

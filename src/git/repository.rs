@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 
 use gix::objs::Find as _;
 
-use super::diff::{DiffError, TreeDiff};
 use crate::error::Kind;
 use crate::facts::Oid;
-use crate::facts::changes::Change;
 
 /// Bytes of decoded pack entries that one thread keeps, so that the next delta on the same base is cheap.
 const PACK_CACHE_BYTES: usize = 8 << 20;
@@ -293,29 +291,16 @@ impl Handle {
         found
     }
 
-    /// What the commit with this `tree` changed against its first parent (the empty tree if there is none), in git's order.
-    ///
-    /// # Errors
-    /// If the parent or a tree is missing or damaged.
-    pub fn changes(&self, tree: &Oid, first_parent: Option<&Oid>) -> Result<Vec<Change>, ObjectError> {
-        let mut buffer = Vec::new();
-        let old = match first_parent {
-            None => None,
-            Some(parent) => {
-                let raw = self.commit(parent, &mut buffer)?;
-                let hex = raw.strip_prefix(b"tree ").and_then(|rest| rest.get(..2 * tree.as_bytes().len()));
-                let old = hex.and_then(Oid::from_hex);
-                Some(old.ok_or_else(|| ObjectError::Corrupt(*parent, "a commit without a tree".into()))?)
-            }
-        };
-        let mut changes = Vec::new();
-        TreeDiff::new().of_trees(&self.repo.objects, old.as_ref(), tree, &mut changes).map_err(
-            |cause| match cause {
-                DiffError::Missing(id) => ObjectError::Missing(id),
-                DiffError::Corrupt { id, reason } => ObjectError::Corrupt(id, reason),
-            },
-        )?;
-        Ok(changes)
+    /// The length of an id in bytes.
+    #[must_use]
+    pub fn hash_len(&self) -> usize {
+        self.repo.object_hash().len_in_bytes()
+    }
+
+    /// `core.bigFileThreshold`, if set.
+    #[must_use]
+    pub fn big_file_threshold(&self) -> Option<u64> {
+        u64::try_from(self.repo.config_snapshot().integer("core.bigFileThreshold")?).ok()
     }
 
     /// Every value of the git config `key` (`section.name`), in the order of git's cascade: the last one wins where one is

@@ -101,16 +101,15 @@ impl Walk {
             self.limited = Some(list.into_iter());
         }
         loop {
-            let node = match &mut self.limited {
-                Some(list) => list.next()?,
-                None => {
-                    let node = self.pop()?;
-                    if self.limits.since.is_some_and(|since| history.time(node) < since) {
-                        continue;
-                    }
-                    self.expand(history, node);
-                    node
+            let node = if let Some(list) = &mut self.limited {
+                list.next()?
+            } else {
+                let node = self.pop()?;
+                if self.limits.since.is_some_and(|since| history.time(node) < since) {
+                    continue;
                 }
+                self.expand(history, node);
+                node
             };
             if !self.has(node, EXCLUDED) && self.in_time(history.time(node)) {
                 return Some(node);
@@ -124,7 +123,7 @@ impl Walk {
 
     fn limit(&mut self, history: &mut impl History, stop: impl Fn() -> bool) -> Vec<Node> {
         let mut list = Vec::new();
-        let mut slop = SLOP;
+        let mut patience = SLOP;
         let mut date = u64::MAX;
         while let Some(node) = self.pop() {
             if list.len() % 1024 == 0 && stop() {
@@ -137,8 +136,8 @@ impl Walk {
             self.expand(history, node);
             if self.has(node, EXCLUDED) {
                 self.exclude_parents(history, node);
-                slop = self.still_interesting(date, slop);
-                if slop == 0 {
+                patience = self.still_interesting(date, patience);
+                if patience == 0 {
                     break;
                 }
                 continue;
@@ -152,12 +151,12 @@ impl Walk {
         list
     }
 
-    fn still_interesting(&self, date: u64, slop: u32) -> u32 {
+    fn still_interesting(&self, date: u64, patience: u32) -> u32 {
         match self.queue.peek() {
             None => 0,
             Some(next) if date <= next.time => SLOP,
             Some(_) if self.interesting > 0 => SLOP,
-            Some(_) => slop - 1,
+            Some(_) => patience - 1,
         }
     }
 

@@ -44,14 +44,13 @@ impl Handles {
     pub fn with<T>(&self, step: impl Fn(&Handle) -> T) -> T {
         let handle = self.take();
         let first = catch_unwind(AssertUnwindSafe(|| step(&handle)));
-        let (answer, handle) = match first {
-            Ok(answer) => (answer, handle),
-            Err(_) => {
-                let fresh = self.repository.handle();
-                match catch_unwind(AssertUnwindSafe(|| step(&fresh))) {
-                    Ok(answer) => (answer, fresh),
-                    Err(panic) => resume_unwind(panic),
-                }
+        let (answer, handle) = if let Ok(answer) = first {
+            (answer, handle)
+        } else {
+            let fresh = self.repository.handle();
+            match catch_unwind(AssertUnwindSafe(|| step(&fresh))) {
+                Ok(answer) => (answer, fresh),
+                Err(panic) => resume_unwind(panic),
             }
         };
         self.give(handle);

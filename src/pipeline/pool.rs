@@ -184,14 +184,14 @@ mod tests {
     fn the_queue_is_bounded_and_a_drop_runs_what_waits() {
         let pool = Pool::new(1).expect("a thread");
         let (gate, wait) = async_channel::bounded::<()>(1);
-        let (begun, begin) = async_channel::bounded::<()>(1);
+        let (started, has_started) = async_channel::bounded::<()>(1);
         let ran = Arc::new(AtomicUsize::new(0));
         let executor = smol::LocalExecutor::new();
         let block = smol::block_on(pool.submit(move || {
-            begun.close();
+            started.close();
             let _ = wait.recv_blocking();
         }));
-        assert!(begin.recv_blocking().is_err(), "the only worker is busy now");
+        assert!(has_started.recv_blocking().is_err(), "the only worker is busy now");
         let count = |ran: &Arc<AtomicUsize>| {
             let (pool, ran) = (pool.clone(), Arc::clone(ran));
             executor.spawn(async move { pool.run(move || ran.fetch_add(1, Ordering::SeqCst)).await })

@@ -104,11 +104,11 @@ impl Stream {
         let Some(mut walker) = self.walker.take() else { return Ok(()) };
         let (size, stop) = (self.step, self.stop.clone());
         self.step = (size * 2).min(LARGEST_STEP);
-        let step = move || {
+        let walk = move || {
             let chunk = walker.step(size, &stop);
             (walker, chunk)
         };
-        self.walking = Some(self.pool.submit(step).await?);
+        self.walking = Some(self.pool.submit(walk).await?);
         Ok(())
     }
 

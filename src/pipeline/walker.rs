@@ -78,7 +78,7 @@ impl Walker {
                 while chunk.items.len() < size && !chunk.done {
                     match walk.next(graph, || stop.is_cancelled()) {
                         Some(node) => {
-                            chunk.items.push(Item { id: Graph::id(graph, node), raw: None, position: Some(node) })
+                            chunk.items.push(Item { id: Graph::id(graph, node), raw: None, position: Some(node) });
                         }
                         None => chunk.done = true,
                     }

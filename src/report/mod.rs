@@ -239,6 +239,11 @@ impl Report {
         Ok(())
     }
 
+    /// Says something about the run itself on stderr, for a person who asked for it.
+    pub fn note(&self, line: &str) {
+        self.bar.say(&safe::line(line));
+    }
+
     /// Whether a part has failed so far.
     #[must_use]
     pub fn is_partial(&self) -> bool {

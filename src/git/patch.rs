@@ -1,0 +1,95 @@
+//! What a commit did: the paths that it changed, and its patch-id, from the objects.
+
+use super::diff::{TreeDiff, blob};
+use super::repository::{Handle, ObjectError};
+use crate::facts::Oid;
+use crate::facts::changes::{Change, Entry};
+use crate::facts::patch_id::{ChangedLines, Content, HashKind, PatchHasher, needs_content};
+
+/// Blobs beyond this size are binary to git (`core.bigFileThreshold`, git-config(1)) unless configured.
+const BIG_FILE: u64 = 512 << 20;
+
+/// A patch as far as matching wants to know it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Patch {
+    /// What `git patch-id --stable` says; `None` for a commit that changes nothing, and where git itself gives up.
+    pub id: Option<Oid>,
+    /// The lines added and removed.
+    pub lines: ChangedLines,
+}
+
+/// Reads patches, one after another, and keeps its buffers. One for each thread.
+#[derive(Debug)]
+pub struct Patches {
+    trees: TreeDiff,
+    hasher: PatchHasher,
+    changes: Vec<Change>,
+    old: Vec<u8>,
+    new: Vec<u8>,
+    big: u64,
+}
+
+impl Patches {
+    /// For the repository behind `handle`.
+    #[must_use]
+    pub fn new(handle: &Handle) -> Self {
+        let kind = if handle.hash_len() == crate::facts::oid::SHA1_LEN { HashKind::Sha1 } else { HashKind::Sha256 };
+        Self {
+            trees: TreeDiff::new(),
+            hasher: PatchHasher::new(kind),
+            changes: Vec::new(),
+            old: Vec::new(),
+            new: Vec::new(),
+            big: handle.big_file_threshold().unwrap_or(BIG_FILE),
+        }
+    }
+
+    /// What the commit with this `tree` changed against its first parent (the empty tree if there is none): the lines of
+    /// `git log --raw --no-renames`, in their order.
+    ///
+    /// # Errors
+    /// If the parent or a tree is missing or damaged.
+    pub fn changes(&mut self, handle: &Handle, tree: &Oid, parent: Option<&Oid>) -> Result<&[Change], ObjectError> {
+        let old = match parent {
+            None => None,
+            Some(parent) => Some(tree_of(handle, parent, &mut self.old)?),
+        };
+        self.trees.of_trees(&handle.repo.objects, old.as_ref(), tree, &mut self.changes)?;
+        Ok(&self.changes)
+    }
+
+    /// The patch of the commit with this `tree` against its first parent.
+    ///
+    /// # Errors
+    /// If an object that it needs is missing or damaged.
+    pub fn patch(&mut self, handle: &Handle, tree: &Oid, parent: Option<&Oid>) -> Result<Patch, ObjectError> {
+        self.changes(handle, tree, parent)?;
+        self.hasher.clear();
+        for change in &self.changes {
+            let (wants_old, wants_new) = needs_content(change);
+            let old = content(handle, change.old.filter(|_| wants_old), self.big, &mut self.old)?;
+            let new = content(handle, change.new.filter(|_| wants_new), self.big, &mut self.new)?;
+            if self.hasher.add(change, old, new).is_err() {
+                return Ok(Patch::default());
+            }
+        }
+        Ok(Patch { id: self.hasher.finish(), lines: self.hasher.take_lines() })
+    }
+}
+
+fn content<'a>(
+    handle: &Handle,
+    side: Option<Entry>,
+    big: u64,
+    buffer: &'a mut Vec<u8>,
+) -> Result<Content<'a>, ObjectError> {
+    let Some(side) = side else { return Ok(Content::Unread) };
+    let bytes = blob(&handle.repo.objects, &side.oid, buffer)?;
+    Ok(if bytes.len() as u64 > big { Content::Big } else { Content::Bytes(bytes) })
+}
+
+fn tree_of(handle: &Handle, commit: &Oid, buffer: &mut Vec<u8>) -> Result<Oid, ObjectError> {
+    let raw = handle.commit(commit, buffer)?;
+    let hex = raw.strip_prefix(b"tree ").and_then(|rest| rest.get(..2 * commit.as_bytes().len()));
+    hex.and_then(Oid::from_hex).ok_or_else(|| ObjectError::Corrupt(*commit, "a commit without a tree".into()))
+}
