@@ -172,7 +172,7 @@ impl Index {
                 Ok(true) if built => return Ok((Update::Built(added), None)),
                 Ok(true) => return Ok((Update::Updated(added), None)),
                 Ok(false) => self.reload(pool).await?,
-                Err(cause) => return Ok((Update::Updated(added), Some(unwritten(&cause)))),
+                Err(cause) => return Ok((Update::Updated(added), Some(self.unwritten(&cause)))),
             }
         }
         // Others have kept the graph up to date better than we could.
@@ -207,6 +207,21 @@ impl Index {
         texts.ok()?.ok().map(Arc::new)
     }
 
+    /// The warning for a cache that can't be written. Damage that shows only now is mended as at the opening: the file is set aside,
+    /// and the next run begins a new one.
+    #[must_use]
+    pub fn unwritten(&self, cause: &anyhow::Error) -> Trouble {
+        let damaged = self.cache.as_ref().filter(|_| is_damaged(cause));
+        if let Some(Ok(Some(aside))) = damaged.map(|cache| Cache::set_aside(cache.path())) {
+            return rebuilt(&aside);
+        }
+        Trouble {
+            code: "cache-unwritten",
+            message: format!("the cache was not updated: {}", error::message_of(cause)),
+            hint: Some("the answer is right all the same; the next run does the work again".into()),
+        }
+    }
+
     async fn reload(&mut self, pool: &Pool) -> anyhow::Result<()> {
         let Some(cache) = self.cache.clone() else { return Ok(()) };
         let overlay = self.overlay.fingerprint();
@@ -214,16 +229,6 @@ impl Index {
         self.fresh = snapshot.digest == Some(digest_of(&self.usual));
         self.graph = Arc::new(snapshot.graph);
         Ok(())
-    }
-}
-
-/// The warning for a cache that can't be written.
-#[must_use]
-pub fn unwritten(cause: &anyhow::Error) -> Trouble {
-    Trouble {
-        code: "cache-unwritten",
-        message: format!("the cache was not updated: {}", error::message_of(cause)),
-        hint: Some("the answer is right all the same; the next run does the work again".into()),
     }
 }
 

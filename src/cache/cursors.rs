@@ -25,25 +25,36 @@ pub fn token(tips: &[Oid]) -> String {
 }
 
 impl Cache {
-    /// Remembers `tips` under their token, and moves the consumer `name` there if one is given. Either both or nothing.
+    /// Remembers `tips` under their token.
     ///
     /// # Errors
     /// If the cache can't be written.
-    pub async fn keep_cursor(&self, tips: Vec<Oid>, name: Option<String>) -> anyhow::Result<String> {
+    pub async fn keep_cursor(&self, tips: Vec<Oid>) -> anyhow::Result<String> {
         // Most runs end where the one before ended: reading that is far cheaper than writing it again.
         let token = token(&tips);
-        let is_kept = self.database().read(|reader| {
-            let used: Option<i64> = reader
-                .query_row("SELECT used_at FROM cursor WHERE token = ?1", [&token], |row| row.get(0))
-                .optional()?;
-            let there: Option<String> =
-                reader.query_row("SELECT token FROM consumer WHERE name = ?1", [&name], |row| row.get(0)).optional()?;
-            Ok(used.is_some_and(|used| used > now() - DAY) && (name.is_none() || there.as_ref() == Some(&token)))
+        let used: Option<i64> = self.database().read(|reader| {
+            let used = "SELECT used_at FROM cursor WHERE token = ?1";
+            Ok(reader.query_row(used, [&token], |row| row.get(0)).optional()?)
         })?;
-        if is_kept {
+        if used.is_some_and(|used| used > now() - DAY) {
             return Ok(token);
         }
-        self.database().write(move |transaction| keep(transaction, &tips, name.as_deref())).await
+        self.database().write(move |transaction| keep(transaction, &tips)).await
+    }
+
+    /// Moves the consumer `name`, who may be new, to the cursor `token`.
+    ///
+    /// # Errors
+    /// If the cache can't be written, or the cursor was forgotten meanwhile.
+    pub async fn move_consumer(&self, name: String, token: String) -> anyhow::Result<()> {
+        if self.consumer(&name)?.as_ref() == Some(&token) {
+            return Ok(());
+        }
+        let change = move |transaction: &Transaction<'_>| {
+            transaction.execute("INSERT OR REPLACE INTO consumer VALUES (?1, ?2)", params![name, token])?;
+            Ok(())
+        };
+        self.database().write(change).await
     }
 
     /// The tips that `token` stands for; `None` if it isn't known here. Blocks.
@@ -69,16 +80,13 @@ impl Cache {
     }
 }
 
-fn keep(transaction: &Transaction<'_>, tips: &[Oid], name: Option<&str>) -> anyhow::Result<String> {
+fn keep(transaction: &Transaction<'_>, tips: &[Oid]) -> anyhow::Result<String> {
     let token = token(tips);
     let blob: Vec<u8> = tips.iter().flat_map(|tip| tip.as_bytes().iter().copied()).collect();
     transaction.execute(
         "INSERT INTO cursor VALUES (?1, ?2, ?3) ON CONFLICT (token) DO UPDATE SET used_at = excluded.used_at",
         params![token, blob, now()],
     )?;
-    if let Some(name) = name {
-        transaction.execute("INSERT OR REPLACE INTO consumer VALUES (?1, ?2)", params![name, token])?;
-    }
     transaction.execute(
         "DELETE FROM cursor WHERE token IN (SELECT token FROM cursor
          WHERE token NOT IN (SELECT token FROM consumer) AND token <> ?1
@@ -103,11 +111,14 @@ mod tests {
         let (cache, aside) = Cache::open(&path, folder.path(), 20).expect("opens");
         assert_eq!(aside, None);
         smol::block_on(async {
-            let first = cache.keep_cursor(vec![id(1), id(2)], Some("ci".into())).await.expect("kept");
+            let first = cache.keep_cursor(vec![id(1), id(2)]).await.expect("kept");
+            assert_eq!(cache.consumer("ci").expect("reads"), None, "nobody was moved yet");
+            cache.move_consumer("ci".into(), first.clone()).await.expect("moved");
             assert_eq!(first, token(&[id(2), id(1)]), "the order of tips doesn't matter");
             assert_eq!(cache.cursor(&first).expect("reads"), Some(vec![id(1), id(2)]));
             assert_eq!(cache.consumer("ci").expect("reads").as_ref(), Some(&first));
-            let second = cache.keep_cursor(vec![id(3)], Some("ci".into())).await.expect("kept");
+            let second = cache.keep_cursor(vec![id(3)]).await.expect("kept");
+            cache.move_consumer("ci".into(), second.clone()).await.expect("moved");
             assert_eq!(cache.consumer("ci").expect("reads"), Some(second));
             assert_eq!(cache.consumer("other").expect("reads"), None);
             assert_eq!(cache.cursor("feed").expect("reads"), None);

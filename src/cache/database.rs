@@ -80,7 +80,7 @@ impl Database {
                 .create(folder)
                 .map_err(|cause| Kind::Cache.wrap(cause, format!("making the cache folder {}", folder.display())))?;
         }
-        refuse_newer(header_version(path)?, schema, path)?;
+        refuse_newer(header_version(path, schema)?, schema, path)?;
         // SQLite makes its journals with the mode of the main file.
         fs::OpenOptions::new()
             .append(true)
@@ -105,7 +105,7 @@ impl Database {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let mut connection = Connection::open_with_flags(&self.path, flags)?;
             connection.busy_timeout(BUSY)?;
-            let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            let version = own_version(&mut connection, self.schema)?;
             refuse_newer(version, self.schema, &self.path)?;
             if version < self.schema.version() {
                 migrate(&mut connection, self.schema, &self.path)?;
@@ -202,12 +202,37 @@ fn in_transaction<T>(
     Ok(value)
 }
 
+/// A file that another program made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Foreign;
+
+impl std::fmt::Display for Foreign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it is the database of another program")
+    }
+}
+
+impl std::error::Error for Foreign {}
+
+/// The version of an open database that is ours, or is nobody's yet (0). One transaction, so that a migration by another process
+/// is seen wholly or not at all.
+fn own_version(connection: &mut Connection, schema: Schema) -> anyhow::Result<i32> {
+    let reader = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let tables: i64 = reader.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let version: i32 = reader.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application_id: i32 = reader.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let new = (tables, version, application_id) == (0, 0, 0);
+    anyhow::ensure!(new || application_id == schema.application_id, Foreign);
+    Ok(version)
+}
+
 /// Reads the version from the file's header (`SQLite` file format, offset 60) without opening it as a database, since merely
-/// opening one could write to it. 0 if the file is absent, empty or no database.
-fn header_version(path: &Path) -> anyhow::Result<i32> {
+/// opening one could write to it. 0 if the file is absent, empty or no database of ours (offset 68).
+fn header_version(path: &Path, schema: Schema) -> anyhow::Result<i32> {
     let mut header = [0; 100];
     match fs::File::open(path).and_then(|mut file| file.read_exact(&mut header)) {
         Ok(()) if !header.starts_with(b"SQLite format 3\0") => Ok(0),
+        Ok(()) if header[68..72] != schema.application_id.to_be_bytes() => Ok(0),
         Ok(()) => Ok(i32::from_be_bytes([header[60], header[61], header[62], header[63]])),
         Err(cause) if matches!(cause.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof) => Ok(0),
         Err(cause) => Err(Kind::Cache.wrap(cause, format!("reading the cache {}", path.display()))),
@@ -246,6 +271,7 @@ fn migrate(connection: &mut Connection, schema: Schema, path: &Path) -> anyhow::
 pub fn is_damaged(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<crate::graph::Damaged>().is_some()
+            || cause.downcast_ref::<Foreign>().is_some()
             || matches!(
                 cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code),
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)

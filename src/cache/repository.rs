@@ -99,6 +99,7 @@ impl Cache {
     /// # Errors
     /// If it can't be renamed.
     pub fn set_aside(path: &Path) -> anyhow::Result<Option<PathBuf>> {
+        use std::os::unix::fs::OpenOptionsExt as _;
         let with = |path: &Path, suffix: &str| {
             let mut name = path.as_os_str().to_owned();
             name.push(suffix);
@@ -106,11 +107,14 @@ impl Cache {
         };
         let lock_path = with(path, ".lock");
         let describe = || format!("setting the damaged cache {} aside", path.display());
-        let lock = std::fs::File::create(&lock_path).map_err(|cause| Kind::Cache.wrap(cause, describe()))?;
+        let lock = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&lock_path);
+        let lock = lock.map_err(|cause| Kind::Cache.wrap(cause, describe()))?;
         lock.lock().map_err(|cause| Kind::Cache.wrap(cause, describe()))?;
         // Whoever held the lock before may have replaced the file already.
-        if Database::open(path, REPOSITORY).and_then(|database| database.read(integrity)).is_ok() {
-            return Ok(None);
+        match Database::open(path, REPOSITORY).and_then(|database| database.read(integrity)) {
+            Ok(()) => return Ok(None),
+            Err(cause) if is_damaged(&cause) => {}
+            Err(cause) => return Err(cause),
         }
         let aside =
             (1..=u32::MAX).map(|number| with(path, &format!(".damaged-{number}"))).find(|aside| !aside.exists());
@@ -198,7 +202,7 @@ fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
     let mut graph = Graph::default();
     let mut statement =
-        reader.prepare("SELECT first, ids, times, edges, parents, by_id FROM segment ORDER BY first")?;
+        reader.prepare("SELECT first, ids, times, edges, parents, by_id, texts, sum FROM segment ORDER BY first")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let first: i64 = row.get(0)?;
@@ -210,6 +214,7 @@ fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
             parents: row.get_ref(4)?.as_blob()?,
             by_id: row.get_ref(5)?.as_blob()?,
         };
+        anyhow::ensure!(sum_of(&segment, row.get_ref(6)?.as_blob()?) == row.get::<_, u32>(7)?, crate::graph::Damaged);
         graph.extend(&segment, hash_len)?;
     }
     Ok(graph)
@@ -258,10 +263,31 @@ fn insert(transaction: &Transaction<'_>, first: usize, segment: &Segment, texts:
     let count = i64::try_from(segment.times.len() / 8)?;
     let first = i64::try_from(first)?;
     transaction.execute(
-        "INSERT INTO segment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        params![first, count, segment.ids, segment.times, segment.edges, segment.parents, segment.by_id, texts],
+        "INSERT INTO segment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            first,
+            count,
+            segment.ids,
+            segment.times,
+            segment.edges,
+            segment.parents,
+            segment.by_id,
+            texts,
+            sum_of(segment, texts)
+        ],
     )?;
     Ok(())
+}
+
+/// The checksum of a segment: SQLite notices damage to its own pages' structure, not to what stands in them.
+fn sum_of<B: AsRef<[u8]>>(segment: &Segment<B>, texts: &[u8]) -> u32 {
+    let Segment { ids, times, edges, parents, by_id } = segment;
+    let mut hasher = crc32fast::Hasher::new();
+    for array in [ids, times, edges, parents, by_id] {
+        hasher.update(array.as_ref());
+    }
+    hasher.update(texts);
+    hasher.finalize()
 }
 
 /// Brings the stored refs to `refs`, writing only what differs.

@@ -28,7 +28,9 @@ CREATE TABLE segment (
   edges BLOB NOT NULL,
   parents BLOB NOT NULL,
   by_id BLOB NOT NULL,
-  texts BLOB NOT NULL
+  texts BLOB NOT NULL,
+  -- CRC-32 of the arrays, in this order.
+  sum INTEGER NOT NULL
 );
 -- The bytes of commits, some hundred in a block, see texts.rs. `segment.texts` says which number each commit has.
 CREATE TABLE text (

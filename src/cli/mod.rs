@@ -109,7 +109,12 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
     let parsed = GitBhfuil::from_args(&PROGRAM, &words).map_err(|exit| early_exit(command.as_deref(), exit))?;
     let command = match parsed.command {
         _ if parsed.version => Command::Version,
-        Some(Subcommand::Scan(args)) => Command::Scan(args),
+        Some(Subcommand::Scan(args)) => match args.clash(paths.as_deref().unwrap_or_default()) {
+            Some((one, other)) => {
+                return Err(usage_error(Some("scan"), format!("{one} and {other} can't be used together")));
+            }
+            None => Command::Scan(args),
+        },
         Some(Subcommand::Schema(_)) if paths.as_ref().is_some_and(|paths| !paths.is_empty()) => {
             return Err(usage_error(Some("schema"), "'schema' takes no paths".to_owned()));
         }

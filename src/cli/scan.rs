@@ -3,11 +3,12 @@
 //! Owns the options and their values' syntax. Refuses their meaning: revisions, dates, globs and regular expressions are
 //! passed on as typed.
 
-use std::{num::NonZeroUsize, str::FromStr};
+use std::{ffi::OsString, num::NonZeroUsize, str::FromStr};
 
 use argh::{ArgsInfo, FromArgs};
 
 use super::argv::{RawArg, TextArg};
+use crate::config::MOST_THREADS;
 
 /// Stream the commits of a revision range, newest first, with the facts read from each. Without a range: what the refs
 /// chosen by --refs reach, by default all branches and tags. What follows -- limits to commits that touch these paths.
@@ -92,6 +93,26 @@ pub struct ScanArgs {
     pub patch_id: bool,
 }
 
+impl ScanArgs {
+    /// Two options, or an option and something else, that contradict each other; `paths` is what followed `--`.
+    pub(super) fn clash(&self, paths: &[OsString]) -> Option<(&'static str, &'static str)> {
+        let follows = if self.after.is_some() { "--after" } else { "--new" };
+        let bounded = self.since.is_some() || self.until.is_some();
+        let limited = self.max_count.is_some_and(|count| count >= 0) || bounded || !paths.is_empty();
+        let clashes = [
+            (self.after.is_some() && self.new.is_some(), "--after", "--new"),
+            (!self.revisions.is_empty() && (self.after.is_some() || self.new.is_some()), follows, "a revision range"),
+            (self.stdin && (self.after.is_some() || self.new.is_some()), follows, "--stdin"),
+            // Such a stream is never complete: the consumer would never move on.
+            (self.new.is_some() && limited, "--new", "-n, --since, --until or paths"),
+            (self.stdin && !self.revisions.is_empty(), "--stdin", "a revision range"),
+            (self.stdin && bounded, "--stdin", "--since or --until"),
+            (self.stdin && !paths.is_empty(), "--stdin", "paths"),
+        ];
+        clashes.into_iter().find(|(clash, ..)| *clash).map(|(_, one, other)| (one, other))
+    }
+}
+
 /// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -121,5 +142,6 @@ fn max_count(text: &str) -> Result<i64, String> {
 }
 
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "expected a whole number from 1 upwards".to_owned())
+    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MOST_THREADS);
+    number.ok_or_else(|| format!("expected a whole number from 1 to {MOST_THREADS}"))
 }

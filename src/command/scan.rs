@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use regex::{Regex, RegexBuilder};
 
+use crate::cache::Cache;
 use crate::cache::texts::{TextBlock, TextPacker, Texts};
 use crate::cli::ScanArgs;
 use crate::cli::scan::Format as Asked;
@@ -28,7 +29,7 @@ use crate::git::walk::{Limits, Walk};
 use crate::git::{Handle, ObjectError, ObjectKind, Repository};
 use crate::gitcli;
 use crate::graph::Graph;
-use crate::index::{Index, Trouble, Update, unwritten};
+use crate::index::{Index, Trouble, Update};
 use crate::pipeline::discovery::ordered;
 use crate::pipeline::stream::{Piece, Render, Stream};
 use crate::pipeline::walker::{Item, Source, Walker};
@@ -56,8 +57,36 @@ pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Pat
             return crate::error::exit::FATAL;
         }
     };
-    let outcome = Scan { args, paths, dir, token, report: &mut report }.run().await;
-    report.end(outcome, token.signal()).await
+    let (outcome, consumer) = match (Scan { args, paths, dir, token, report: &mut report }).run().await {
+        Ok((ending, consumer)) => (Ok(ending), consumer),
+        Err(cause) => (Err(cause), None),
+    };
+    let ended = report.end(outcome, token.signal()).await;
+    match consumer {
+        Some(consumer) if ended.complete => consumer.move_on(ended.exit_code).await,
+        _ => ended.exit_code,
+    }
+}
+
+/// A consumer that has been sent everything up to `cursor`. It is moved on only once the last line is written: whatever happens
+/// before leaves it where it was, and it gets the same again.
+struct Consumer {
+    cache: Cache,
+    name: String,
+    cursor: String,
+}
+
+impl Consumer {
+    async fn move_on(self, exit_code: u8) -> u8 {
+        match self.cache.move_consumer(self.name.clone(), self.cursor).await {
+            Ok(()) => exit_code,
+            Err(cause) => {
+                let message = format!("'{}' was not moved on: {}", self.name, crate::error::message_of(&cause));
+                crate::report::say_fatal(&message, Some("the next run streams the same commits again"));
+                crate::error::exit::FATAL
+            }
+        }
+    }
 }
 
 struct Scan<'a> {
@@ -88,8 +117,7 @@ struct Indexed {
 }
 
 impl Scan<'_> {
-    async fn run(self) -> anyhow::Result<Ending> {
-        self.check_options()?;
+    async fn run(self) -> anyhow::Result<(Ending, Option<Consumer>)> {
         let repository = Arc::new(Repository::discover(self.dir)?);
         let settings = Settings::load(&repository.handle(), |name| std::env::var(name).ok())?;
         let Some(limit) = settings.scan_timeout else { return self.scan(repository, settings).await };
@@ -103,7 +131,11 @@ impl Scan<'_> {
         smol::future::or(self.scan(Arc::clone(&repository), settings), expired).await
     }
 
-    async fn scan(mut self, repository: Arc<Repository>, settings: Settings) -> anyhow::Result<Ending> {
+    async fn scan(
+        mut self,
+        repository: Arc<Repository>,
+        settings: Settings,
+    ) -> anyhow::Result<(Ending, Option<Consumer>)> {
         let pool =
             Pool::new(self.args.threads.map_or(settings.threads, usize::from)).context("starting worker threads")?;
         let folder = super::cache_folder();
@@ -119,37 +151,9 @@ impl Scan<'_> {
         if self.args.verbose > 0 {
             self.summarise(&index, &indexed);
         }
-        Ok(Ending { cursor, incomplete: !plan.whole })
-    }
-
-    fn check_options(&self) -> anyhow::Result<()> {
-        let args = self.args;
-        let clash = |one: &str, other: &str| {
-            Err(Kind::Usage
-                .hinted(format!("{one} and {other} can't be used together"), "git bhfuil scan -h shows the usage"))
-        };
-        if args.after.is_some() && args.new.is_some() {
-            return clash("--after", "--new");
-        }
-        let follows = args.after.is_some() || args.new.is_some();
-        if follows && !args.revisions.is_empty() {
-            return clash("--after or --new", "a revision range");
-        }
-        if follows && args.stdin {
-            return clash("--after or --new", "--stdin");
-        }
-        if args.stdin && self.paths.as_ref().is_some_and(|paths| !paths.is_empty()) {
-            return clash("--stdin", "paths");
-        }
-        if args.new.is_some()
-            && (args.max_count.is_some_and(|count| count >= 0) || args.since.is_some() || args.until.is_some())
-        {
-            return clash(
-                "--new",
-                "-n, --since or --until: the stream would never be complete and the consumer never move on",
-            );
-        }
-        Ok(())
+        let consumer = cursor.clone().zip(index.cache().cloned()).zip(self.args.new.as_ref());
+        let consumer = consumer.map(|((cursor, cache), name)| Consumer { cache, name: name.0.clone(), cursor });
+        Ok((Ending { cursor, incomplete: !plan.whole }, consumer))
     }
 
     fn selection(&self) -> Selection {
@@ -419,7 +423,7 @@ impl Scan<'_> {
         let commits = pool.run(move || ordered(history)).await?;
         let new = commits.len();
         if let Err(cause) = index.adopt(commits, texts, pool).await {
-            self.warn(&index.repository().name.clone(), &unwritten(&cause)).await?;
+            self.warn(&index.repository().name.clone(), &index.unwritten(&cause)).await?;
         }
         Ok((Indexed { state: IndexState::Built, new }, true))
     }
@@ -572,11 +576,10 @@ impl Scan<'_> {
         let (Some(cache), true) = (index.cache(), done && plan.whole && !self.report.is_partial()) else {
             return Ok(None);
         };
-        let name = self.args.new.as_ref().map(|name| name.0.clone());
-        match cache.keep_cursor(refs.tips(), name).await {
+        match cache.keep_cursor(refs.tips()).await {
             Ok(token) => Ok(Some(token)),
             Err(cause) => {
-                self.warn(&index.repository().name.clone(), &unwritten(&cause)).await?;
+                self.warn(&index.repository().name.clone(), &index.unwritten(&cause)).await?;
                 Ok(None)
             }
         }
@@ -613,8 +616,15 @@ impl Scan<'_> {
 fn patterns(settings: &Settings) -> anyhow::Result<Patterns> {
     Patterns::compile(&settings.security_patterns, &settings.request_patterns, &settings.jira_projects).map_err(
         |cause| {
+            let key = if settings.request_patterns.contains(&cause.pattern) {
+                "bhfuil.requestPattern"
+            } else if settings.security_patterns.contains(&cause.pattern) {
+                "bhfuil.securityPattern"
+            } else {
+                "bhfuil.jiraProject"
+            };
             Kind::BadValue.hinted(
-                format!("bad pattern '{}' in git config: {}", cause.pattern, last_line(&cause.error.to_string())),
+                format!("bad value '{}' for {key}: {}", cause.pattern, last_line(&cause.error.to_string())),
                 "git config --get-regexp '^bhfuil\\.' shows where it is set",
             )
         },

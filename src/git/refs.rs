@@ -328,7 +328,9 @@ fn read_loose(folder: &Path, prefix: &[u8], values: &mut BTreeMap<Vec<u8>, Value
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             read_loose(&entry.path(), &name, values)?;
         } else if let Some(text) = read_if_there(&entry.path())? {
-            values.insert(name, parse_loose(&text));
+            // git takes no ref of a name that it wouldn't give.
+            let named = gix::validate::reference::name(name.as_slice().into()).is_ok();
+            values.insert(name, if named { parse_loose(&text) } else { Value::Broken });
         }
     }
     Ok(())

@@ -48,6 +48,8 @@ impl Repository {
                 "name an existing directory with -C",
             ));
         }
+        // From "." gix doesn't see that it is inside of a `.git`.
+        let dir = &absolute(dir);
         let found = gix::ThreadSafeRepository::discover_with_environment_overrides(dir);
         let shared = found.map_err(|cause| open_error(dir, &cause))?;
         let repo = shared.to_thread_local();

@@ -90,6 +90,15 @@ pub struct Ending {
     pub incomplete: bool,
 }
 
+/// How the stream has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// The exit code of the run.
+    pub exit_code: u8,
+    /// Whether everything that was asked for was answered and written, `end` included.
+    pub complete: bool,
+}
+
 impl Report {
     /// Begins the stream of `command`.
     ///
@@ -164,9 +173,9 @@ impl Report {
     /// [`Gone`] if nobody reads any more.
     pub async fn warn(&mut self, warning: Warning<'_>) -> Result<(), Gone> {
         if self.format != Format::Jsonl && !self.loudness.quiet {
-            self.bar.say(&format!("warning: {}", safe::line(&warning.message)));
+            self.bar.say(&format!("warning: {}", warning.message));
             if let Some(hint) = &warning.hint {
-                self.bar.say(&format!("hint: {}", safe::line(hint)));
+                self.bar.say(&format!("hint: {hint}"));
             }
         }
         self.event(&Event::Warning(warning)).await
@@ -180,7 +189,7 @@ impl Report {
         self.status = Status::Partial;
         self.exit_code = exit::PARTIAL;
         if self.format != Format::Jsonl {
-            self.bar.say(&format!("error: {}", safe::line(message)));
+            self.bar.say(&format!("error: {message}"));
         }
         let error = Error {
             repo: Some(repo.into()),
@@ -266,8 +275,8 @@ impl Report {
     }
 
     /// Ends the stream: `outcome` decides status and exit code, `signal` is the number of the signal that stopped the run, if one
-    /// did. Returns the exit code.
-    pub async fn end(mut self, outcome: anyhow::Result<Ending>, signal: Option<i32>) -> u8 {
+    /// did.
+    pub async fn end(mut self, outcome: anyhow::Result<Ending>, signal: Option<i32>) -> Ended {
         self.bar.finish();
         let ending = match outcome {
             Ok(ending) => ending,
@@ -293,11 +302,13 @@ impl Report {
         // A reader that is gone shows in the result of `finish`.
         let _ = self.event(&Event::End(end)).await;
         match self.output.finish() {
-            Ok(()) => self.exit_code,
-            Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => exit::ANSWERED,
+            Ok(()) => Ended { exit_code: self.exit_code, complete },
+            Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => {
+                Ended { exit_code: exit::ANSWERED, complete: false }
+            }
             Err(cause) => {
                 last_words(&format!("fatal: writing the output: {cause}"));
-                exit::FATAL
+                Ended { exit_code: exit::FATAL, complete: false }
             }
         }
     }
@@ -348,15 +359,15 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
 
 /// Says in git's manner why nothing was answered.
 pub fn say_fatal(message: &str, hint: Option<&str>) {
-    last_words(&format!("fatal: {}", safe::line(message)));
+    last_words(&format!("fatal: {message}"));
     if let Some(hint) = hint {
-        last_words(&format!("hint: {}", safe::line(hint)));
+        last_words(&format!("hint: {hint}"));
     }
 }
 
-/// A line on stderr. There is nowhere to report that it failed.
+/// A line on stderr, made safe for a terminal. There is nowhere to report that it failed.
 pub fn last_words(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", safe::line(line));
 }
 
 /// Text on stdout that is no stream: help, a version, the schema.

@@ -192,6 +192,46 @@ pub(crate) fn bhfuil(repo: &Repo) -> assert_cmd::Command {
     command
 }
 
+/// As [`bhfuil`], for a test that reads from it while it runs, or signals it: stdout is a pipe, stderr too.
+pub(crate) fn bhfuil_running(repo: &Repo, args: &[&str]) -> std::process::Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_git-bhfuil"));
+    repo.seal(&mut command).current_dir(repo.path()).args(args);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("git-bhfuil starts")
+}
+
+/// Waits until the process `pid` has stopped using the processor: it waits for its reader, or has ended.
+pub(crate) fn wait_until_idle(pid: u32) {
+    let spent = || std::fs::read_to_string(format!("/proc/{pid}/stat")).map(|stat| ticks(&stat)).unwrap_or_default();
+    let (mut last, mut still) = (spent(), 0);
+    while still < 10 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let now = spent();
+        still = if now == last { still + 1 } else { 0 };
+        last = now;
+    }
+}
+
+/// State, and user and system time, of a line of `/proc/<pid>/stat` (proc(5)): what stands after the name in parentheses.
+fn ticks(stat: &str) -> Vec<String> {
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.enumerate().filter(|(at, _)| [11, 12].contains(at)).map(|(_, field)| field.to_owned()).collect()
+}
+
+/// The ids of the `commit` events, in order.
+pub(crate) fn commit_ids(events: &[Value]) -> Vec<String> {
+    let commits = events.iter().filter(|event| event["type"] == "commit");
+    commits.map(|event| event["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+/// The ids of the `commit` events of a large stream, which is not held to the schema line by line: that takes seconds.
+pub(crate) fn ids_alone(output: &Output) -> Vec<String> {
+    let stream = std::str::from_utf8(&output.stdout).expect("the stream is UTF-8");
+    let commits = stream.lines().filter(|line| line.starts_with("{\"type\":\"commit\""));
+    let id = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["id"].as_str().expect("an id").to_owned();
+    commits.map(id).collect()
+}
+
 /// The lines of a stream, in order: each is whole, opens with its `type` and keeps to the schema; `begin` is the first, `end`
 /// the last, and each is there once.
 pub(crate) fn events(output: &Output) -> Vec<Value> {

@@ -1,0 +1,323 @@
+//! What the cache may never cost: whatever state its file is in, whoever else uses it and whenever the process dies, the answer is
+//! the same.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output};
+
+use rusqlite::Connection;
+use serde_json::Value;
+use support::dag::{self, Dice};
+use support::{Repo, bhfuil, bhfuil_running, commit_ids, events, of_type};
+
+fn repository(count: usize) -> Repo {
+    let commits = dag::random(7, count, 2, 20);
+    dag::repository(&commits, &[("refs/heads/main", count - 1), ("refs/heads/side", count * 2 / 3)]).0
+}
+
+fn rev_list(repo: &Repo) -> Vec<String> {
+    repo.git(&["rev-list", "HEAD", "--branches", "--tags"]).lines().map(str::to_owned).collect()
+}
+
+fn scan(repo: &Repo) -> Output {
+    bhfuil(repo).arg("scan").output().expect("runs")
+}
+
+/// The events of a scan that gives the full answer.
+fn full(repo: &Repo) -> Vec<Value> {
+    whole(repo, &scan(repo))
+}
+
+fn whole(repo: &Repo, output: &Output) -> Vec<Value> {
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let events = events(output);
+    assert_eq!(commit_ids(&events), rev_list(repo));
+    assert_eq!(events.last().expect("end")["complete"], true);
+    events
+}
+
+fn index(events: &[Value]) -> &str {
+    of_type(events, "repo-end")[0]["index"].as_str().expect("text")
+}
+
+fn codes(events: &[Value]) -> Vec<&str> {
+    of_type(events, "warning").iter().filter_map(|warning| warning["code"].as_str()).collect()
+}
+
+fn folder(repo: &Repo) -> PathBuf {
+    repo.home().join("bhfuil")
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
+    files.sort();
+    files
+}
+
+/// The database of the only repository.
+fn database(repo: &Repo) -> PathBuf {
+    let mut found = files(&folder(repo)).into_iter().filter(|path| path.extension().is_some_and(|it| it == "db"));
+    found.next().expect("a database")
+}
+
+/// The bytes of the database, with everything in the one file.
+fn settled(repo: &Repo) -> Vec<u8> {
+    let connection = Connection::open(database(repo)).expect("opens");
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("checkpoints");
+    drop(connection);
+    std::fs::read(database(repo)).expect("reads")
+}
+
+/// One scan over the damaged file: the full answer, one warning, and the file kept; the next finds nothing amiss.
+fn is_rebuilt(repo: &Repo, damaged: &[u8], what: &str) {
+    let events = full(repo);
+    assert_eq!(codes(&events), ["cache-rebuilt"], "{what}");
+    let kept: Vec<PathBuf> =
+        files(&folder(repo)).into_iter().filter(|path| path.to_string_lossy().contains(".damaged-")).collect();
+    let message = of_type(&events, "warning")[0]["message"].as_str().expect("text");
+    let named = kept.iter().find(|path| message.contains(&*path.to_string_lossy()));
+    let named = named.unwrap_or_else(|| panic!("{what}: {message}"));
+    assert!(std::fs::read(named).is_ok_and(|bytes| bytes == damaged), "{what}: it is kept as it was");
+    let again = full(repo);
+    assert_eq!((index(&again), codes(&again).len()), ("fresh", 0), "{what}");
+}
+
+#[test]
+fn a_damaged_file_is_set_aside_and_made_anew() {
+    let repo = repository(600);
+    assert_eq!(index(&full(&repo)), "built");
+    let sound = settled(&repo);
+    let path = database(&repo);
+    let rubbish: Vec<u8> = (0..sound.len()).map(|at| u8::try_from(at * 7 % 251).expect("a byte")).collect();
+    let mut header = sound.clone();
+    header[16..60].fill(0xaa);
+    for (what, bytes) in [
+        ("rubbish", rubbish.clone()),
+        ("a few bytes", b"no database\n".to_vec()),
+        ("a broken header", header),
+        ("half of it", sound[..sound.len() / 2].to_vec()),
+        ("one page", sound[..4096].to_vec()),
+        ("rubbish after the first page", [&sound[..4096], &rubbish[4096..]].concat()),
+    ] {
+        std::fs::write(&path, &bytes).expect("writes");
+        is_rebuilt(&repo, &bytes, what);
+    }
+    // An empty file is one that somebody has just begun.
+    std::fs::write(&path, b"").expect("writes");
+    assert_eq!(codes(&full(&repo)), Vec::<&str>::new());
+    assert_eq!(index(&full(&repo)), "fresh");
+}
+
+#[test]
+fn the_database_of_another_program_is_set_aside() {
+    let repo = repository(50);
+    full(&repo);
+    let path = database(&repo);
+    for version in [0, 1, 99] {
+        std::fs::remove_file(&path).expect("it was there");
+        let foreign = Connection::open(&path).expect("opens");
+        foreign.execute_batch("CREATE TABLE repository (x); INSERT INTO repository VALUES (1)").expect("makes");
+        foreign.pragma_update(None, "user_version", version).expect("sets");
+        drop(foreign);
+        let bytes = std::fs::read(&path).expect("reads");
+        is_rebuilt(&repo, &bytes, &format!("a foreign database of version {version}"));
+    }
+}
+
+#[test]
+fn garbage_in_the_middle_never_shows_in_the_answer() {
+    let repo = repository(600);
+    full(&repo);
+    let sound = settled(&repo);
+    let path = database(&repo);
+    let mut dice = Dice(42);
+    let mut noticed = 0;
+    for round in 0..24 {
+        let mut bytes = sound.clone();
+        let at = 100 + dice.below(sound.len() - 164);
+        bytes[at..at + 64].iter_mut().for_each(|byte| *byte = dice.next().to_le_bytes()[0]);
+        std::fs::write(&path, &bytes).expect("writes");
+        let events = full(&repo);
+        let codes = codes(&events);
+        assert!(codes.is_empty() || codes == ["cache-rebuilt"], "round {round}, byte {at}: {codes:?}");
+        noticed += codes.len();
+        assert_eq!(self::codes(&full(&repo)), Vec::<&str>::new(), "round {round}, byte {at}");
+    }
+    assert!(noticed > 0, "some hit what every scan reads");
+}
+
+#[test]
+fn a_flipped_bit_in_the_graph_is_noticed() {
+    let repo = repository(100);
+    for column in ["ids", "times", "edges", "parents", "by_id", "texts"] {
+        full(&repo);
+        let connection = Connection::open(database(&repo)).expect("opens");
+        let old: Vec<u8> =
+            connection.query_row(&format!("SELECT {column} FROM segment"), [], |row| row.get(0)).expect("a segment");
+        let mut new = old.clone();
+        // A low byte: the value stays plausible.
+        new[old.len() / 2 / 8 * 8] ^= 1;
+        connection.execute(&format!("UPDATE segment SET {column} = ?1"), [new]).expect("updates");
+        drop(connection);
+        let bytes = settled(&repo);
+        is_rebuilt(&repo, &bytes, column);
+    }
+}
+
+#[test]
+fn a_newer_cache_is_refused_and_left_as_it_is() {
+    let repo = repository(50);
+    full(&repo);
+    let connection = Connection::open(database(&repo)).expect("opens");
+    connection.pragma_update(None, "user_version", 1000).expect("sets");
+    drop(connection);
+    let before = settled(&repo);
+    let listing = files(&folder(&repo));
+    for args in [&["scan"][..], &["scan", "-n1"], &["scan", "--no-commits"]] {
+        let output = bhfuil(&repo).args(args).output().expect("runs");
+        assert_eq!(output.status.code(), Some(128));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.starts_with("fatal: ") && said.contains("1000") && said.contains("\nhint: "), "{said}");
+        assert_eq!(of_type(&events(&output), "error")[0]["code"], "cache-newer");
+        assert_eq!(std::fs::read(database(&repo)).expect("reads"), before);
+        assert_eq!(files(&folder(&repo)), listing);
+    }
+}
+
+#[test]
+fn without_a_place_for_the_cache_there_is_one_warning() {
+    let repo = repository(100);
+    std::fs::write(repo.home().join("file"), "").expect("writes");
+    let file = repo.home().join("file");
+    let all = rev_list(&repo);
+    for cache in [file.clone(), file.join("below"), PathBuf::from("/proc/nowhere")] {
+        let output = bhfuil(&repo).env("GIT_BHFUIL_CACHE", &cache).arg("scan").output().expect("runs");
+        assert_eq!(codes(&whole(&repo, &output)), ["cache-unavailable"], "{}", cache.display());
+    }
+    let mut homeless = bhfuil(&repo);
+    for name in ["HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "GIT_BHFUIL_CACHE"] {
+        homeless.env_remove(name);
+    }
+    let output = homeless.arg("scan").output().expect("runs");
+    assert_eq!(codes(&whole(&repo, &output)), ["cache-unavailable"]);
+    // What the database would be is a folder.
+    full(&repo);
+    let path = database(&repo);
+    std::fs::remove_file(&path).expect("it was there");
+    std::fs::create_dir(&path).expect("a folder");
+    assert_eq!(codes(&full(&repo)).len(), 1);
+    assert_eq!(rev_list(&repo), all);
+}
+
+#[test]
+fn nobody_else_can_read_the_cache() {
+    let repo = repository(100);
+    full(&repo);
+    // The lock of a rebuilding, too.
+    std::fs::write(database(&repo), b"rubbish, and enough of it to be no empty database").expect("writes");
+    full(&repo);
+    let mode = |path: &Path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&folder(&repo)), 0o700);
+    let modes: Vec<_> = files(&folder(&repo)).into_iter().map(|path| (mode(&path), path)).collect();
+    assert!(modes.len() > 1 && modes.iter().all(|(mode, _)| *mode == 0o600), "{modes:?}");
+}
+
+#[test]
+fn killed_at_any_moment_the_next_scan_is_as_if_undisturbed() {
+    const COMMITS: usize = 3000;
+    let repo = repository(COMMITS);
+    let undisturbed = commits(&scan(&repo));
+    std::fs::remove_dir_all(folder(&repo)).expect("the cache");
+    for round in 0..=24 {
+        // The last rounds see every commit and are killed while the cache is written.
+        let lines = if round < 18 { 1 + round * COMMITS / 18 } else { COMMITS + 2 + (round - 18) / 3 };
+        let mut child = bhfuil_running(&repo, &["scan"]);
+        let mut reader = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        for _ in 0..lines {
+            line.clear();
+            reader.read_line(&mut line).expect("UTF-8");
+        }
+        child.kill().expect("killed");
+        child.wait().expect("gone");
+        if round % 6 == 5 {
+            let output = scan(&repo);
+            assert_eq!(codes(&whole(&repo, &output)), Vec::<&str>::new(), "after {lines} lines");
+            assert_eq!(commits(&output), undisturbed, "after {lines} lines");
+            // Every second time it goes on from a cache that is out of date, else from none.
+            if round % 12 == 5 {
+                let id = repo.git(&["rev-parse", "side"]);
+                repo.git(&["update-ref", &format!("refs/tags/t{round}"), &id]);
+            } else {
+                std::fs::remove_dir_all(folder(&repo)).expect("the cache");
+            }
+        }
+    }
+    assert_eq!(commits(&scan(&repo)), undisturbed);
+    assert_eq!(index(&full(&repo)), "fresh");
+}
+
+/// The `commit` lines, byte for byte.
+fn commits(output: &Output) -> Vec<String> {
+    let lines = std::str::from_utf8(&output.stdout).expect("UTF-8").lines();
+    lines.filter(|line| line.starts_with("{\"type\":\"commit\"")).map(str::to_owned).collect()
+}
+
+fn finish(child: Child) -> Output {
+    child.wait_with_output().expect("ends")
+}
+
+#[test]
+fn scans_at_once_of_one_repository_all_end_right() {
+    let repo = repository(1500);
+    for count in [2, 8] {
+        for state in ["none", "damaged", "old"] {
+            match state {
+                "none" => std::fs::remove_dir_all(folder(&repo)).unwrap_or_default(),
+                "damaged" => std::fs::write(database(&repo), vec![b'x'; 20_000]).expect("writes"),
+                _ => {
+                    let new = repo.git(&["commit-tree", "-p", "main", "-m", &format!("{count}"), "main^{tree}"]);
+                    repo.git(&["update-ref", "refs/heads/main", &new]);
+                }
+            }
+            let running: Vec<Child> = (0..count).map(|_| bhfuil_running(&repo, &["scan"])).collect();
+            let waiting: Vec<_> = running.into_iter().map(|child| std::thread::spawn(|| finish(child))).collect();
+            let mut rebuilt = 0;
+            for output in waiting {
+                let events = whole(&repo, &output.join().expect("no panic"));
+                assert!(codes(&events).iter().all(|code| *code == "cache-rebuilt"), "{state}: {:?}", codes(&events));
+                rebuilt += codes(&events).len();
+            }
+            assert_eq!(rebuilt, usize::from(state == "damaged"), "{count} at once, {state}");
+            assert_eq!(index(&full(&repo)), "fresh", "{count} at once, {state}");
+        }
+    }
+}
+
+#[test]
+fn scans_at_once_of_different_repositories_share_the_folder() {
+    let repos: Vec<Repo> = (0..8)
+        .map(|number| {
+            let commits = dag::random(100 + number, 300, 2, 9);
+            dag::repository(&commits, &[("refs/heads/main", 299)]).0
+        })
+        .collect();
+    let shared = folder(&repos[0]);
+    for expected in ["built", "fresh"] {
+        std::thread::scope(|scope| {
+            for repo in &repos {
+                scope.spawn(|| {
+                    let output = bhfuil(repo).env("GIT_BHFUIL_CACHE", &shared).arg("scan").output().expect("runs");
+                    assert_eq!(index(&whole(repo, &output)), expected);
+                });
+            }
+        });
+    }
+    let databases = files(&shared).into_iter().filter(|path| path.extension().is_some_and(|it| it == "db"));
+    assert_eq!(databases.count(), 8);
+}

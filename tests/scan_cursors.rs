@@ -1,0 +1,207 @@
+//! Cursors: what `--after` and `--new` stream is what `git rev-list <new tips> --not <old tips>` lists, and a consumer is moved on
+//! only when it has been sent everything.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Output;
+
+use serde_json::Value;
+use support::dag::{self, Commit, Dice};
+use support::{Repo, bhfuil, bhfuil_running, commit_ids, events, ids_alone, of_type, wait_until_idle};
+
+fn scan(repo: &Repo, args: &[&str]) -> Output {
+    bhfuil(repo).arg("scan").args(args).output().expect("runs")
+}
+
+/// The events of a scan that answers.
+fn answer(repo: &Repo, args: &[&str]) -> Vec<Value> {
+    let output = scan(repo, args);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    events(&output)
+}
+
+fn cursor(events: &[Value]) -> String {
+    let end = events.last().expect("there is an `end`");
+    assert_eq!(end["complete"], true);
+    end["cursor"].as_str().unwrap_or_else(|| panic!("no cursor: {end}")).to_owned()
+}
+
+fn tips(repo: &Repo) -> Vec<String> {
+    repo.git(&["for-each-ref", "--format=%(objectname)"]).lines().map(str::to_owned).collect()
+}
+
+fn since(repo: &Repo, old: &[String], options: &[&str]) -> Vec<String> {
+    let mut args = vec!["rev-list", "HEAD", "--branches", "--remotes", "--tags"];
+    args.extend(options);
+    args.push("--not");
+    args.extend(old.iter().map(String::as_str));
+    repo.git(&args).lines().map(str::to_owned).collect()
+}
+
+fn line(count: usize) -> (Repo, Vec<String>) {
+    let parents = |number: usize| if number == 0 { vec![] } else { vec![number - 1] };
+    let time = |number: usize| 1_700_000_000 + i64::try_from(number).expect("a small number");
+    let commits: Vec<Commit> = (0..count).map(|number| Commit::new(&parents(number), time(number))).collect();
+    dag::repository(&commits, &[("refs/heads/main", count - 1)])
+}
+
+#[test]
+fn after_a_cursor_comes_exactly_what_git_lists() {
+    let commits = dag::random(11, 300, 3, 20);
+    let (repo, ids) = dag::repository(&commits, &[("refs/heads/main", 40), ("refs/tags/old", 20)]);
+    let mut dice = Dice(5);
+    let mut all = vec![(cursor(&answer(&repo, &[])), tips(&repo))];
+    for step in 1..8 {
+        // Branches go forward, back and elsewhere; one appears and one goes.
+        let branches = ["refs/heads/main", "refs/heads/topic", "refs/remotes/o/x", "refs/tags/t"];
+        for name in branches.iter().take(1 + dice.below(4)) {
+            repo.git(&["update-ref", name, &ids[dice.below(40 + 37 * step)]]);
+        }
+        if step == 5 {
+            repo.git(&["update-ref", "-d", "refs/tags/old"]);
+        }
+        let (token, old) = &all[dice.below(all.len())];
+        let new = answer(&repo, &["--after", token]);
+        assert_eq!(commit_ids(&new), since(&repo, old, &[]), "step {step}");
+        let reversed = answer(&repo, &["--reverse", &format!("--after={token}")]);
+        assert_eq!(commit_ids(&reversed), since(&repo, old, &["--reverse"]), "step {step}");
+        let next = cursor(&new);
+        assert_eq!(commit_ids(&answer(&repo, &["--after", &next])), Vec::<String>::new());
+        all.push((next, tips(&repo)));
+    }
+    for (token, old) in &all {
+        assert_eq!(commit_ids(&answer(&repo, &["--after", token])), since(&repo, old, &[]), "old cursors stay good");
+    }
+}
+
+#[test]
+fn after_goes_together_with_refs_limits_and_filters() {
+    let commits = dag::random(23, 200, 2, 30);
+    let (repo, ids) = dag::repository(&commits, &[("refs/heads/main", 50)]);
+    let token = cursor(&answer(&repo, &[]));
+    let old = tips(&repo);
+    repo.git(&["update-ref", "refs/heads/main", &ids[150]]);
+    repo.git(&["update-ref", "refs/heads/topic/a", &ids[190]]);
+    let expected = |what: &[&str]| {
+        let args = [&["rev-list"], what, &["--not"]].concat();
+        let args: Vec<&str> = args.into_iter().chain(old.iter().map(String::as_str)).collect();
+        repo.git(&args).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let after = format!("--after={token}");
+    let topic = answer(&repo, &[&after, "--refs=heads/topic/*"]);
+    assert_eq!(commit_ids(&topic), expected(&["refs/heads/topic/a"]));
+    // The cursor of a scan of some refs stands for these refs.
+    let narrow = cursor(&topic);
+    assert_eq!(commit_ids(&answer(&repo, &["--after", &narrow])), since(&repo, &[ids[190].clone()], &[]));
+    let few = answer(&repo, &[&after, "-n3"]);
+    assert_eq!(commit_ids(&few), expected(&["--all", "-n3"]));
+    let filtered = answer(&repo, &[&after, "--grep=commit 1[0-9]*7"]);
+    assert_eq!(commit_ids(&filtered), expected(&["--all", "--grep=commit 1[0-9]*7"]));
+    // Only a stream of everything has a cursor.
+    for args in [&["-n3"][..], &[&after, "-n3"], &["main"], &["main~5..main"], &["--since=@1"], &["--", "file"]] {
+        let events = answer(&repo, args);
+        let end = events.last().expect("end");
+        assert_eq!((end.get("cursor"), &end["complete"]), (None, &false.into()), "{args:?}");
+    }
+}
+
+#[test]
+fn a_cursor_that_cant_be_used_is_an_error_that_names_the_full_scan() {
+    let (repo, ids) = line(30);
+    let refused = |args: &[&str], words: &str| {
+        let output = scan(&repo, args);
+        assert_eq!(output.status.code(), Some(128), "{args:?}");
+        let events = events(&output);
+        let error = of_type(&events, "error")[0];
+        assert_eq!((&error["code"], &error["fatal"]), (&"bad-cursor".into(), &true.into()));
+        assert!(error["message"].as_str().is_some_and(|message| message.contains(words)), "{error}");
+        assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("full scan")), "{error}");
+        assert_eq!(commit_ids(&events), Vec::<String>::new());
+    };
+    refused(&["--after=0123456789abcdef0123456789abcdef"], "0123456789abcdef");
+    let token = cursor(&answer(&repo, &["--new=ci"]));
+    // A forced push; then the old tip is gone for good.
+    repo.git(&["update-ref", "refs/heads/main", &ids[20]]);
+    let commit = repo.git(&["commit-tree", "-p", &ids[20], "-m", "instead", &format!("{}^{{tree}}", ids[20])]);
+    repo.git(&["update-ref", "refs/heads/main", &commit]);
+    repo.git(&["reflog", "expire", "--expire=now", "--all"]);
+    repo.git(&["repack", "-a", "-d", "-q"]);
+    repo.git(&["prune", "--expire=now"]);
+    assert!(!repo.git(&["cat-file", "--batch-check", "--batch-all-objects"]).contains(&ids[29]));
+    // What the graph remembers still answers.
+    assert_eq!(commit_ids(&answer(&repo, &["--after", &token])), [commit.as_str()]);
+    // History that is bent makes the graph be forgotten, and with it what the cursor stood for.
+    repo.git(&["replace", &ids[3], &ids[2]]);
+    refused(&["--after", &token], &ids[29]);
+    refused(&["--new=ci"], &ids[29]);
+    answer(&repo, &[]);
+    refused(&["--after", &token], &ids[29]);
+}
+
+#[test]
+fn a_consumer_gets_everything_once_and_each_has_its_own_place() {
+    let commits = dag::random(31, 120, 2, 10);
+    let (repo, ids) = dag::repository(&commits, &[("refs/heads/main", 30)]);
+    let all = since(&repo, &[], &[]);
+    assert_eq!(commit_ids(&answer(&repo, &["--new=one"])), all, "a new consumer gets all");
+    assert_eq!(commit_ids(&answer(&repo, &["--new=one"])).len(), 0);
+    let old = tips(&repo);
+    repo.git(&["update-ref", "refs/heads/main", &ids[110]]);
+    answer(&repo, &[]);
+    assert_eq!(commit_ids(&answer(&repo, &["--new", "one"])), since(&repo, &old, &[]), "other scans move nobody");
+    assert_eq!(commit_ids(&answer(&repo, &["--new", "two"])), since(&repo, &[], &[]));
+    for name in ["one", "two", "one"] {
+        assert_eq!(commit_ids(&answer(&repo, &["--new", name])).len(), 0);
+    }
+}
+
+const MANY: usize = 9000;
+
+/// Reads `lines` lines of `scan --new=ci`, or all but the last of them, waits until nothing more happens, and then does `how`.
+fn cut_off(repo: &Repo, lines: usize, how: impl FnOnce(&mut std::process::Child)) -> usize {
+    let mut child = bhfuil_running(repo, &["scan", "--new=ci"]);
+    let mut reader = BufReader::new(child.stdout.take().expect("a pipe"));
+    let (mut line, mut commits) = (String::new(), 0);
+    for _ in 0..lines {
+        line.clear();
+        reader.read_line(&mut line).expect("UTF-8");
+        commits += usize::from(line.starts_with("{\"type\":\"commit\""));
+    }
+    wait_until_idle(child.id());
+    how(&mut child);
+    drop(reader);
+    child.wait().expect("ends");
+    commits
+}
+
+#[test]
+fn a_consumer_that_was_cut_off_loses_nothing() {
+    let (repo, _) = line(MANY);
+    let all = since(&repo, &[], &[]);
+    let kill = |child: &mut std::process::Child| child.kill().expect("killed");
+    // The last of these leave nothing to be walked: the rest is in the pipe and before it.
+    for lines in [1, 3000, MANY - 600] {
+        assert!(cut_off(&repo, lines, |_| ()) < MANY, "{lines} lines, then the pipe is closed");
+        assert!(cut_off(&repo, lines, kill) < MANY, "{lines} lines, then it is killed");
+    }
+    assert_eq!(ids_alone(&scan(&repo, &["--new=ci"])), all);
+    assert_eq!(commit_ids(&answer(&repo, &["--new=ci"])).len(), 0);
+}
+
+#[test]
+fn a_signal_leaves_the_consumer_where_it_was() {
+    let (repo, _) = line(MANY);
+    let mut child = bhfuil_running(&repo, &["scan", "--new=ci"]);
+    let mut reader = BufReader::new(child.stdout.take().expect("a pipe"));
+    reader.read_line(&mut String::new()).expect("begin");
+    wait_until_idle(child.id());
+    let kill = format!("kill -TERM {}", child.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().is_ok_and(|status| status.success()));
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).expect("UTF-8");
+    assert_eq!(child.wait().expect("ends").code(), Some(143));
+    let end: Value = serde_json::from_str(rest.lines().last().expect("end")).expect("JSON");
+    assert_eq!((&end["status"], end.get("cursor")), (&"cancelled".into(), None));
+    assert_eq!(ids_alone(&scan(&repo, &["--new=ci"])).len(), MANY);
+}
