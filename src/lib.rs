@@ -4,13 +4,13 @@
 //! # What flows where
 //!
 //! ```text
-//! main → cli → command ─┬→ index ────┐
-//!                       ├→ pipeline ─┼→ git · gitcli · cache → graph → facts
-//!                       ├→ describe ─┘
-//!                       └→ report → events
+//! main → cli → command → scan ─┬→ index ────┐
+//!                              ├→ pipeline ─┼→ git · gitcli · cache → graph → facts
+//!                              ├→ describe ─┘
+//!                              └→ report → events
 //! ```
 //!
-//! A command line is parsed once ([`cli`]) and handed to its verb ([`command`]). The verb opens the repository's [`index`]: refs
+//! A command line is parsed once ([`cli`]) and handed to its verb ([`command`]). [`scan`] opens the repository's [`index`]: refs
 //! and history from [`git`], and the [`graph`] of all commits from the [`cache`], brought up to date. Then the [`pipeline`] walks
 //! in git's order and cuts the walk into steps; workers read each commit, find its [`facts`] and make the line that
 //! [`describe`] gives it, an [`events`] type; [`report`] writes the lines in the order of the walk. No channel is unbounded: while the
@@ -23,7 +23,8 @@
 //! | room | owns | refuses |
 //! |---|---|---|
 //! | [`cli`] | what can be typed, and its help | behaviour |
-//! | [`command`] | the verbs, a file each: options resolved, work started, events handed on | SQL, HTTP |
+//! | [`command`] | the verbs, a file each: options resolved, work started, the exit code | git, SQL, HTTP |
+//! | [`scan`] | the main job: where a stream begins, what it holds, how it ends | the command line |
 //! | [`config`] | defaults, git config `bhfuil.*`, environment → typed settings | being passed on whole |
 //! | [`index`] | one repository: its refs, what bends its history, its graph, kept up to date in the cache | output |
 //! | [`describe`] | one commit as the wire has it | I/O but by the handle it is lent |
@@ -32,6 +33,8 @@
 //! | [`gitcli`] | the only door to the `git` program, for what gix can't answer as git does | parsing of anything else |
 //! | [`cache`] | the only door to rusqlite: one database for each git common directory | git, events |
 //! | [`graph`] | commits as flat arrays, parents before children | names of refs, SQL |
+//! | [`matching`] | the ladder: whether two commits are one change, and why | I/O |
+//! | [`lines`] | which branches and tags belong to which release line, in version order | git |
 //! | [`facts`] | bytes → facts, and the vocabulary that all share (`Oid`, `RawCommit`) | I/O |
 //! | [`events`] | the wire; its rustdoc is the specification | behaviour |
 //! | [`report`] | the only writer to stdout: JSON Lines, text for people, bars on stderr | computing |
@@ -123,6 +126,9 @@ pub mod git;
 pub mod gitcli;
 pub mod graph;
 pub mod index;
+pub mod lines;
+pub mod matching;
 pub mod pipeline;
 pub mod report;
+pub mod scan;
 pub mod shutdown;

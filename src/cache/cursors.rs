@@ -1,8 +1,7 @@
 //! Cursors: names for the state of the refs at the end of a complete stream, and consumers that follow under a name.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use rusqlite::{OptionalExtension as _, Transaction, params};
+use sha2::{Digest as _, Sha256};
 
 use super::repository::{Cache, now};
 use crate::facts::Oid;
@@ -18,10 +17,11 @@ const DAY: i64 = 86_400;
 pub fn token(tips: &[Oid]) -> String {
     let mut sorted: Vec<&[u8]> = tips.iter().map(Oid::as_bytes).collect();
     sorted.sort_unstable();
-    let (mut one, mut two) = (DefaultHasher::new(), DefaultHasher::new());
-    sorted.hash(&mut one);
-    (sorted.len(), "cursor", &sorted).hash(&mut two);
-    format!("{:016x}{:016x}", one.finish(), two.finish())
+    let mut digest = Sha256::new();
+    for tip in sorted {
+        digest.update(tip);
+    }
+    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Cache {

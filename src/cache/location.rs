@@ -1,8 +1,9 @@
 //! Where the cache of a repository lies.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
 
 /// The folder of all caches: `GIT_BHFUIL_CACHE`, else `$XDG_CACHE_HOME/git-bhfuil`, else `~/.cache/git-bhfuil` (XDG Base Directory
 /// Specification: a relative `XDG_CACHE_HOME` is ignored). `None` if none of the variables is set.
@@ -18,11 +19,12 @@ pub fn folder(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<P
 /// repositories of one name apart.
 #[must_use]
 pub fn file(folder: &Path, name: &str, common_dir: &Path) -> PathBuf {
-    let mut hasher = DefaultHasher::new();
-    common_dir.as_os_str().as_bytes().hash(&mut hasher);
+    // The name must stay the same for as long as the repository stays where it is, whatever built this program.
+    let digest = Sha256::digest(common_dir.as_os_str().as_bytes());
+    let hash = digest.iter().take(8).fold(0_u64, |hash, &byte| hash << 8 | u64::from(byte));
     let plain = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '_' };
     let name: String = name.chars().map(plain).take(64).collect();
-    folder.join(format!("{}-{:016x}.db", name.trim_start_matches('.'), hasher.finish()))
+    folder.join(format!("{}-{hash:016x}.db", name.trim_start_matches('.')))
 }
 
 #[cfg(test)]

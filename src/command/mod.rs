@@ -3,7 +3,7 @@
 mod scan;
 mod schema;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::cli::{Command, Exit, Invocation};
 use crate::error::exit;
@@ -37,15 +37,4 @@ fn printed(text: &str) -> u8 {
             exit::FATAL
         }
     }
-}
-
-/// The folder of all caches, from the environment.
-fn cache_folder() -> Option<PathBuf> {
-    crate::cache::location::folder(|name| std::env::var_os(name))
-}
-
-/// A path as the wire writes it: text, and the exact bytes in base64 where it isn't.
-fn wire_path(path: &Path) -> (String, Option<String>) {
-    use std::os::unix::ffi::OsStrExt as _;
-    crate::describe::lossy(path.as_os_str().as_bytes())
 }

@@ -13,8 +13,11 @@ use super::{
 };
 use crate::facts::Oid;
 
-/// The least line containment that confirms a match.
+/// The least line containment that confirms a match where a path is shared.
 pub const CONTAINMENT: f64 = 0.5;
+/// The least line containment where the rest of the evidence is thin: only a file's name is shared, its directory having been
+/// renamed, or nothing but author and date speak for the pair.
+pub(super) const MOST: f64 = 0.8;
 
 /// A fact that costs a diff, for both commits of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,6 +163,13 @@ impl<'s> Pair<'s> {
         told(self.a, self.b).or_else(|| told(self.b, self.a))
     }
 
+    /// Whether the pull request of the one is only mentioned by the other, which came by a pull request of its own: a pick
+    /// does so, and so does whatever mends, continues or resembles the original.
+    pub(super) fn only_mentions_pull_request(&self) -> bool {
+        let (a, b) = (self.a.pull_request, self.b.pull_request);
+        a.is_some() && b.is_some() && a != b
+    }
+
     /// The same patch-id; commits that change nothing have none.
     pub(super) fn patch_id(&self) -> Answer {
         if !self.signals.has(SignalKind::PatchId) {
@@ -178,13 +188,47 @@ impl<'s> Pair<'s> {
         compare(&self.a.paths, &self.b.paths, Need::Paths, |a, b| common(a, b) > 0)
     }
 
+    /// Two paths that end in the same file name.
+    pub(super) fn shared_name(&self) -> Answer {
+        compare(&self.a.paths, &self.b.paths, Need::Paths, |a, b| {
+            let mut names: Vec<&[u8]> = a.iter().map(|path| file_name(path)).collect();
+            names.sort_unstable();
+            b.iter().any(|path| names.binary_search(&file_name(path)).is_ok())
+        })
+    }
+
     /// Line containment of one half or more.
     pub(super) fn lines(&self) -> Answer {
-        let enough = |containment: Option<f64>| containment.is_some_and(|share| share >= CONTAINMENT);
-        match (&self.a.lines, &self.b.lines) {
-            (Fact::Known(_), Fact::Known(_)) => enough(self.containment()).into(),
-            (a, b) => compare(a, b, Need::Lines, |_, _| false),
-        }
+        self.contained(CONTAINMENT)
+    }
+
+    /// A path that both change and line containment of one half, or, since files move between two branches, a file name that
+    /// both change and line containment of four fifths.
+    pub(super) fn place_and_lines(&self) -> Answer {
+        let moved = || self.shared_name().and(|| self.contained(MOST));
+        self.shared_path().and(|| self.lines()).or(moved)
+    }
+
+    /// As [`Self::place_and_lines`], and more of the lines: four fifths of the smaller change, or half of both as a whole.
+    pub(super) fn place_and_most_lines(&self) -> Answer {
+        self.place_and_lines().and(|| self.contained(MOST).or(|| self.alike()))
+    }
+
+    /// As [`Self::place_and_lines`], and half of the lines of both as a whole.
+    pub(super) fn place_and_alike(&self) -> Answer {
+        self.place_and_lines().and(|| self.alike())
+    }
+
+    fn alike(&self) -> Answer {
+        compare(&self.a.lines, &self.b.lines, Need::Lines, |_, _| {
+            self.likeness().is_some_and(|share| share >= CONTAINMENT)
+        })
+    }
+
+    fn contained(&self, least: f64) -> Answer {
+        compare(&self.a.lines, &self.b.lines, Need::Lines, |_, _| {
+            self.containment().is_some_and(|share| share >= least)
+        })
     }
 
     /// How much of the smaller of two changes is in the larger: the added lines that both add and the removed lines that both
@@ -247,10 +291,9 @@ impl<'s> Pair<'s> {
     /// What the two have to say of this kind, for people.
     pub(super) fn account(&self, kind: SignalKind) -> String {
         if !self.signals.has(kind) {
-            return match self.shared_ref {
-                true => format!("{} doesn't count: one ref contains both, or it wasn't asked for", kind.as_str()),
-                false => format!("{} wasn't asked for", kind.as_str()),
-            };
+            let why =
+                if self.shared_ref { "doesn't count within one ref, or wasn't asked for" } else { "wasn't asked for" };
+            return format!("{} {why}", kind.as_str());
         }
         let (a, b) = (self.a, self.b);
         match (kind, self.agrees(kind)) {
@@ -328,6 +371,10 @@ fn compare<T>(a: &Fact<T>, b: &Fact<T>, need: Need, equal: impl FnOnce(&T, &T) -
     }
 }
 
+fn file_name(path: &[u8]) -> &[u8] {
+    &path[memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1)..]
+}
+
 /// How many elements two ascending lists have in common, counted as often as both have them.
 pub(super) fn common<T: Ord>(a: &[T], b: &[T]) -> usize {
     let (mut i, mut j, mut count) = (0, 0, 0);
@@ -402,6 +449,23 @@ mod tests {
             (x.lines, y.lines) = (Fact::Known(a), Fact::Known(b));
             let (there, back) = (Pair::new(&x, &y, false).containment(), Pair::new(&y, &x, false).containment());
             assert_eq!((there, back), (share, share));
+        }
+    }
+
+    #[test]
+    fn a_file_that_moved_asks_for_more_of_the_lines() {
+        for (path, common, expected) in [
+            ("src/1.c", 5, true),
+            ("src/1.c", 4, false),
+            ("lib/1.c", 8, true),
+            ("lib/1.c", 7, false),
+            ("lib/2.c", 10, false),
+        ] {
+            let (mut x, mut y) = (sample(1), sample(2));
+            x.lines = Fact::Known(ChangedLines { added: (0..10).collect(), removed: vec![] });
+            y.lines = Fact::Known(ChangedLines { added: (10 - common..20 - common).collect(), removed: vec![] });
+            y.paths = Fact::Known(vec![path.as_bytes().to_vec()]);
+            assert_eq!(Pair::new(&x, &y, false).place_and_lines(), expected.into(), "{path} {common}");
         }
     }
 

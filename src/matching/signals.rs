@@ -131,7 +131,7 @@ mod tests {
         assert_eq!("same".parse(), Ok(Signals::SAME));
         assert!(Signals::SAME.is_plain_containment());
         assert!(CHOICES.iter().all(|&kind| Signals::ALL.has(kind)));
-        assert_eq!(Signals::ALL.without(SignalKind::Trailer).has(SignalKind::Trailer), false);
+        assert!(!Signals::ALL.without(SignalKind::Trailer).has(SignalKind::Trailer));
     }
 
     #[test]

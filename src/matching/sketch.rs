@@ -52,13 +52,11 @@ impl Named {
     /// Whether it names `id`: the commit found, or, where none was, by being the start of its name.
     #[must_use]
     pub fn names(&self, id: &Oid) -> bool {
-        match self.id {
-            Some(found) => found == *id,
-            None => {
-                let hex = id.to_hex();
-                self.text.len() >= 7 && hex.get(..self.text.len()).is_some_and(|h| h.eq_ignore_ascii_case(&self.text))
-            }
+        if let Some(found) = self.id {
+            return found == *id;
         }
+        let hex = id.to_hex();
+        self.text.len() >= 7 && hex.get(..self.text.len()).is_some_and(|start| start.eq_ignore_ascii_case(&self.text))
     }
 }
 

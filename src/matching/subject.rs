@@ -12,7 +12,7 @@ pub(super) const CONFIDENCE: f64 = 0.92;
 pub(super) const EVIDENCE: &[SignalKind] = &[SignalKind::Subject, SignalKind::Paths, SignalKind::Lines];
 
 pub(super) fn holds(pair: &Pair<'_>) -> Answer {
-    Answer::from(pair.subject()).and(|| pair.telling()).and(|| pair.shared_path()).and(|| pair.lines())
+    Answer::from(pair.subject()).and(|| pair.telling()).and(|| pair.place_and_lines())
 }
 
 #[cfg(test)]

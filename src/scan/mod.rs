@@ -1,0 +1,235 @@
+//! The main job: streaming a repository's commits with all that is known of each, and leaving a cache that makes the next run
+//! cheap. `plan` finds out where the stream begins and what bounds it, `stream` drives the pipeline, `render` is what workers
+//! make of each commit, `announce` tells what frames the stream. Knows nothing of the command line.
+
+mod announce;
+mod plan;
+mod render;
+mod stream;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use regex::Regex;
+
+use crate::cache::Cache;
+use crate::config::Settings;
+use crate::describe::Wishes;
+use crate::error::Kind;
+use crate::events::repository::IndexState;
+use crate::facts::patterns::Patterns;
+use crate::git::Repository;
+use crate::git::mailmap::Mailmap;
+pub use crate::git::refs::Selection;
+use crate::index::Index;
+use crate::pipeline::Pool;
+use crate::report::{Ending, Report};
+use crate::shutdown::Token;
+
+/// What is to be scanned, and what is wanted of it.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The folder in which the repository is looked for, and from which paths are understood.
+    pub dir: PathBuf,
+    /// The folder of all caches; `None` where there can be none.
+    pub cache_folder: Option<PathBuf>,
+    /// Threads for git work; `None` as configured.
+    pub threads: Option<usize>,
+    /// The refs to begin at where nothing else says where.
+    pub refs: Selection,
+    /// Revisions and ranges to begin at.
+    pub revisions: Vec<OsString>,
+    /// Commits are named on standard input, each ended by this byte.
+    pub stdin: Option<u8>,
+    /// Only commits that change these paths, with history simplified as `git rev-list -- <path>` does.
+    pub paths: Vec<OsString>,
+    /// Dates in git's spellings.
+    pub since: Option<String>,
+    /// As `since`.
+    pub until: Option<String>,
+    /// At most so many commits.
+    pub count: Option<usize>,
+    /// Only commits whose `name <email>` of the author matches one of these; all if there are none.
+    pub authors: Vec<Regex>,
+    /// Only commits whose message matches one of these; all if there are none.
+    pub messages: Vec<Regex>,
+    /// Only what came since the state that this cursor names.
+    pub after: Option<String>,
+    /// Only what came since this consumer was last moved on.
+    pub consumer: Option<String>,
+    /// Oldest first.
+    pub reverse: bool,
+    /// Only bring the cache up to date.
+    pub no_commits: bool,
+    /// Tell the refs too.
+    pub show_refs: bool,
+    /// Tell the changed paths of each commit.
+    pub changed_paths: bool,
+    /// Tell the patch-id of each commit.
+    pub patch_id: bool,
+    /// Tell the mapped identities.
+    pub mailmap: bool,
+    /// Say on stderr how the run went.
+    pub verbose: bool,
+}
+
+/// How a scan ended.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    /// For the last line.
+    pub ending: Ending,
+    /// Who is to be moved on once the last line is written.
+    pub consumer: Option<Consumer>,
+}
+
+/// A consumer that has been sent everything up to `cursor`. It is moved on only once the last line is written: whatever happens
+/// before leaves it where it was, and it gets the same again.
+#[derive(Debug)]
+pub struct Consumer {
+    cache: Cache,
+    name: String,
+    cursor: String,
+}
+
+impl Consumer {
+    /// Moves it on.
+    ///
+    /// # Errors
+    /// If the cache can't be written.
+    pub async fn move_on(self) -> anyhow::Result<()> {
+        let moved = self.cache.move_consumer(self.name.clone(), self.cursor).await;
+        moved.map_err(|cause| {
+            let kind = crate::error::kind_of(&cause);
+            kind.hinted(
+                format!("'{}' was not moved on: {}", self.name, crate::error::message_of(&cause)),
+                "the next run streams the same commits again",
+            )
+        })
+    }
+}
+
+/// The folder of all caches, as the environment names it.
+#[must_use]
+pub fn cache_folder() -> Option<PathBuf> {
+    crate::cache::location::folder(|name| std::env::var_os(name))
+}
+
+/// Scans as `options` say and reports on `report`, which has begun; ends early when `token` is cancelled.
+///
+/// # Errors
+/// If nothing could be answered: no repository, a revision that isn't one, a setting that can't be used, the time limit.
+pub async fn run(options: &Options, report: &mut Report, token: &Token) -> anyhow::Result<Scanned> {
+    let repository = Arc::new(Repository::discover(&options.dir)?);
+    let settings = Settings::load(&repository.handle(), |name| std::env::var(name).ok())?;
+    let threads = options.threads.unwrap_or(settings.threads);
+    let pool = Pool::new(threads).context("starting worker threads")?;
+    let limit = settings.scan_timeout;
+    let scan = Scan { options, report, token, pool, settings }.run(Arc::clone(&repository));
+    let Some(limit) = limit else { return scan.await };
+    let expired = async {
+        smol::Timer::after(limit).await;
+        Err(Kind::Timeout.hinted(
+            format!("scanning {} took longer than {limit:?}", repository.name),
+            "bhfuil.timeout.scan sets the limit",
+        ))
+    };
+    smol::future::or(scan, expired).await
+}
+
+struct Scan<'a> {
+    options: &'a Options,
+    report: &'a mut Report,
+    token: &'a Token,
+    pool: Pool,
+    settings: Settings,
+}
+
+/// How the index stood after the scan.
+#[derive(Debug, Clone, Copy)]
+struct Indexed {
+    state: IndexState,
+    new: usize,
+}
+
+impl Scan<'_> {
+    async fn run(mut self, repository: Arc<Repository>) -> anyhow::Result<Scanned> {
+        let folder = self.options.cache_folder.as_deref();
+        let (mut index, troubles) = Index::open(Arc::clone(&repository), folder, &self.pool).await?;
+        let refs = index.select(self.options.refs.clone(), &self.pool).await?;
+        self.announce(&index, &refs, troubles).await?;
+        let wishes = self.wishes(&index).await?;
+        let plan = self.plan(&index, &refs).await?;
+        let (indexed, done) = self.stream(&mut index, &plan, wishes).await?;
+        let cursor = self.finish_cursor(&index, refs.tips(), done && plan.whole).await?;
+        self.close(&repository.name, indexed).await?;
+        if self.options.verbose {
+            self.summarise(&index, indexed);
+        }
+        let consumer = cursor.clone().zip(index.cache().cloned()).zip(self.options.consumer.clone());
+        let consumer = consumer.map(|((cursor, cache), name)| Consumer { cache, name, cursor });
+        Ok(Scanned { ending: Ending { cursor, incomplete: !plan.whole }, consumer })
+    }
+
+    async fn wishes(&self, index: &Index) -> anyhow::Result<Wishes> {
+        let mailmap = if self.options.mailmap {
+            let handles = index.handles.clone();
+            Some(Arc::new(self.pool.run(move || handles.with(Mailmap::read)).await?))
+        } else {
+            None
+        };
+        Ok(Wishes {
+            repo: index.repository().name.clone(),
+            hash_len: index.repository().hash_len,
+            partial: index.repository().partial,
+            overlay: Arc::clone(&index.overlay),
+            patterns: Arc::new(patterns(&self.settings)?),
+            mailmap,
+            paths: self.options.changed_paths,
+            patch_id: self.options.patch_id,
+            authors: self.options.authors.clone(),
+            messages: self.options.messages.clone(),
+        })
+    }
+
+    /// The cursor for `tips`, if everything was streamed.
+    async fn finish_cursor(
+        &mut self,
+        index: &Index,
+        tips: Vec<crate::facts::Oid>,
+        whole: bool,
+    ) -> anyhow::Result<Option<String>> {
+        let (Some(cache), true) = (index.cache(), whole && !self.report.is_partial()) else { return Ok(None) };
+        match cache.keep_cursor(tips).await {
+            Ok(token) => Ok(Some(token)),
+            Err(cause) => {
+                self.warn(&index.repository().name, &index.unwritten(&cause)).await?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn patterns(settings: &Settings) -> anyhow::Result<Patterns> {
+    Patterns::compile(&settings.security_patterns, &settings.request_patterns, &settings.jira_projects).map_err(
+        |cause| {
+            let key = if settings.request_patterns.contains(&cause.pattern) {
+                "bhfuil.requestPattern"
+            } else if settings.security_patterns.contains(&cause.pattern) {
+                "bhfuil.securityPattern"
+            } else {
+                "bhfuil.jiraProject"
+            };
+            Kind::BadValue.hinted(
+                format!("bad value '{}' for {key}: {}", cause.pattern, last_line(&cause.error.to_string())),
+                "git config --get-regexp '^bhfuil\\.' shows where it is set",
+            )
+        },
+    )
+}
+
+/// What a regex error says in the end; the lines before it draw the pattern.
+pub(crate) fn last_line(text: &str) -> &str {
+    text.lines().last().unwrap_or_default().trim_start_matches("error: ")
+}

@@ -1,0 +1,187 @@
+//! Where a stream begins and what bounds it: refs, revisions, a cursor, or what standard input names.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use super::Scan;
+use crate::error::Kind;
+use crate::facts::Oid;
+use crate::git::ObjectKind;
+use crate::git::history::History as _;
+use crate::git::refs::RefList;
+use crate::git::walk::Limits;
+use crate::gitcli;
+use crate::index::Index;
+use crate::pipeline::{Handles, Pool};
+
+/// Where the stream begins and what bounds it, with everything resolved.
+pub(super) struct Plan {
+    /// Commits to begin at, and commits to leave out with all that they reach.
+    pub(super) tips: Vec<(Oid, bool)>,
+    /// Times.
+    pub(super) limits: Limits,
+    /// At most so many commits.
+    pub(super) count: Option<usize>,
+    /// Whether all that the refs reach is wanted, so that the cache is brought up to date and the answer can have a cursor.
+    pub(super) whole: bool,
+    /// The ids themselves, where they were not left to a walk.
+    pub(super) listed: Option<Vec<Oid>>,
+}
+
+impl Scan<'_> {
+    pub(super) async fn plan(&mut self, index: &Index, refs: &RefList) -> anyhow::Result<Plan> {
+        let options = self.options;
+        let repository = index.repository();
+        let date = async |text: &Option<String>| match text {
+            Some(text) => gitcli::date(repository, text).await.map(Some),
+            None => Ok(None),
+        };
+        let limits = Limits { since: date(&options.since).await?, until: date(&options.until).await? };
+        let whole = options.revisions.is_empty()
+            && options.stdin.is_none()
+            && options.paths.is_empty()
+            && options.count.is_none()
+            && limits == Limits::default();
+        let mut plan = Plan { tips: Vec::new(), limits, count: options.count, whole, listed: None };
+        if let Some(end) = options.stdin {
+            let ids = self.read_stdin(index, end).await?;
+            let unlimited = limits == Limits::default();
+            plan.listed = Some(if unlimited { ids } else { in_time(ids, limits, index, &self.pool).await? });
+        } else if options.revisions.is_empty() {
+            plan.tips = refs.tips().into_iter().map(|tip| (tip, false)).collect();
+            if let Some(known) = self.cursor_tips(index).await? {
+                plan.tips.extend(known.into_iter().map(|tip| (tip, true)));
+            }
+        } else {
+            plan.tips = peeled(gitcli::rev_parse(repository, &options.revisions).await?.tips, &index.handles)?;
+        }
+        if !options.paths.is_empty() {
+            let ages = [("--max-age", limits.since), ("--min-age", limits.until)];
+            let ages: Vec<OsString> =
+                ages.iter().filter_map(|(name, time)| Some(format!("{name}={}", (*time)?).into())).collect();
+            let paths = Some((options.dir.as_path(), options.paths.as_slice()));
+            plan.listed = Some(gitcli::rev_list(repository, &plan.tips, &ages, paths).await?);
+        }
+        Ok(plan)
+    }
+
+    /// The tips that the cursor of `--after` or `--new` stands for; `None` without one, or for a consumer that is new.
+    async fn cursor_tips(&self, index: &Index) -> anyhow::Result<Option<Vec<Oid>>> {
+        let full = "run without --after for a full scan; its `end` event has the next cursor";
+        let cache = index.cache();
+        let need =
+            || cache.cloned().ok_or_else(|| Kind::BadCursor.hinted("cursors need a cache, and there is none", full));
+        let token = match (&self.options.after, &self.options.consumer) {
+            (Some(after), _) => after.clone(),
+            (_, Some(name)) => {
+                let (cache, name) = (need()?, name.clone());
+                let Some(token) = smol::unblock(move || cache.consumer(&name)).await? else { return Ok(None) };
+                token
+            }
+            _ => return Ok(None),
+        };
+        let (cache, wanted) = (need()?, token.clone());
+        let tips = smol::unblock(move || cache.cursor(&wanted)).await?;
+        let tips =
+            tips.ok_or_else(|| Kind::BadCursor.hinted(format!("the cursor '{token}' is not known here"), full))?;
+        let handles = index.handles.clone();
+        let lost = tips.iter().find(|tip| {
+            index.graph.position(tip).is_none() && handles.with(|handle| handle.kind(tip) != Some(ObjectKind::Commit))
+        });
+        match lost {
+            Some(lost) => Err(Kind::BadCursor.hinted(
+                format!("the cursor '{token}' is no longer usable: its commit {lost} is gone from the repository"),
+                full,
+            )),
+            None => Ok(Some(tips)),
+        }
+    }
+
+    /// The commits that standard input names, one a line (or NUL-ended with `-z`), in its order: ids, other revisions, ranges.
+    async fn read_stdin(&mut self, index: &Index, end: u8) -> anyhow::Result<Vec<Oid>> {
+        let read = smol::unblock(|| {
+            let mut input = Vec::new();
+            std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut input).map(|_| input)
+        });
+        let stop = async {
+            self.token.cancelled().await;
+            Ok(Vec::new())
+        };
+        let input =
+            smol::future::or(read, stop).await.map_err(|cause| Kind::Io.wrap(cause, "reading standard input"))?;
+        let mut ids = Vec::new();
+        for line in input.split(|&byte| byte == end) {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() {
+                continue;
+            }
+            if let Some(id) = id_on_a_line(index, line) {
+                ids.push(id);
+                continue;
+            }
+            match named_commits(index, line).await {
+                Ok(named) => ids.extend(named),
+                Err(cause) => {
+                    let name = index.repository().name.clone();
+                    self.report.fail_part(&name, None, Kind::BadRevision, &cause.to_string()).await?;
+                }
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// Commits behind the objects that revisions name; what is no commit in the end reaches none, as in `git log`.
+fn peeled(tips: Vec<(Oid, bool)>, handles: &Handles) -> anyhow::Result<Vec<(Oid, bool)>> {
+    let mut commits = Vec::new();
+    for (id, excluded) in tips {
+        let (id, kind) = handles
+            .with(|handle| handle.peel(&id))
+            .map_err(|cause| Kind::MissingObject.wrap(cause, "reading a revision"))?;
+        if kind == ObjectKind::Commit {
+            commits.push((id, excluded));
+        }
+    }
+    Ok(commits)
+}
+
+/// Those of `ids` that `limits` hold, as for `git log --no-walk`. One that can't be read is kept: the stream will say so.
+async fn in_time(mut ids: Vec<Oid>, limits: Limits, index: &Index, pool: &Pool) -> anyhow::Result<Vec<Oid>> {
+    let (graph, mut history) = (Arc::clone(&index.graph), index.objects(false));
+    let keep = move || {
+        ids.retain(|id| {
+            let known = graph.position(id).map(|position| graph.time(position));
+            let time = known.or_else(|| history.node(id).map(|node| history.time(node)));
+            time.is_none_or(|time| limits.hold(time))
+        });
+        ids
+    };
+    Ok(pool.run(keep).await?)
+}
+
+/// The commits that one line of standard input names in another spelling than an id: one commit, or those of a range.
+async fn named_commits(index: &Index, line: &[u8]) -> anyhow::Result<Vec<Oid>> {
+    let tips = gitcli::rev_parse(index.repository(), &[gitcli::argument(line)]).await?.tips;
+    let tips = peeled(tips, &index.handles)?;
+    if tips.iter().any(|(_, excluded)| *excluded) {
+        return gitcli::rev_list(index.repository(), &tips, &[], None).await;
+    }
+    Ok(tips.into_iter().map(|(id, _)| id).collect())
+}
+
+fn id_on_a_line(index: &Index, line: &[u8]) -> Option<Oid> {
+    let text = std::str::from_utf8(line).ok()?;
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let whole = Oid::from_hex(line).filter(|id| id.as_bytes().len() == index.repository().hash_len);
+    match whole {
+        Some(id) if index.graph.position(&id).is_some() => Some(id),
+        Some(id) => match index.handles.with(|handle| handle.peel(&id)) {
+            Ok((commit, ObjectKind::Commit)) => Some(commit),
+            // Reading it will say what is wrong with it.
+            _ => Some(id),
+        },
+        None => index.handles.with(|handle| handle.commit_by_hex(text)),
+    }
+}

@@ -1,0 +1,67 @@
+//! What workers make of a chunk of commits.
+
+use std::sync::Arc;
+
+use crate::cache::texts::{TextPacker, Texts};
+use crate::describe::{Desk, Wishes};
+use crate::events::Event;
+use crate::facts::Oid;
+use crate::git::Handle;
+use crate::pipeline::stream::{Piece, Render};
+use crate::pipeline::walker::Item;
+use crate::report::Format;
+
+/// What is done with the bytes of commits besides describing them.
+pub(super) enum Keep {
+    /// They are taken from the cache where it has them.
+    Use(Arc<Texts>),
+    /// They are gathered for the cache.
+    Gather,
+    /// There is no cache.
+    Nothing,
+}
+
+/// What workers do with a chunk of commits.
+pub(super) fn renderer(wishes: Wishes, format: Format, keep: Keep) -> Arc<Render> {
+    Arc::new(move |handle: &Handle, items: &[Item]| {
+        let mut piece = Piece::default();
+        let mut desk = Desk::new(handle);
+        let mut buffer = Vec::new();
+        let mut kept = if let Keep::Use(texts) = &keep { Some(texts.reader()) } else { None };
+        let mut packer = TextPacker::default();
+        for item in items {
+            let known = kept.as_mut().zip(item.position).and_then(|(reader, position)| reader.get(position));
+            let raw = match item.raw.as_deref().or(known) {
+                Some(raw) => Ok(raw),
+                None => handle.commit(&item.id, &mut buffer),
+            };
+            if let (Keep::Gather, Ok(raw)) = (&keep, &raw) {
+                packer.add(item.id, raw);
+            }
+            let bytes = &mut piece.bytes;
+            let write = |commit: crate::events::Commit<'_>| format.write(&Event::Commit(commit), bytes);
+            match raw.and_then(|raw| wishes.describe(handle, &item.id, raw, &mut desk, write)) {
+                Ok(true) => piece.ends.push(piece.bytes.len()),
+                Ok(false) => {}
+                Err(cause) => piece.broken.push(cause),
+            }
+        }
+        piece.absent = desk.absent;
+        piece.broken.append(&mut desk.broken);
+        piece.texts = (!packer.is_empty()).then(|| packer.pack());
+        piece
+    })
+}
+
+/// Those of `ids` that pass the filters.
+pub(super) fn wanted(handle: &Handle, wishes: &Wishes, ids: &[Oid]) -> Vec<Oid> {
+    let wishes = Wishes { paths: false, patch_id: false, ..wishes.clone() };
+    let mut desk = Desk::new(handle);
+    let mut buffer = Vec::new();
+    let mut passes = |id: &Oid| {
+        let raw = handle.commit(id, &mut buffer)?;
+        wishes.describe(handle, id, raw, &mut desk, |_| ())
+    };
+    // One that can't be read is kept: the stream will say so.
+    ids.iter().filter(|id| passes(id).unwrap_or(true)).copied().collect()
+}

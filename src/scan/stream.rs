@@ -1,0 +1,229 @@
+//! Driving the pipeline: which walk, over the graph or the object database, and what becomes of its pieces.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::plan::Plan;
+use super::render::{Keep, renderer, wanted};
+use super::{Indexed, Scan};
+use crate::cache::texts::TextBlock;
+use crate::describe::Wishes;
+use crate::events::repository::IndexState;
+use crate::facts::Oid;
+use crate::git::history::{History, ObjectHistory};
+use crate::git::refs::Selection;
+use crate::git::walk::{Limits, Walk};
+use crate::graph::Graph;
+use crate::index::{Index, Trouble, Update};
+use crate::pipeline::discovery::ordered;
+use crate::pipeline::stream::Stream;
+use crate::pipeline::walker::{Source, Walker};
+
+impl Scan<'_> {
+    /// Brings the index up to date as far as the plan wants it, and streams the commits. The second value tells whether
+    /// everything that the plan wanted was streamed.
+    pub(super) async fn stream(
+        &mut self,
+        index: &mut Index,
+        plan: &Plan,
+        wishes: Wishes,
+    ) -> anyhow::Result<(Indexed, bool)> {
+        let skipped = Indexed { state: IndexState::Skipped, new: 0 };
+        if !plan.whole {
+            let done = if self.options.no_commits { true } else { self.stream_limited(index, plan, wishes).await? };
+            return Ok((skipped, done));
+        }
+        let has_exclusions = plan.tips.iter().any(|(_, excluded)| *excluded);
+        let first_ever = index.graph.is_empty() && !index.is_fresh();
+        if first_ever
+            && !has_exclusions
+            && !self.options.reverse
+            && !self.options.no_commits
+            && self.options.refs == Selection::Usual
+        {
+            return self.stream_and_build(index, plan, wishes).await;
+        }
+        let (update, trouble) = self.update(index, plan).await?;
+        if let Some(trouble) = trouble {
+            self.warn(&index.repository().name.clone(), &trouble).await?;
+        }
+        let indexed = match update {
+            Update::Fresh => Indexed { state: IndexState::Fresh, new: 0 },
+            Update::Updated(new) => Indexed { state: IndexState::Updated, new },
+            Update::Built(new) => Indexed { state: IndexState::Built, new },
+            Update::Cancelled => return Ok((skipped, false)),
+            Update::Broken(broken) => {
+                if self.options.no_commits {
+                    self.report_broken(&index.repository().name.clone(), broken).await?;
+                    return Ok((skipped, false));
+                }
+                let done = self.stream_limited(index, plan, wishes).await?;
+                return Ok((skipped, done));
+            }
+        };
+        let done = if self.options.no_commits { true } else { self.stream_limited(index, plan, wishes).await? };
+        Ok((indexed, done))
+    }
+
+    async fn update(&mut self, index: &mut Index, plan: &Plan) -> anyhow::Result<(Update, Option<Trouble>)> {
+        let tips: Vec<Oid> = plan.tips.iter().map(|(tip, _)| *tip).collect();
+        let name = index.repository().name.clone();
+        let seen = std::cell::Cell::new(0);
+        let update = index.update(&tips, &self.pool, self.token, |count| seen.set(count)).await?;
+        self.report.progress(&name, "index", seen.get() as u64, None).await?;
+        Ok(update)
+    }
+
+    /// The first scan ever: what is read for the stream becomes the index.
+    async fn stream_and_build(
+        &mut self,
+        index: &mut Index,
+        plan: &Plan,
+        wishes: Wishes,
+    ) -> anyhow::Result<(Indexed, bool)> {
+        let tips = plan.tips.clone();
+        let limits = plan.limits;
+        let history = index.objects(true);
+        let walker = self.pool.run(move || objects_walker(history, &tips, limits, None)).await?;
+        let (walker, done, texts) = self.emit(walker, index, wishes, None, index.cache().is_some()).await?;
+        let history = walker.and_then(Walker::into_history);
+        let (true, false, Some(history)) = (done, self.report.is_partial(), history) else {
+            return Ok((Indexed { state: IndexState::Skipped, new: 0 }, done));
+        };
+        let commits = self.pool.run(move || ordered(history)).await?;
+        let new = commits.len();
+        if let Err(cause) = index.adopt(commits, texts, &self.pool).await {
+            self.warn(&index.repository().name.clone(), &index.unwritten(&cause)).await?;
+        }
+        Ok((Indexed { state: IndexState::Built, new }, true))
+    }
+
+    async fn stream_limited(&mut self, index: &Index, plan: &Plan, wishes: Wishes) -> anyhow::Result<bool> {
+        // A filter decides only after a commit was read; then the count can't bound the walk.
+        let early = if wishes.filter() { None } else { plan.count };
+        let late = if wishes.filter() { plan.count } else { None };
+        let mut walker = match &plan.listed {
+            Some(ids) => Walker::list(ids.iter().copied().take(early.unwrap_or(usize::MAX)).collect()),
+            None if index.knows(plan.tips.iter().map(|(tip, _)| tip)) => {
+                let (graph, tips, limits) = (Arc::clone(&index.graph), plan.tips.clone(), plan.limits);
+                self.pool.run(move || graph_walker(graph, &tips, limits, early)).await?
+            }
+            None => {
+                let history = index.objects(!self.options.reverse);
+                let (tips, limits) = (plan.tips.clone(), plan.limits);
+                self.pool.run(move || objects_walker(history, &tips, limits, early)).await?
+            }
+        };
+        if self.options.reverse {
+            let Some(ids) = self.reversed(walker, index, &wishes, late).await? else { return Ok(false) };
+            walker = Walker::list(ids);
+            let (_, done, _) = self.emit(walker, index, wishes, None, false).await?;
+            return Ok(done);
+        }
+        let (_, done, _) = self.emit(walker, index, wishes, late, false).await?;
+        Ok(done)
+    }
+
+    /// All ids of `walker`, last first. As in git a count takes the newest and then turns them round, so that a filter has to be
+    /// asked before.
+    async fn reversed(
+        &mut self,
+        mut walker: Walker,
+        index: &Index,
+        wishes: &Wishes,
+        late: Option<usize>,
+    ) -> anyhow::Result<Option<Vec<Oid>>> {
+        let mut ids = Vec::new();
+        loop {
+            let stop = self.token.clone();
+            let (next, chunk) = self
+                .pool
+                .run(move || {
+                    let chunk = walker.step(4096, &stop);
+                    (walker, chunk)
+                })
+                .await?;
+            walker = next;
+            self.report_broken(&wishes.repo, chunk.broken).await?;
+            let mut found: Vec<Oid> = chunk.items.iter().map(|item| item.id).collect();
+            if late.is_some() {
+                let (handles, wishes) = (index.handles.clone(), wishes.clone());
+                found = self.pool.run(move || handles.with(|handle| wanted(handle, &wishes, &found))).await?;
+            }
+            ids.extend(found);
+            if self.token.is_cancelled() {
+                return Ok(None);
+            }
+            if chunk.done || late.is_some_and(|late| ids.len() >= late) {
+                break;
+            }
+        }
+        ids.truncate(late.unwrap_or(usize::MAX));
+        ids.reverse();
+        Ok(Some(ids))
+    }
+
+    /// Streams the commits of `walker`, at most `late` that pass the filters. Returns the walker, whether it came to its end, and
+    /// with `keep` the bytes of all commits.
+    async fn emit(
+        &mut self,
+        walker: Walker,
+        index: &Index,
+        wishes: Wishes,
+        late: Option<usize>,
+        keep: bool,
+    ) -> anyhow::Result<(Option<Walker>, bool, Vec<TextBlock>)> {
+        let name = wishes.repo.clone();
+        let total = (index.is_fresh() && late.is_none()).then(|| index.graph.len() as u64);
+        let texts = if keep { Keep::Gather } else { index.texts(&self.pool).await.map_or(Keep::Nothing, Keep::Use) };
+        let render = renderer(wishes, self.report.format(), texts);
+        let mut stream = Stream::new(self.pool.clone(), index.handles.clone(), walker, render, self.token.clone());
+        let mut left = late.unwrap_or(usize::MAX);
+        let (mut done, mut absent, mut texts) = (0_u64, 0, Vec::new());
+        while left > 0 {
+            let stop = async {
+                self.token.cancelled().await;
+                Ok(None)
+            };
+            let Some(mut piece) = smol::future::or(stream.next(), stop).await? else { break };
+            if piece.ends.len() > left {
+                piece.bytes.truncate(piece.ends[left - 1]);
+                piece.ends.truncate(left);
+            }
+            left -= piece.ends.len();
+            done += piece.ends.len() as u64;
+            absent += piece.absent;
+            texts.extend(piece.texts.take());
+            self.report_broken(&name, piece.broken).await?;
+            self.report.lines(piece.bytes, "commit", piece.ends.len()).await?;
+            self.report.progress(&name, "scan", done, total).await?;
+        }
+        if absent > 0 {
+            self.warn_absent(&name, absent).await?;
+        }
+        let finished = !self.token.is_cancelled();
+        Ok((if finished { stream.into_walker() } else { None }, finished, texts))
+    }
+}
+
+fn graph_walker(graph: Arc<Graph>, tips: &[(Oid, bool)], limits: Limits, count: Option<usize>) -> Walker {
+    let mut source = Arc::clone(&graph);
+    let nodes = nodes(&mut source, tips);
+    let walk = Walk::new(&mut source, nodes, limits);
+    Walker::walk(Source::Graph(graph), walk, count)
+}
+
+fn objects_walker(mut history: ObjectHistory, tips: &[(Oid, bool)], limits: Limits, count: Option<usize>) -> Walker {
+    let nodes = nodes(&mut history, tips);
+    let walk = Walk::new(&mut history, nodes, limits);
+    Walker::walk(Source::Objects(Box::new(history)), walk, count)
+}
+
+fn nodes(history: &mut impl History, tips: &[(Oid, bool)]) -> Vec<(u32, bool)> {
+    // A tip that is named twice would be walked once anyway; duplicates only cost.
+    let mut seen = HashSet::new();
+    tips.iter()
+        .filter(|tip| seen.insert(**tip))
+        .filter_map(|(id, excluded)| Some((history.node(id)?, *excluded)))
+        .collect()
+}
