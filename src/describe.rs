@@ -16,7 +16,7 @@ use crate::facts::identity::Identity;
 use crate::facts::patterns::Patterns;
 use crate::facts::references::References;
 use crate::facts::text::{CommitText, Text};
-use crate::facts::trailers::trailers;
+use crate::facts::trailers::{exact_values, trailers};
 use crate::git::mailmap::Mailmap;
 use crate::git::patch::Patches;
 use crate::git::state::Overlay;
@@ -94,6 +94,7 @@ impl Wishes {
         let committer = Identity::parse(&text.committer);
         let (subject, body) = text.message.subject_and_body();
         let trailers = trailers(&text.message.text);
+        let mut trailer_bytes = text.message.exact.as_deref().map(exact_values).unwrap_or_default().into_iter();
         let references = References::of(&subject.text, &text.message.text, &trailers, &self.patterns);
         let parents = self.overlay.parents.get(id).unwrap_or(&commit.parents);
         let (author_event, committer_event) = (self.person(&author), self.person(&committer));
@@ -108,10 +109,10 @@ impl Wishes {
             subject_b64: exact(&subject),
             subject: Cow::Borrowed(&subject.text),
             body_b64: exact(&body),
-            body: without_last_newline(&body.text),
+            body: Cow::Borrowed(&body.text),
             author: author_event,
             committer: committer_event,
-            trailers: trailers.iter().map(trailer).collect(),
+            trailers: trailers.iter().map(|found| trailer(found, trailer_bytes.next())).collect(),
             change_id: references.change_id.map(Cow::Borrowed),
             issues: references.issues.iter().map(issue).collect(),
             origins: references
@@ -165,9 +166,10 @@ impl Wishes {
 
     fn person<'a>(&self, identity: &'a Identity<'a>) -> Person<'a> {
         let date = identity.date.rfc3339();
-        let mapped = self.mailmap.as_ref().map(|mailmap| mailmap.map(&identity.name.text, &identity.email.text));
-        let (mapped_name, mapped_email) =
-            mapped.map_or((None, None), |(name, email)| (Some(Cow::Owned(name)), Some(Cow::Owned(email))));
+        let mapped = self.mailmap.as_ref().map(|mailmap| mailmap.map(identity.name.bytes(), identity.email.bytes()));
+        let (mapped_name, mapped_email) = mapped.unzip();
+        let (mapped_name, mapped_name_b64) = mapped_name.map(|name| lossy(&name)).unzip();
+        let (mapped_email, mapped_email_b64) = mapped_email.map(|email| lossy(&email)).unzip();
         Person {
             name: Cow::Borrowed(&identity.name.text),
             name_b64: exact(&identity.name),
@@ -175,10 +177,10 @@ impl Wishes {
             email_b64: exact(&identity.email),
             date_raw: date.is_none().then_some(Cow::Borrowed(identity.date.raw)),
             date: date.map(Cow::Owned),
-            mapped_name,
-            mapped_name_b64: None,
-            mapped_email,
-            mapped_email_b64: None,
+            mapped_name: mapped_name.map(Cow::Owned),
+            mapped_name_b64: mapped_name_b64.flatten().map(Cow::Owned),
+            mapped_email: mapped_email.map(Cow::Owned),
+            mapped_email_b64: mapped_email_b64.flatten().map(Cow::Owned),
         }
     }
 
@@ -218,8 +220,10 @@ impl Wishes {
     }
 }
 
-fn trailer<'a>(trailer: &'a crate::facts::trailers::Trailer<'a>) -> Trailer<'a> {
-    Trailer { key: Cow::Borrowed(trailer.key), value: Cow::Borrowed(&trailer.value), value_b64: None }
+/// `bytes` are those of the value, where the message is not UTF-8.
+fn trailer<'a>(trailer: &'a crate::facts::trailers::Trailer<'a>, bytes: Option<Vec<u8>>) -> Trailer<'a> {
+    let value_b64 = bytes.and_then(|bytes| lossy(&bytes).1).map(Cow::Owned);
+    Trailer { key: Cow::Borrowed(trailer.key), value: Cow::Borrowed(&trailer.value), value_b64 }
 }
 
 fn issue(issue: &crate::facts::issues::IssueRef) -> IssueRef<'_> {
@@ -237,10 +241,6 @@ pub fn lossy(bytes: &[u8]) -> (String, Option<String>) {
         Ok(text) => (text.to_owned(), None),
         Err(_) => (String::from_utf8_lossy(bytes).into_owned(), Some(BASE64.encode(bytes))),
     }
-}
-
-fn without_last_newline(body: &str) -> Cow<'_, str> {
-    Cow::Borrowed(body.strip_suffix('\n').unwrap_or(body))
 }
 
 fn changed_path(change: &Change) -> ChangedPath<'static> {

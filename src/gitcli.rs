@@ -76,7 +76,8 @@ pub async fn date(repository: &Repository, text: &str) -> anyhow::Result<u64> {
         .ok_or_else(|| Kind::BadValue.error(format!("'{text}' is not a date that git understands")))
 }
 
-/// The ids that `git rev-list <options> <revisions> -- <paths>` prints, in its order.
+/// The ids that `git rev-list <options> <revisions> -- <paths>` prints, in its order. The paths are those of the folder that stands
+/// beside them, if it is one of the work tree.
 ///
 /// # Errors
 /// If git fails.
@@ -84,19 +85,27 @@ pub async fn rev_list(
     repository: &Repository,
     revisions: &[(Oid, bool)],
     options: &[OsString],
-    paths: &[OsString],
+    paths: Option<(&Path, &[OsString])>,
 ) -> anyhow::Result<Vec<Oid>> {
     let mut args: Vec<OsString> = vec!["rev-list".into(), "--stdin".into()];
     args.extend(options.iter().cloned());
     args.push("--".into());
-    args.extend(paths.iter().cloned());
+    let mut command = git(&repository.git_dir);
+    if let Some((folder, paths)) = paths {
+        args.extend(paths.iter().cloned());
+        command.current_dir(folder);
+        // Told where the repository is, git takes the folder that it runs in for the top of the work tree.
+        if let Some(top) = &repository.work_tree {
+            command.arg("--work-tree").arg(top);
+        }
+    }
     let mut input = Vec::new();
     for (id, excluded) in revisions {
         input.extend_from_slice(if *excluded { b"^" } else { b"" });
         input.extend_from_slice(id.to_hex().as_bytes());
         input.push(b'\n');
     }
-    let output = run_with(repository, &args, &input).await?;
+    let output = run_with(command, &args, &input).await?;
     if !output.success {
         return Err(Kind::Git.error(format!("git rev-list failed: {}", output.last_words)));
     }
@@ -130,13 +139,13 @@ struct Output {
 }
 
 async fn run(repository: &Repository, args: &[OsString]) -> anyhow::Result<Output> {
-    run_with(repository, args, &[]).await
+    run_with(git(&repository.git_dir), args, &[]).await
 }
 
-async fn run_with(repository: &Repository, args: &[OsString], input: &[u8]) -> anyhow::Result<Output> {
+async fn run_with(mut command: Command, args: &[OsString], input: &[u8]) -> anyhow::Result<Output> {
     use smol::io::AsyncWriteExt as _;
     let name = args.first().map_or_else(String::new, |verb| verb.to_string_lossy().into_owned());
-    let mut child = git(&repository.git_dir)
+    let mut child = command
         .args(args)
         .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())

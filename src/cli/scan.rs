@@ -39,7 +39,7 @@ pub struct ScanArgs {
     /// only commits whose author matches <regex>; may be repeated, one must match
     #[argh(option, arg_name = "regex")]
     pub author: Vec<RawArg>,
-    /// only commits whose message matches <regex>; may be repeated, one must match
+    /// only commits whose message matches <regex>, ^ and $ at each line; may be repeated, one must match
     #[argh(option, arg_name = "regex")]
     pub grep: Vec<RawArg>,
     /// at most <n> commits, also written -<n>; negative for no limit

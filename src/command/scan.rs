@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use crate::cache::Cache;
 use crate::cache::texts::{TextBlock, TextPacker, Texts};
@@ -144,7 +144,7 @@ impl Scan<'_> {
         let refs = index.select(selection, &pool).await?;
         self.announce(&index, &refs, troubles).await?;
         let wishes = self.wishes(&index, &settings, &pool).await?;
-        let plan = self.plan(&index, &refs).await?;
+        let plan = self.plan(&index, &refs, &pool).await?;
         let (indexed, outcome) = self.stream(&mut index, &plan, wishes, &pool).await?;
         let cursor = self.finish_cursor(&index, &refs, &plan, outcome).await?;
         self.close(&repository.name, &indexed).await?;
@@ -221,7 +221,8 @@ impl Scan<'_> {
         let compile = |option: &str, patterns: &[crate::cli::argv::RawArg]| -> anyhow::Result<Vec<Regex>> {
             let text = patterns.iter().map(|pattern| pattern.0.to_string_lossy());
             text.map(|text| {
-                Regex::new(&text).map_err(|cause| {
+                // As for `git log --grep`, which looks at a message line by line.
+                RegexBuilder::new(&text).multi_line(true).build().map_err(|cause| {
                     Kind::BadValue.hinted(
                         format!("bad value '{text}' for {option}: {}", last_line(&cause.to_string())),
                         "the syntax is that of Rust's regex crate; put a backslash before a literal . * + ? ( ) [ ] { } | ^ $",
@@ -244,7 +245,7 @@ impl Scan<'_> {
         })
     }
 
-    async fn plan(&mut self, index: &Index, refs: &RefList) -> anyhow::Result<Plan> {
+    async fn plan(&mut self, index: &Index, refs: &RefList, pool: &Pool) -> anyhow::Result<Plan> {
         let repository = index.repository();
         let date = async |option: &Option<crate::cli::argv::TextArg>| match option {
             Some(text) => gitcli::date(repository, &text.0).await.map(Some),
@@ -260,7 +261,9 @@ impl Scan<'_> {
             && limits == Limits::default();
         let mut plan = Plan { tips: Vec::new(), limits, count, whole, listed: None };
         if self.args.stdin {
-            plan.listed = Some(self.read_stdin(index).await?);
+            let ids = self.read_stdin(index).await?;
+            plan.listed =
+                Some(if limits == Limits::default() { ids } else { in_time(ids, limits, index, pool).await? });
         } else if self.args.revisions.is_empty() {
             plan.tips = refs.tips().into_iter().map(|tip| (tip, false)).collect();
             if let Some(known) = self.cursor_tips(index).await? {
@@ -274,7 +277,7 @@ impl Scan<'_> {
             let options = [("--max-age", limits.since), ("--min-age", limits.until)];
             let options: Vec<OsString> =
                 options.iter().filter_map(|(name, time)| Some(format!("{name}={}", (*time)?).into())).collect();
-            plan.listed = Some(gitcli::rev_list(repository, &plan.tips, &options, &paths).await?);
+            plan.listed = Some(gitcli::rev_list(repository, &plan.tips, &options, Some((self.dir, &paths))).await?);
         }
         Ok(plan)
     }
@@ -646,12 +649,26 @@ fn peeled(tips: Vec<(Oid, bool)>, handles: &Handles) -> anyhow::Result<Vec<(Oid,
     Ok(commits)
 }
 
+/// Those of `ids` that `limits` hold, as for `git log --no-walk`. One that can't be read is kept: the stream will say so.
+async fn in_time(mut ids: Vec<Oid>, limits: Limits, index: &Index, pool: &Pool) -> anyhow::Result<Vec<Oid>> {
+    let (graph, mut history) = (Arc::clone(&index.graph), index.objects(false));
+    let keep = move || {
+        ids.retain(|id| {
+            let known = graph.position(id).map(|position| graph.time(position));
+            let time = known.or_else(|| history.node(id).map(|node| history.time(node)));
+            time.is_none_or(|time| limits.hold(time))
+        });
+        ids
+    };
+    Ok(pool.run(keep).await?)
+}
+
 /// The commits that one line of standard input names in another spelling than an id: one commit, or those of a range.
 async fn named_commits(index: &Index, line: &[u8]) -> anyhow::Result<Vec<Oid>> {
     let tips = gitcli::rev_parse(index.repository(), &[gitcli::argument(line)]).await?.tips;
     let tips = peeled(tips, &index.handles)?;
     if tips.iter().any(|(_, excluded)| *excluded) {
-        return gitcli::rev_list(index.repository(), &tips, &[], &[]).await;
+        return gitcli::rev_list(index.repository(), &tips, &[], None).await;
     }
     Ok(tips.into_iter().map(|(id, _)| id).collect())
 }
@@ -738,7 +755,8 @@ fn id_on_a_line(index: &Index, line: &[u8]) -> Option<Oid> {
     if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    match Oid::from_hex(line) {
+    let whole = Oid::from_hex(line).filter(|id| id.as_bytes().len() == index.repository().hash_len);
+    match whole {
         Some(id) if index.graph.position(&id).is_some() => Some(id),
         Some(id) => match index.handles.with(|handle| handle.peel(&id)) {
             Ok((commit, ObjectKind::Commit)) => Some(commit),

@@ -53,6 +53,12 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// The exact bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.exact.as_deref().unwrap_or(self.text.as_bytes())
+    }
+
     /// [`subject_and_body`] of a message, each with its own exact bytes where it is lossy.
     #[must_use]
     pub fn subject_and_body(&self) -> (Text<'_>, Text<'_>) {
@@ -275,18 +281,14 @@ mod tests {
     use super::*;
     use crate::facts::commit::oracle::Git;
 
-    fn exact<'a>(text: &'a Text<'_>) -> &'a [u8] {
-        text.exact.as_deref().unwrap_or(text.text.as_bytes())
-    }
-
     /// Decodes as we do and as `git log` does; equal where the exact bytes are.
     fn agrees(git: &Git, headers: &[u8], message: &[u8]) -> bool {
         let (object, id) = git.commit(headers, message);
         let commit = RawCommit::parse(&object, 20).expect("a commit");
         let text = CommitText::decode(&commit);
         let (subject, body) = text.message.subject_and_body();
-        let author = exact(&text.author).split(|&byte| byte == b' ').next().unwrap_or_default();
-        let ours = [author, exact(&subject), exact(&body)].join(&0);
+        let author = text.author.bytes().split(|&byte| byte == b' ').next().unwrap_or_default();
+        let ours = [author, subject.bytes(), body.bytes()].join(&0);
         let mut shown = git.log(&id, "%an%x00%s%x00%b").expect("a commit");
         // `%b` keeps the message's last newline.
         shown.pop_if(|last| *last == b'\n');

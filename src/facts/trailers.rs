@@ -37,6 +37,15 @@ pub fn trailers(message: &str) -> Vec<Trailer<'_>> {
     collect(&message[start..])
 }
 
+/// The values of [`trailers`] for a `message` that is not UTF-8, in the bytes that it has.
+#[must_use]
+pub fn exact_values(message: &[u8]) -> Vec<Vec<u8>> {
+    // Only ASCII decides what a trailer is, so that every other byte can stand for itself as the character of its number.
+    let text: String = message.iter().copied().map(char::from).collect();
+    let bytes = |trailer: &Trailer<'_>| trailer.value.chars().filter_map(|letter| u8::try_from(letter).ok()).collect();
+    trailers(&text).iter().map(bytes).collect()
+}
+
 /// Reads the lines of a trailer block; those that are no trailers are left out.
 fn collect(block: &str) -> Vec<Trailer<'_>> {
     let bytes = block.as_bytes();

@@ -15,11 +15,11 @@ impl Mailmap {
         Self { snapshot: handle.repo.open_mailmap() }
     }
 
-    /// The name and email that `name` and `email` stand for.
+    /// The name and email that `name` and `email` stand for, in whatever bytes they are.
     #[must_use]
-    pub fn map(&self, name: &str, email: &str) -> (String, String) {
+    pub fn map(&self, name: &[u8], email: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let signature = gix::actor::SignatureRef { name: name.into(), email: email.into(), time: "0 +0000" };
         let resolved = self.snapshot.resolve_cow(signature);
-        (resolved.name.to_string(), resolved.email.to_string())
+        (resolved.name.to_vec(), resolved.email.to_vec())
     }
 }

@@ -8,6 +8,7 @@ use gix::objs::Find as _;
 
 use crate::error::Kind;
 use crate::facts::Oid;
+use crate::facts::oid::SHA1_LEN;
 
 /// Bytes of decoded pack entries that one thread keeps, so that the next delta on the same base is cheap.
 const PACK_CACHE_BYTES: usize = 8 << 20;
@@ -21,6 +22,8 @@ pub struct Repository {
     pub git_dir: PathBuf,
     /// The folder of what all work trees share (objects, refs, config).
     pub common_dir: PathBuf,
+    /// The top folder of the files that are checked out, if there are any.
+    pub work_tree: Option<PathBuf>,
     /// The length of an object id in bytes, 20 or 32.
     pub hash_len: usize,
     /// Whether a remote promises objects that are not here (a partial clone).
@@ -61,6 +64,7 @@ impl Repository {
             name: name_of(&common_dir),
             hash_len: repo.object_hash().len_in_bytes(),
             partial,
+            work_tree: repo.workdir().map(absolute),
             git_dir,
             common_dir,
             shared,
@@ -76,7 +80,7 @@ impl Repository {
     /// `sha1` or `sha256`.
     #[must_use]
     pub fn object_format(&self) -> &'static str {
-        if self.hash_len == crate::facts::oid::SHA1_LEN { "sha1" } else { "sha256" }
+        if self.hash_len == SHA1_LEN { "sha1" } else { "sha256" }
     }
 
     /// A handle for one thread. It is cheap to make, but keeps caches: reuse it.
@@ -226,6 +230,10 @@ impl Handle {
         id: &Oid,
         buffer: &'buffer mut Vec<u8>,
     ) -> Result<(ObjectKind, &'buffer [u8]), ObjectError> {
+        // An object database that is asked for an id of the other length panics.
+        if !self.has_format_of(id) {
+            return Err(ObjectError::Missing(*id));
+        }
         match self.repo.objects.try_find(&to_gix(id), buffer) {
             Ok(Some(data)) => Ok((data.kind.into(), data.data)),
             Ok(None) => Err(ObjectError::Missing(*id)),
@@ -236,8 +244,13 @@ impl Handle {
     /// What `id` is, read from its header alone; `None` if it isn't there or can't be read.
     #[must_use]
     pub fn kind(&self, id: &Oid) -> Option<ObjectKind> {
-        let header = self.repo.try_find_header(to_gix(id)).ok()??;
+        let header = self.has_format_of(id).then(|| self.repo.try_find_header(to_gix(id)).ok())???;
         Some(header.kind().into())
+    }
+
+    /// Whether `id` has the length of this repository's ids.
+    fn has_format_of(&self, id: &Oid) -> bool {
+        id.as_bytes().len() == self.repo.object_hash().len_in_bytes()
     }
 
     /// Follows tags from `id` to what they name in the end: that object and its kind.
@@ -270,7 +283,8 @@ impl Handle {
             let header = gix::objs::FindHeader::try_header(&self.names, &to_gix(id));
             header.is_ok_and(|header| header.is_some_and(|header| header.kind == gix::objs::Kind::Commit))
         };
-        if let Some(id) = Oid::from_hex(text.as_bytes()) {
+        // 40 digits are a whole id in one repository and an abbreviation in another.
+        if let Some(id) = Oid::from_hex(text.as_bytes()).filter(|id| self.has_format_of(id)) {
             return is_commit(&id).then_some(id);
         }
         let mut commits = self.candidates(text).into_iter().filter(is_commit);
@@ -281,12 +295,15 @@ impl Handle {
     /// Every object whose id begins with the hexadecimal digits `prefix` (four at least), in order.
     #[must_use]
     pub fn candidates(&self, prefix: &str) -> Vec<Oid> {
-        let Ok(prefix) = gix::hash::Prefix::from_hex(prefix) else { return Vec::new() };
+        // gix takes 40 digits for a whole SHA-1 id also where ids have 64.
+        let looked_up = prefix.get(..2 * SHA1_LEN - 1).unwrap_or(prefix);
+        let Ok(looked_up) = gix::hash::Prefix::from_hex(looked_up) else { return Vec::new() };
         let mut found = HashSet::new();
-        if self.names.lookup_prefix(prefix, Some(&mut found)).is_err() {
+        if self.names.lookup_prefix(looked_up, Some(&mut found)).is_err() {
             return Vec::new();
         }
-        let mut found: Vec<Oid> = found.iter().filter_map(|id| from_gix(id)).collect();
+        let begins = |id: &Oid| id.to_hex().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        let mut found: Vec<Oid> = found.iter().filter_map(|id| from_gix(id)).filter(begins).collect();
         found.sort_unstable();
         found
     }

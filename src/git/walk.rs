@@ -28,6 +28,14 @@ pub struct Limits {
     pub until: Option<u64>,
 }
 
+impl Limits {
+    /// Whether a commit of this time is one of those asked for.
+    #[must_use]
+    pub fn hold(&self, time: u64) -> bool {
+        self.until.is_none_or(|until| time <= until) && self.since.is_none_or(|since| time >= since)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     time: u64,
@@ -111,14 +119,10 @@ impl Walk {
                 self.expand(history, node);
                 node
             };
-            if !self.has(node, EXCLUDED) && self.in_time(history.time(node)) {
+            if !self.has(node, EXCLUDED) && self.limits.hold(history.time(node)) {
                 return Some(node);
             }
         }
-    }
-
-    fn in_time(&self, time: u64) -> bool {
-        self.limits.until.is_none_or(|until| time <= until) && self.limits.since.is_none_or(|since| time >= since)
     }
 
     fn limit(&mut self, history: &mut impl History, stop: impl Fn() -> bool) -> Vec<Node> {

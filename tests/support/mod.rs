@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -35,18 +37,23 @@ impl Repo {
 
     /// What `fixtures/<shape>` makes, with the truth it told.
     pub(crate) fn fixture(shape: &str) -> Self {
-        Self::nowhere().made_by(shape, &[])
+        Self::fixture_in(shape, &[])
+    }
+
+    /// As [`Repo::fixture`], with `GIT_DEFAULT_HASH` or `GIT_DEFAULT_REF_FORMAT` for the script.
+    pub(crate) fn fixture_in(shape: &str, format: &[(&str, &str)]) -> Self {
+        Self::nowhere().made_by(shape, &[], format)
     }
 
     /// What `fixtures/synthetic` makes of `commits` commits.
     pub(crate) fn synthetic(commits: usize) -> Self {
-        Self::nowhere().made_by("synthetic", &[&commits.to_string()])
+        Self::nowhere().made_by("synthetic", &[&commits.to_string()], &[])
     }
 
     /// The same history kept as the `variant` of `fixtures/storage`. The truth is this one's and the variant's.
     pub(crate) fn stored_as(&self, variant: &str) -> Self {
         let source = self.dir.to_str().expect("a UTF-8 temporary path");
-        let mut stored = Self::nowhere().made_by("storage", &[variant, source]);
+        let mut stored = Self::nowhere().made_by("storage", &[variant, source], &[]);
         for (name, id) in &self.truth {
             stored.truth.entry(name.clone()).or_insert(id.clone());
         }
@@ -60,13 +67,19 @@ impl Repo {
         Self { temp, dir, truth: BTreeMap::new() }
     }
 
-    fn made_by(mut self, fixture: &str, args: &[&str]) -> Self {
+    fn made_by(mut self, fixture: &str, args: &[&str], format: &[(&str, &str)]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(fixture);
         let mut command = Command::new(script);
-        self.seal(&mut command).args(args).arg(&self.dir);
+        self.seal(&mut command).envs(format.iter().copied()).args(args).arg(&self.dir);
         let told = String::from_utf8_lossy(&run(&mut command)).into_owned();
         let lines = told.lines().filter_map(|line| line.rsplit_once(' '));
         self.truth = lines.map(|(name, id)| (name.to_owned(), id.to_owned())).collect();
+        self
+    }
+
+    /// The same, seen from `folder` inside it (a submodule, say).
+    pub(crate) fn inside(mut self, folder: &str) -> Self {
+        self.dir.push(folder);
         self
     }
 
@@ -114,6 +127,13 @@ impl Repo {
         let mut command = self.git_command();
         command.arg("-C").arg(&self.dir).args(args);
         feed(&mut command, input)
+    }
+
+    /// What a POSIX shell writes to stdout that runs `script` in the repository, sealed as git is.
+    pub(crate) fn shell(&self, script: &str) -> String {
+        let mut command = Command::new("sh");
+        let script = feed(self.seal(&mut command).current_dir(&self.dir), script.as_bytes());
+        String::from_utf8(script).expect("UTF-8")
     }
 
     /// A git that a test may go on to furnish.
@@ -230,6 +250,27 @@ pub(crate) fn events(output: &Output) -> Vec<Value> {
 /// Those of one type.
 pub(crate) fn of_type<'e>(events: &'e [Value], kind: &str) -> Vec<&'e Value> {
     events.iter().filter(|event| event["type"] == kind).collect()
+}
+
+/// HEAD, branches, remote branches and tags, as `git rev-list` is told them: what `scan` streams by default.
+pub(crate) const USUAL: [&str; 4] = ["HEAD", "--branches", "--remotes", "--tags"];
+
+/// The revisions of [`USUAL`] that `repo` has: `HEAD` may be unborn.
+pub(crate) fn usual(repo: &Repo) -> &'static [&'static str] {
+    let mut head = repo.git_command();
+    head.arg("-C").arg(repo.path()).args(["rev-parse", "--quiet", "--verify", "HEAD"]);
+    let born = head.output().expect("git runs").status.success();
+    if born { &USUAL } else { &USUAL[1..] }
+}
+
+/// The exact bytes of a text, which `_b64` has if and only if the text is lossy.
+pub(crate) fn exact(event: &Value, field: &str) -> Vec<u8> {
+    let text = event[field].as_str().unwrap_or_else(|| panic!("no {field}: {event}"));
+    let Some(encoded) = event.get(format!("{field}_b64")) else { return text.as_bytes().to_vec() };
+    let bytes = BASE64.decode(encoded.as_str().expect("a string")).expect("base64");
+    assert_ne!(bytes, text.as_bytes(), "{field}_b64 says nothing new: {event}");
+    assert_eq!(String::from_utf8_lossy(&bytes), text, "{field}");
+    bytes
 }
 
 fn event(line: &str) -> Value {
