@@ -59,9 +59,15 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// Whether `path` is the database of a repository: each is called `repo` here.
+fn is_database(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name.starts_with("repo-") && path.extension().is_some_and(|it| it == "db")
+}
+
 /// The database of the only repository.
 fn database(repo: &Repo) -> PathBuf {
-    let mut found = files(&folder(repo)).into_iter().filter(|path| path.extension().is_some_and(|it| it == "db"));
+    let mut found = files(&folder(repo)).into_iter().filter(|path| is_database(path));
     found.next().expect("a database")
 }
 
@@ -318,6 +324,6 @@ fn scans_at_once_of_different_repositories_share_the_folder() {
             }
         });
     }
-    let databases = files(&shared).into_iter().filter(|path| path.extension().is_some_and(|it| it == "db"));
+    let databases = files(&shared).into_iter().filter(|path| is_database(path));
     assert_eq!(databases.count(), 8);
 }

@@ -99,7 +99,7 @@ fn without_a_repository_a_hint_says_what_to_do() {
         if let Some(value) = variable {
             command.env("GIT_DIR", value);
         }
-        command.args(dir.map(|dir| ["-C", dir]).unwrap_or(["-C", "."])).arg("scan");
+        command.args(dir.map_or(["-C", "."], |dir| ["-C", dir])).arg("scan");
         let output = command.output().expect("runs");
         assert_eq!(output.status.code(), Some(128));
         let said = stderr(&output);

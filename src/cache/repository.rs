@@ -279,7 +279,7 @@ fn insert(transaction: &Transaction<'_>, first: usize, segment: &Segment, texts:
     Ok(())
 }
 
-/// The checksum of a segment: SQLite notices damage to its own pages' structure, not to what stands in them.
+/// The checksum of a segment: `SQLite` notices damage to its own pages' structure, not to what stands in them.
 fn sum_of<B: AsRef<[u8]>>(segment: &Segment<B>, texts: &[u8]) -> u32 {
     let Segment { ids, times, edges, parents, by_id } = segment;
     let mut hasher = crc32fast::Hasher::new();

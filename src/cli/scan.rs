@@ -8,7 +8,9 @@ use std::{ffi::OsString, num::NonZeroUsize, str::FromStr};
 use argh::{ArgsInfo, FromArgs};
 
 use super::argv::{RawArg, TextArg};
-use crate::config::MOST_THREADS;
+
+/// The most threads that can be asked for, as in `bhfuil.threads`; this room uses no other, so the number stands here again.
+const MOST_THREADS: usize = 64;
 
 /// Stream the commits of a revision range, newest first, with the facts read from each. Without a range: what the refs
 /// chosen by --refs reach, by default all branches and tags. What follows -- limits to commits that touch these paths.

@@ -59,7 +59,7 @@ fn different_spellings_mean_the_same() {
 fn every_option_arrives() {
     let args = scan(
         "scan a ^b --refs r --refs s --since 1 --until 2 --author A --author B --grep g -n 7 --reverse --no-commits \
-         --stdin -z --threads 2 --format jsonl --progress -q -vvv --after c --new n --paths --mailmap --show-refs \
+         -z --threads 2 --format jsonl --progress -q -vvv --paths --mailmap --show-refs \
          --patch-id",
     );
     let text = |text: &str| Some(TextArg(text.to_owned()));
@@ -73,7 +73,7 @@ fn every_option_arrives() {
         max_count: Some(7),
         reverse: true,
         no_commits: true,
-        stdin: true,
+        stdin: false,
         null: true,
         threads: std::num::NonZeroUsize::new(2),
         format: Format::Jsonl,
@@ -81,14 +81,18 @@ fn every_option_arrives() {
         no_progress: false,
         quiet: true,
         verbose: 3,
-        after: text("c"),
-        new: text("n"),
+        after: None,
+        new: None,
         paths: true,
         mailmap: true,
         show_refs: true,
         patch_id: true,
     };
     assert_eq!(args, expected);
+    // These contradict some of the others.
+    assert_eq!(scan("scan --after c").after, text("c"));
+    assert_eq!(scan("scan --new n").new, text("n"));
+    assert!(scan("scan --stdin").stdin);
     assert_eq!(scan("scan").format, Format::Auto);
 }
 
@@ -176,7 +180,7 @@ fn mistakes_are_named() {
         ("scan --grep -- x", "option '--grep' needs a value"),
         ("scan --no-grep", "unknown option '--no-grep'"),
         ("scan -n abc", "error parsing option '--max-count' with value 'abc': expected a whole number"),
-        ("scan --threads 0", "error parsing option '--threads' with value '0': expected a whole number from 1 upwards"),
+        ("scan --threads 0", "error parsing option '--threads' with value '0': expected a whole number from 1 to 64"),
         ("scan --format=xml", "error parsing option '--format' with value 'xml': expected auto, jsonl or human"),
         ("schema x", "'schema' takes no arguments, not 'x'"),
         ("schema -- x", "'schema' takes no paths"),
