@@ -135,7 +135,6 @@ fn a_usage_error_gives_the_usage_and_no_stream() {
         (&["scan", "--new=a", "--since=yesterday"], "--new"),
         (&["scan", "--stdin", "--", "file"], "--stdin"),
         (&["scan", "--stdin", "main"], "--stdin"),
-        (&["scan", "--stdin", "--until=yesterday"], "--stdin"),
         (&["scan", "--new=a", "--", "file"], "--new"),
     ] {
         let output = bhfuil(&repo).args(args).output().expect("runs");

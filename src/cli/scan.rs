@@ -108,7 +108,6 @@ impl ScanArgs {
             // Such a stream is never complete: the consumer would never move on.
             (self.new.is_some() && limited, "--new", "-n, --since, --until or paths"),
             (self.stdin && !self.revisions.is_empty(), "--stdin", "a revision range"),
-            (self.stdin && bounded, "--stdin", "--since or --until"),
             (self.stdin && !paths.is_empty(), "--stdin", "paths"),
         ];
         clashes.into_iter().find(|(clash, ..)| *clash).map(|(_, one, other)| (one, other))
