@@ -21,7 +21,8 @@ pub fn token(tips: &[Oid]) -> String {
     for tip in sorted {
         digest.update(tip);
     }
-    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let half = digest.finalize().iter().take(16).fold(0_u128, |half, &byte| half << 8 | u128::from(byte));
+    format!("{half:032x}")
 }
 
 impl Cache {

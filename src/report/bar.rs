@@ -32,7 +32,8 @@ impl Bar {
         Self { wanted, started: Instant::now(), shown: Arc::default() }
     }
 
-    pub(super) fn show(&self, phase: &str, done: u64, total: Option<u64>) {
+    /// Shows that `done` of `total` (if known) is done; costs next to nothing where there is no bar.
+    pub fn show(&self, phase: &str, done: u64, total: Option<u64>) {
         if !self.wanted || self.started.elapsed() < PATIENCE {
             return;
         }

@@ -268,6 +268,12 @@ impl Report {
         self.event(&Event::Progress(progress)).await
     }
 
+    /// The bar, for work that reports from where it can't wait.
+    #[must_use]
+    pub fn bar(&self) -> Bar {
+        self.bar.clone()
+    }
+
     /// How often each type of event was written so far.
     #[must_use]
     pub fn counts(&self) -> &BTreeMap<&'static str, u64> {

@@ -30,6 +30,7 @@ use crate::shutdown::Token;
 
 /// What is to be scanned, and what is wanted of it.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Options {
     /// The folder in which the repository is looked for, and from which paths are understood.
     pub dir: PathBuf,

@@ -68,9 +68,13 @@ impl Scan<'_> {
     async fn update(&mut self, index: &mut Index, plan: &Plan) -> anyhow::Result<(Update, Option<Trouble>)> {
         let tips: Vec<Oid> = plan.tips.iter().map(|(tip, _)| *tip).collect();
         let name = index.repository().name.clone();
-        let seen = std::cell::Cell::new(0);
-        let update = index.update(&tips, &self.pool, self.token, |count| seen.set(count)).await?;
-        self.report.progress(&name, "index", seen.get() as u64, None).await?;
+        let (bar, seen) = (self.report.bar(), std::cell::Cell::new(0));
+        let show = |count: usize| {
+            seen.set(count as u64);
+            bar.show("indexing", count as u64, None);
+        };
+        let update = index.update(&tips, &self.pool, self.token, show).await?;
+        self.report.progress(&name, "index", seen.get(), None).await?;
         Ok(update)
     }
 
