@@ -57,7 +57,7 @@ impl Settings {
         // The environment comes after every file.
         let last = |key: &str, name: &str| -> Option<(String, String)> {
             let configured = || handle.config_values(key).pop().map(|value| (key.to_owned(), value));
-            variable(name).map(|value| (name.to_owned(), value)).or_else(configured)
+            variable(name).filter(|value| !value.is_empty()).map(|value| (name.to_owned(), value)).or_else(configured)
         };
         if let Some((key, value)) = last("bhfuil.threads", "GIT_BHFUIL_THREADS") {
             settings.threads = threads(&key, &value)?;

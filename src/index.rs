@@ -202,7 +202,8 @@ impl Index {
     /// Where the bytes of the graph's commits are kept; `None` without a cache.
     pub async fn texts(&self, pool: &Pool) -> Option<Arc<Texts>> {
         let cache = self.cache.clone()?;
-        let texts = pool.run(move || cache.texts()).await;
+        let overlay = self.overlay.fingerprint();
+        let texts = pool.run(move || cache.texts(overlay)).await;
         // What can't be read from the cache is read from git.
         texts.ok()?.ok().map(Arc::new)
     }

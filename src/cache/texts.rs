@@ -1,6 +1,6 @@
 //! The bytes of commit objects, kept so that streaming them again needs no inflating: half the time of a scan goes into that,
 //! since git compresses every commit by itself. Here some hundred commits share one LZ4 block, which unpacks ten times as fast
-//! and takes about 250 bytes a commit. An object's bytes never change, so that nothing here can be stale.
+//! and takes about 270 bytes a commit. An object's bytes change only when it is replaced, and then all of this is made anew.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -52,14 +52,16 @@ impl TextPacker {
         self.ids.is_empty()
     }
 
-    /// The block: the number of commits, where each ends in the text, a checksum of the text, and the text in LZ4.
+    /// The block: the number of commits, a checksum, where each ends in the text, their ids, and the text in LZ4.
     #[must_use]
     pub fn pack(self) -> TextBlock {
         let packed = lz4_flex::compress_prepend_size(&self.raw);
         let mut bytes = Vec::with_capacity(8 + self.ends.len() + packed.len());
         bytes.extend_from_slice(&u32::try_from(self.ids.len()).unwrap_or(0).to_le_bytes());
-        bytes.extend_from_slice(&crc32fast::hash(&self.raw).to_le_bytes());
+        let ids: Vec<u8> = self.ids.iter().flat_map(|id| id.as_bytes().iter().copied()).collect();
+        bytes.extend_from_slice(&checksum(&ids, &self.raw).to_le_bytes());
         bytes.extend_from_slice(&self.ends);
+        bytes.extend_from_slice(&ids);
         bytes.extend_from_slice(&packed);
         TextBlock { ids: self.ids, bytes }
     }
@@ -69,29 +71,43 @@ impl TextPacker {
 #[derive(Debug)]
 struct Unpacked {
     first: u32,
+    hash_len: usize,
     ends: Vec<u32>,
+    ids: Vec<u8>,
     raw: Vec<u8>,
 }
 
 impl Unpacked {
     /// `None` if the block is damaged; git has the commits too.
-    fn new(first: u32, bytes: &[u8]) -> Option<Self> {
+    fn new(first: u32, hash_len: usize, bytes: &[u8]) -> Option<Self> {
         let count = usize::try_from(word(bytes, 0)?).ok()?;
         let sum = word(bytes, 4)?;
         let ends: Vec<u32> = (0..count).map(|index| word(bytes, 8 + 4 * index)).collect::<Option<_>>()?;
-        let raw = lz4_flex::decompress_size_prepended(bytes.get(8 + 4 * count..)?).ok()?;
-        let sound = crc32fast::hash(&raw) == sum
-            && ends.is_sorted()
-            && ends.last().is_none_or(|&end| end as usize == raw.len());
-        sound.then_some(Self { first, ends, raw })
+        let (ids, packed) = bytes.get(8 + 4 * count..)?.split_at_checked(count * hash_len)?;
+        let raw = lz4_flex::decompress_size_prepended(packed).ok()?;
+        let sound =
+            checksum(ids, &raw) == sum && ends.is_sorted() && ends.last().is_none_or(|&end| end as usize == raw.len());
+        sound.then(|| Self { first, hash_len, ends, ids: ids.to_vec(), raw })
     }
 
-    fn get(&self, number: u32) -> Option<&[u8]> {
+    /// The bytes of the commit `id`, if that is what stands there.
+    fn get(&self, number: u32, id: &Oid) -> Option<&[u8]> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        let at = index * self.hash_len;
+        if self.ids.get(at..at + self.hash_len)? != id.as_bytes() {
+            return None;
+        }
         let end = *self.ends.get(index)? as usize;
         let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
         self.raw.get(start..end)
     }
+}
+
+fn checksum(ids: &[u8], raw: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(ids);
+    hasher.update(raw);
+    hasher.finalize()
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
@@ -102,6 +118,8 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 #[derive(Debug)]
 pub struct Texts {
     cache: Cache,
+    // The state of history under which these bytes were read: replaced objects have others.
+    overlay: i64,
     // For each position the number of its text, and for each block the number of its first.
     numbers: Vec<u32>,
     blocks: Vec<u32>,
@@ -116,9 +134,12 @@ impl Texts {
 
     fn block(&self, first: u32) -> Option<Unpacked> {
         let read = self.cache.database().read(|reader| {
-            let mut statement = reader.prepare_cached("SELECT block FROM text WHERE first = ?1")?;
-            let bytes: Option<Vec<u8>> = statement.query_row([first], |row| row.get(0)).optional()?;
-            Ok(bytes.and_then(|bytes| Unpacked::new(first, &bytes)))
+            // Another process may have made the cache anew meanwhile: each block is asked whose it is.
+            let query = "SELECT block FROM text, repository WHERE first = ?1 AND overlay = ?2";
+            let mut statement = reader.prepare_cached(query)?;
+            let bytes: Option<Vec<u8>> =
+                statement.query_row(params![first, self.overlay], |row| row.get(0)).optional()?;
+            Ok(bytes.and_then(|bytes| Unpacked::new(first, self.cache.hash_len(), &bytes)))
         });
         read.ok().flatten()
     }
@@ -132,8 +153,8 @@ pub struct TextReader {
 }
 
 impl TextReader {
-    /// The bytes of the commit at `position`; `None` if they are not kept, or can't be read.
-    pub fn get(&mut self, position: Position) -> Option<&[u8]> {
+    /// The bytes of the commit `id` at `position`; `None` if they are not kept, or can't be read.
+    pub fn get(&mut self, position: Position, id: &Oid) -> Option<&[u8]> {
         let number = self.texts.numbers.get(position as usize).copied().filter(|&number| number != NONE)?;
         let block = self.texts.blocks.partition_point(|&first| first <= number).checked_sub(1)?;
         let first = self.texts.blocks[block];
@@ -146,16 +167,16 @@ impl TextReader {
             }
             self.open.push(unpacked);
         }
-        self.open.last()?.get(number)
+        self.open.last()?.get(number, id)
     }
 }
 
 impl Cache {
-    /// Where the bytes of commits are kept. Blocks.
+    /// Where the bytes of commits are kept that were read under `overlay`. Blocks.
     ///
     /// # Errors
     /// If the cache can't be read.
-    pub fn texts(&self) -> anyhow::Result<Texts> {
+    pub fn texts(&self, overlay: i64) -> anyhow::Result<Texts> {
         self.database().read(|reader| {
             let mut numbers = Vec::new();
             let mut statement = reader.prepare("SELECT texts FROM segment ORDER BY first")?;
@@ -166,7 +187,7 @@ impl Cache {
             }
             let mut statement = reader.prepare("SELECT first FROM text ORDER BY first")?;
             let blocks = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            Ok(Texts { cache: self.clone(), numbers, blocks })
+            Ok(Texts { cache: self.clone(), overlay, numbers, blocks })
         })
     }
 }
@@ -206,9 +227,11 @@ mod tests {
     fn texts_come_out_as_they_went_in() {
         let block = block();
         assert!(block.bytes.len() < 200, "a thousand equal bytes are packed");
-        let unpacked = Unpacked::new(7, &block.bytes).expect("sound");
-        let got: Vec<_> = (6..11).map(|number| unpacked.get(number).map(<[u8]>::len)).collect();
+        let unpacked = Unpacked::new(7, 20, &block.bytes).expect("sound");
+        let got: Vec<_> =
+            (6..11).zip(0..).map(|(number, own)| unpacked.get(number, &id(own)).map(<[u8]>::len)).collect();
         assert_eq!(got, [None, Some(5), Some(0), Some(1000), None]);
+        assert_eq!(unpacked.get(7, &id(2)), None, "what stands there is another commit's");
     }
 
     #[test]
@@ -217,11 +240,11 @@ mod tests {
         for at in 0..sound.len() {
             let mut bytes = sound.clone();
             bytes[at] ^= 0x55;
-            if let Some(unpacked) = Unpacked::new(0, &bytes) {
+            if let Some(unpacked) = Unpacked::new(0, 20, &bytes) {
                 // Whatever the flipped byte was, what is given out is what went in.
-                assert_eq!(unpacked.raw, Unpacked::new(0, &sound).expect("sound").raw, "byte {at}");
+                assert_eq!(unpacked.raw, Unpacked::new(0, 20, &sound).expect("sound").raw, "byte {at}");
             }
-            assert!(Unpacked::new(0, &sound[..at]).is_none(), "cut at {at}");
+            assert!(Unpacked::new(0, 20, &sound[..at]).is_none(), "cut at {at}");
         }
     }
 }

@@ -105,6 +105,7 @@ impl ScanArgs {
             (self.after.is_some() && self.new.is_some(), "--after", "--new"),
             (!self.revisions.is_empty() && (self.after.is_some() || self.new.is_some()), follows, "a revision range"),
             (self.stdin && (self.after.is_some() || self.new.is_some()), follows, "--stdin"),
+            (self.no_commits && (self.after.is_some() || self.new.is_some()), follows, "--no-commits"),
             // Such a stream is never complete: the consumer would never move on.
             (self.new.is_some() && limited, "--new", "-n, --since, --until or paths"),
             (self.stdin && !self.revisions.is_empty(), "--stdin", "a revision range"),

@@ -102,10 +102,7 @@ impl RefStore {
     /// If a file that is there can't be read.
     pub fn read(repository: &Repository) -> anyhow::Result<Self> {
         let mut values = BTreeMap::new();
-        let packed = repository.common_dir.join("packed-refs");
-        if let Some(text) = read_if_there(&packed)? {
-            parse_packed(&text, repository.hash_len, &mut values);
-        }
+        // Loose refs first, as git does: one that is packed meanwhile is then seen twice, and not missed.
         read_loose(&repository.common_dir.join("refs"), b"refs", &mut values)?;
         if repository.git_dir != repository.common_dir {
             for own in ["bisect", "worktree", "rewritten"] {
@@ -113,6 +110,13 @@ impl RefStore {
                 read_loose(&repository.git_dir.join("refs").join(own), name.as_bytes(), &mut values)?;
             }
         }
+        let mut packed = BTreeMap::new();
+        if let Some(text) = read_if_there(&repository.common_dir.join("packed-refs"))? {
+            parse_packed(&text, repository.hash_len, &mut packed);
+        }
+        // A loose ref overrules the packed one of its name.
+        packed.append(&mut values);
+        let values = packed;
         let head = read_if_there(&repository.git_dir.join("HEAD"))?.map(|text| parse_loose(&text));
         Ok(Self { values, head })
     }

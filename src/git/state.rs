@@ -28,7 +28,8 @@ impl Overlay {
         let replaced = if handle.ignores_replacements() { Vec::new() } else { refs.replacements() };
         let mut overlay = Self { replaced, ..Self::default() };
         for (commit, parents) in grafts(repository) {
-            overlay.parents.insert(commit, parents);
+            // Of two lines for one commit git takes the first.
+            overlay.parents.entry(commit).or_insert(parents);
         }
         for commit in handle.shallow_commits()? {
             overlay.shallow = true;
@@ -70,7 +71,7 @@ fn graft(line: &[u8]) -> Option<(Oid, Vec<Oid>)> {
     if line.starts_with(b"#") {
         return None;
     }
-    let mut ids = line.trim_ascii().split(|&byte| byte == b' ').map(Oid::from_hex);
+    let mut ids = line.trim_ascii().split(u8::is_ascii_whitespace).filter(|id| !id.is_empty()).map(Oid::from_hex);
     let commit = ids.next()??;
     Some((commit, ids.collect::<Option<Vec<_>>>()?))
 }
@@ -85,6 +86,7 @@ mod tests {
         let id = |hex: &str| hex.parse::<Oid>().expect("an id");
         assert_eq!(graft(format!("{a} {b}").as_bytes()), Some((id(&a), vec![id(&b)])));
         assert_eq!(graft(a.as_bytes()), Some((id(&a), vec![])));
+        assert_eq!(graft(format!("{a}\t{b}  {b}").as_bytes()), Some((id(&a), vec![id(&b), id(&b)])));
         assert_eq!(graft(b"# comment"), None);
         assert_eq!(graft(b"junk"), None);
     }

@@ -12,6 +12,9 @@ use super::history::{History, Node};
 /// git looks this many commits further before it believes that nothing interesting is left.
 const SLOP: u32 = 5;
 
+/// Commits between two questions whether to give up.
+const STOP_EVERY: u32 = 256;
+
 const SEEN: u8 = 1;
 const EXCLUDED: u8 = 2;
 /// The parents of this commit were already put in the queue.
@@ -105,13 +108,18 @@ impl Walk {
     /// whether to give up.
     pub fn next(&mut self, history: &mut impl History, stop: impl Fn() -> bool) -> Option<Node> {
         if self.has_exclusions && self.limited.is_none() {
-            let list = self.limit(history, stop);
+            let list = self.limit(history, &stop);
             self.limited = Some(list.into_iter());
         }
+        let mut visited = 0_u32;
         loop {
             let node = if let Some(list) = &mut self.limited {
                 list.next()?
             } else {
+                visited += 1;
+                if visited.is_multiple_of(STOP_EVERY) && stop() {
+                    return None;
+                }
                 let node = self.pop()?;
                 if self.limits.since.is_some_and(|since| history.time(node) < since) {
                     continue;
@@ -129,8 +137,10 @@ impl Walk {
         let mut list = Vec::new();
         let mut patience = SLOP;
         let mut date = u64::MAX;
+        let mut visited = 0_u32;
         while let Some(node) = self.pop() {
-            if list.len() % 1024 == 0 && stop() {
+            visited += 1;
+            if visited.is_multiple_of(STOP_EVERY) && stop() {
                 break;
             }
             let time = history.time(node);

@@ -65,6 +65,15 @@ impl Walker {
         Self { steps: Steps::List(ids.into_iter()), left: usize::MAX }
     }
 
+    /// How many commits will come, where that is known before.
+    #[must_use]
+    pub fn expected(&self) -> Option<u64> {
+        match &self.steps {
+            Steps::List(ids) => Some(ids.len() as u64),
+            Steps::Walk(..) => None,
+        }
+    }
+
     /// The next `size` commits at most; fewer only at the end or once `stop` is cancelled.
     pub fn step(&mut self, size: usize, stop: &Token) -> Chunk {
         let mut chunk = Chunk::default();

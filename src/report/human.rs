@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::safe;
-use crate::events::{Commit, Event, Ref, RepoEnd};
+use crate::events::{Commit, Event, Ref};
 
 /// Digits of an id that are shown.
 const SHORT: usize = 12;
@@ -13,7 +13,6 @@ pub(super) fn write(event: &Event<'_>, color: bool, out: &mut Vec<u8>) {
     match event {
         Event::Commit(commit) => write_commit(commit, ink, out),
         Event::Ref(entry) => write_ref(entry, ink, out),
-        Event::RepoEnd(end) => write_repo_end(end, ink, out),
         // The rest frames the stream for programs; warnings and errors go to stderr.
         _ => {}
     }
@@ -78,15 +77,6 @@ fn write_commit(commit: &Commit<'_>, ink: Ink, out: &mut Vec<u8>) {
 fn write_ref(entry: &Ref<'_>, ink: Ink, out: &mut Vec<u8>) {
     ink.paint(YELLOW, entry.id.iter().flatten().next().map_or("", |id| short(id)), out);
     let _ = writeln!(out, " {}", safe::line(&entry.refname));
-}
-
-fn write_repo_end(end: &RepoEnd<'_>, ink: Ink, out: &mut Vec<u8>) {
-    let commits = end.counts.get("commit").copied();
-    if commits.is_none() {
-        // Nothing was listed: say what was done instead.
-        ink.paint(DIM, &format!("{}: {} new commits indexed", safe::line(&end.repo), end.new.unwrap_or(0)), out);
-        out.push(b'\n');
-    }
 }
 
 fn short(id: &str) -> &str {

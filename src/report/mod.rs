@@ -287,6 +287,8 @@ impl Report {
         let ending = match outcome {
             Ok(ending) => ending,
             Err(cause) if cause.downcast_ref::<Gone>().is_some() => Ending::default(),
+            // What fails while the run is being stopped (a git that got the same signal) is no news.
+            Err(_) if signal.is_some() => Ending { incomplete: true, ..Ending::default() },
             Err(cause) => {
                 self.fail(&cause).await;
                 Ending { incomplete: true, ..Ending::default() }

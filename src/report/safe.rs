@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// direction (Unicode Standard Annex 9).
 pub(super) fn is_unsafe(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// `text` on one line, unsafe letters as `<U+001B>`, a tab as a blank.

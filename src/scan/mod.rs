@@ -25,7 +25,7 @@ use crate::git::mailmap::Mailmap;
 pub use crate::git::refs::Selection;
 use crate::index::Index;
 use crate::pipeline::Pool;
-use crate::report::{Ending, Report};
+use crate::report::{Ending, Format, Report};
 use crate::shutdown::Token;
 
 /// What is to be scanned, and what is wanted of it.
@@ -161,11 +161,17 @@ impl Scan<'_> {
         let refs = index.select(self.options.refs.clone(), &self.pool).await?;
         self.announce(&index, &refs, troubles).await?;
         let wishes = self.wishes(&index).await?;
-        let plan = self.plan(&index, &refs).await?;
+        let token = self.token.clone();
+        let stop = async {
+            token.cancelled().await;
+            Err(Kind::Cancelled.error("stopped"))
+        };
+        let plan = smol::future::or(self.plan(&index, &refs), stop).await?;
         let (indexed, done) = self.stream(&mut index, &plan, wishes).await?;
         let cursor = self.finish_cursor(&index, refs.tips(), done && plan.whole).await?;
         self.close(&repository.name, indexed).await?;
-        if self.options.verbose {
+        let watched = self.options.no_commits && self.report.format() != Format::Jsonl;
+        if self.options.verbose || watched {
             self.summarise(&index, indexed);
         }
         let consumer = cursor.clone().zip(index.cache().cloned()).zip(self.options.consumer.clone());

@@ -30,7 +30,7 @@ pub(super) fn renderer(wishes: Wishes, format: Format, keep: Keep) -> Arc<Render
         let mut kept = if let Keep::Use(texts) = &keep { Some(texts.reader()) } else { None };
         let mut packer = TextPacker::default();
         for item in items {
-            let known = kept.as_mut().zip(item.position).and_then(|(reader, position)| reader.get(position));
+            let known = kept.as_mut().zip(item.position).and_then(|(reader, position)| reader.get(position, &item.id));
             let raw = match item.raw.as_deref().or(known) {
                 Some(raw) => Ok(raw),
                 None => handle.commit(&item.id, &mut buffer),

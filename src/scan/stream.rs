@@ -178,7 +178,7 @@ impl Scan<'_> {
         keep: bool,
     ) -> anyhow::Result<(Option<Walker>, bool, Vec<TextBlock>)> {
         let name = wishes.repo.clone();
-        let total = (index.is_fresh() && late.is_none()).then(|| index.graph.len() as u64);
+        let total = walker.expected();
         let texts = if keep { Keep::Gather } else { index.texts(&self.pool).await.map_or(Keep::Nothing, Keep::Use) };
         let render = renderer(wishes, self.report.format(), texts);
         let mut stream = Stream::new(self.pool.clone(), index.handles.clone(), walker, render, self.token.clone());
