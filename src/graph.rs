@@ -4,6 +4,10 @@
 //!
 //! Tried and lost: a set of refs kept for each commit takes 600 MB and more at 60,000 refs and is slower to keep than to sweep.
 
+mod containment;
+
+pub use containment::Containment;
+
 use crate::facts::Oid;
 
 /// A commit's index in the graph; parents have smaller ones.
@@ -132,6 +136,27 @@ impl Graph {
             let found = run.by_id.binary_search_by(|&position| self.id_bytes(position).cmp(wanted));
             found.ok().map(|index| run.by_id[index])
         })
+    }
+
+    /// The commits whose ids begin with the hexadecimal digits `prefix`, either case, in the order of their positions; none if
+    /// it is empty or something else.
+    #[must_use]
+    pub fn beginning_with(&self, prefix: &str) -> Vec<Position> {
+        if prefix.is_empty() || prefix.len() > 2 * self.hash_len {
+            return Vec::new();
+        }
+        let padded = format!("{prefix:0<width$}", width = 2 * self.hash_len);
+        let Some(lowest) = Oid::from_hex(padded.as_bytes()) else { return Vec::new() };
+        let begins = |position: Position| {
+            self.id(position).to_hex().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        let mut found = Vec::new();
+        for run in &self.runs {
+            let start = run.by_id.partition_point(|&position| self.id_bytes(position) < lowest.as_bytes());
+            found.extend(run.by_id[start..].iter().copied().take_while(|&position| begins(position)));
+        }
+        found.sort_unstable();
+        found
     }
 
     /// Appends `batch`, parents before children, and returns it as a segment to be stored. Parents that are neither in the graph
@@ -331,6 +356,21 @@ mod tests {
             }
         }
         assert_eq!(graph.parents(4), [3], "a parent that isn't there is cut off");
+    }
+
+    #[test]
+    fn an_abbreviation_finds_every_commit_that_it_begins() {
+        let mut graph = Graph::default();
+        graph.append(&[commit(0x9a, &[]), commit(0x93, &[]), commit(0x70, &[])]);
+        graph.append(&[commit(0x9b, &[])]);
+        for (prefix, expected) in
+            [("9", &[0, 1, 3][..]), ("9A9", &[0]), ("9a8", &[]), ("7", &[2]), ("", &[]), ("xyz", &[]), ("f", &[])]
+        {
+            assert_eq!(graph.beginning_with(prefix), expected, "{prefix}");
+        }
+        let whole = id(0x93).to_hex();
+        assert_eq!(graph.beginning_with(&whole), [1]);
+        assert_eq!(graph.beginning_with(&format!("{whole}0")), [0; 0]);
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod evidence;
 mod fuzzy;
 mod gates;
 pub mod groups;
+pub mod keys;
 mod mechanical;
 mod patch_id;
 mod patch_id_author_date;

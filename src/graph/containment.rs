@@ -1,0 +1,140 @@
+//! Which tips contain which commits: a forward sweep over the graph, sixty-four commits at once in the bits of a word, so that the
+//! cost grows with commits + tips and never with their product.
+
+use super::{Graph, Position};
+
+/// For each of some tips, the set of some commits that it contains: itself and its ancestors.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Containment {
+    words: usize,
+    masks: Vec<u64>,
+}
+
+impl Containment {
+    /// Which of `commits` each of `tips` contains.
+    #[must_use]
+    pub fn sweep(graph: &Graph, commits: &[Position], tips: &[Position]) -> Self {
+        let words = commits.len().div_ceil(64);
+        let mut masks = vec![0; words * tips.len()];
+        let mut marks = Vec::new();
+        for (word, chunk) in commits.chunks(64).enumerate() {
+            let first = mark(graph, chunk, &mut marks);
+            for (tip, position) in tips.iter().enumerate() {
+                if let Some(at) = position.checked_sub(first) {
+                    masks[tip * words + word] = marks[at as usize];
+                }
+            }
+        }
+        Self { words, masks }
+    }
+
+    /// The commits that the tip at this index of the list contains, as bits: commit `i` is bit `i % 64` of word `i / 64`.
+    #[must_use]
+    pub fn of(&self, tip: usize) -> &[u64] {
+        &self.masks[tip * self.words..(tip + 1) * self.words]
+    }
+
+    /// Whether the tip at index `tip` contains the commit at index `commit`.
+    #[must_use]
+    pub fn has(&self, tip: usize, commit: usize) -> bool {
+        bit(self.of(tip), commit)
+    }
+
+    /// The sets of the tips, each once, but for the empty one.
+    #[must_use]
+    pub fn distinct(&self) -> Vec<&[u64]> {
+        if self.words == 0 {
+            return Vec::new();
+        }
+        let mut sets: Vec<&[u64]> =
+            self.masks.chunks_exact(self.words).filter(|set| set.iter().any(|word| *word != 0)).collect();
+        sets.sort_unstable();
+        sets.dedup();
+        sets
+    }
+}
+
+/// Whether `commit` is in `set`.
+#[must_use]
+pub(super) fn bit(set: &[u64], commit: usize) -> bool {
+    set[commit / 64] >> (commit % 64) & 1 == 1
+}
+
+/// Marks, from the lowest of `commits` on, each commit with those of them that it contains. Returns the lowest.
+fn mark(graph: &Graph, commits: &[Position], marks: &mut Vec<u64>) -> Position {
+    marks.clear();
+    let Some(&first) = commits.iter().min() else { return 0 };
+    let count = graph.len() - first as usize;
+    marks.resize(count, 0);
+    for (bit, position) in commits.iter().enumerate() {
+        marks[(position - first) as usize] |= 1 << bit;
+    }
+    for at in 1..count {
+        let mut mark = marks[at];
+        #[expect(clippy::cast_possible_truncation, reason = "positions are 32 bits wide")]
+        for parent in graph.parents(first + at as Position) {
+            if let Some(parent) = parent.checked_sub(first) {
+                mark |= marks[parent as usize];
+            }
+        }
+        marks[at] = mark;
+    }
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Oid;
+    use crate::graph::NewCommit;
+
+    fn graph(parents: &[&[usize]]) -> Graph {
+        let id = |number: usize| {
+            let mut bytes = [0; 20];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            Oid::from_bytes(&bytes).expect("20 bytes")
+        };
+        let commits: Vec<NewCommit> = parents
+            .iter()
+            .enumerate()
+            .map(|(number, parents)| NewCommit {
+                id: id(number),
+                time: number as u64,
+                parents: parents.iter().map(|&parent| id(parent)).collect(),
+            })
+            .collect();
+        let mut graph = Graph::default();
+        graph.append(&commits);
+        graph
+    }
+
+    #[test]
+    fn a_tip_contains_itself_and_its_ancestors() {
+        // Two roots, a criss-cross of merges and a branch of its own.
+        let graph = graph(&[&[], &[], &[0, 1], &[1, 0], &[2, 3], &[3], &[]]);
+        let all: Vec<Position> = (0..7).collect();
+        let found = Containment::sweep(&graph, &all, &all);
+        let sets: Vec<u64> = (0..7).map(|tip| found.of(tip)[0]).collect();
+        assert_eq!(sets, [1, 2, 0b111, 0b1011, 0b1_1111, 0b10_1011, 0b100_0000]);
+        assert_eq!(found.distinct().len(), 7);
+        let reachable = |tip: Position| graph.reachable([tip]);
+        for tip in 0..7 {
+            for commit in 0..7 {
+                let expected = reachable(tip).contains(commit);
+                assert_eq!(found.has(tip as usize, commit as usize), expected, "{commit} in {tip}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_commits_than_a_word_has_bits() {
+        let chain: Vec<Vec<usize>> = (0..200_usize).map(|number| number.checked_sub(1).into_iter().collect()).collect();
+        let graph = graph(&chain.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let commits: Vec<Position> = (0..200).rev().collect();
+        let found = Containment::sweep(&graph, &commits, &[150, 3]);
+        for (index, position) in commits.iter().enumerate() {
+            assert_eq!((found.has(0, index), found.has(1, index)), (*position <= 150, *position <= 3));
+        }
+        assert!(Containment::sweep(&graph, &[], &[1]).distinct().is_empty());
+    }
+}
