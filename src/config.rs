@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::error::Kind;
+use crate::facts::patterns::Patterns;
 use crate::git::Handle;
 
 /// The settings of one run for one repository.
@@ -19,6 +20,12 @@ pub struct Settings {
     pub security_patterns: Vec<String>,
     /// Project keys of a Jira tracker, such as `PROJ` (`bhfuil.jiraProject`).
     pub jira_projects: Vec<String>,
+    /// Globs of the branches of release lines (`bhfuil.stable`).
+    pub stable: Vec<String>,
+    /// Globs of the branches of the mainline (`bhfuil.mainline`).
+    pub mainline: Vec<String>,
+    /// Globs of the tags that may be releases (`bhfuil.releaseTag`).
+    pub release_tag: Vec<String>,
 }
 
 impl Default for Settings {
@@ -29,6 +36,9 @@ impl Default for Settings {
             request_patterns: Vec::new(),
             security_patterns: Vec::new(),
             jira_projects: Vec::new(),
+            stable: Vec::new(),
+            mainline: Vec::new(),
+            release_tag: Vec::new(),
         }
     }
 }
@@ -52,6 +62,9 @@ impl Settings {
             request_patterns: handle.config_values("bhfuil.requestPattern"),
             security_patterns: handle.config_values("bhfuil.securityPattern"),
             jira_projects: handle.config_values("bhfuil.jiraProject"),
+            stable: handle.config_values("bhfuil.stable"),
+            mainline: handle.config_values("bhfuil.mainline"),
+            release_tag: handle.config_values("bhfuil.releaseTag"),
             ..Self::default()
         };
         // The environment comes after every file.
@@ -66,6 +79,29 @@ impl Settings {
             settings.scan_timeout = Some(duration(&key, &value)?);
         }
         Ok(settings)
+    }
+
+    /// The patterns for references and requests, ready for use.
+    ///
+    /// # Errors
+    /// [`Kind::BadValue`] naming the key and the pattern that is none.
+    pub fn patterns(&self) -> anyhow::Result<Patterns> {
+        Patterns::compile(&self.security_patterns, &self.request_patterns, &self.jira_projects).map_err(|cause| {
+            let key = if self.request_patterns.contains(&cause.pattern) {
+                "bhfuil.requestPattern"
+            } else if self.security_patterns.contains(&cause.pattern) {
+                "bhfuil.securityPattern"
+            } else {
+                "bhfuil.jiraProject"
+            };
+            let why = cause.error.to_string();
+            // The lines before the last draw the pattern.
+            let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            Kind::BadValue.hinted(
+                format!("bad value '{}' for {key}: {why}", cause.pattern),
+                "git config --get-regexp '^bhfuil\\.' shows where it is set",
+            )
+        })
     }
 }
 

@@ -6,7 +6,7 @@
 
 mod containment;
 
-pub use containment::Containment;
+pub use containment::{Containment, Reach};
 
 use crate::facts::Oid;
 

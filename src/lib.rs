@@ -114,6 +114,7 @@
 //! assert_eq!(error::message_of(&refused), "opening nova: the cache has version 9");
 //! ```
 
+pub mod announce;
 pub mod cache;
 pub mod cli;
 pub mod command;
@@ -127,6 +128,7 @@ pub mod gitcli;
 pub mod graph;
 pub mod index;
 pub mod lines;
+pub mod locate;
 pub mod matching;
 pub mod pipeline;
 pub mod report;

@@ -4,6 +4,8 @@
 pub mod cursors;
 pub mod database;
 pub mod location;
+pub mod patches;
+pub mod postings;
 mod repository;
 mod schema;
 pub mod state;

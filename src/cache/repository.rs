@@ -196,7 +196,10 @@ fn integrity(reader: &Connection) -> anyhow::Result<()> {
 }
 
 fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    transaction.execute_batch("DELETE FROM segment; DELETE FROM text; DELETE FROM snapshot; DELETE FROM ref;")
+    transaction.execute_batch(
+        "DELETE FROM segment; DELETE FROM text; DELETE FROM snapshot; DELETE FROM ref;
+         DELETE FROM filed; DELETE FROM posting; DELETE FROM patch;",
+    )
 }
 
 fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {

@@ -7,7 +7,7 @@ use super::database::Schema;
 const APPLICATION_ID: i32 = 0x6268_666c;
 
 /// A repository's cache.
-pub(super) const REPOSITORY: Schema = Schema { application_id: APPLICATION_ID, migrations: &[V1] };
+pub(super) const REPOSITORY: Schema = Schema { application_id: APPLICATION_ID, migrations: &[V1, V2] };
 
 /// Ids are 20 or 32 bytes, refnames raw bytes, times seconds since 1970 (signed, 64 bits). The graph is kept as arrays in a few
 /// rows and not as a row for each commit: 88,000 commits are read in 2 ms and written in 10, and a commit costs 40 bytes.
@@ -59,5 +59,27 @@ CREATE TABLE cursor (
 CREATE TABLE consumer (
   name TEXT PRIMARY KEY,
   token TEXT NOT NULL REFERENCES cursor (token)
+) WITHOUT ROWID;
+";
+
+/// What finds a commit by what its message says: see postings.rs. Kept apart from the graph since only `where` needs it.
+const V2: &str = "
+-- How many commits, from the graph's first on, are filed, and by what rules.
+CREATE TABLE filed (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  count INTEGER NOT NULL CHECK (count >= 0),
+  rules INTEGER NOT NULL
+);
+-- Keys and the positions of the commits filed under them: pairs of four bytes each, those of one batch in one row.
+CREATE TABLE posting (
+  bucket INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  entries BLOB NOT NULL,
+  PRIMARY KEY (bucket, first)
+) WITHOUT ROWID;
+-- What a commit changed, found out for a comparison: see patches.rs.
+CREATE TABLE patch (
+  id BLOB PRIMARY KEY,
+  facts BLOB NOT NULL
 ) WITHOUT ROWID;
 ";

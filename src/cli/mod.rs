@@ -7,13 +7,14 @@ pub mod argv;
 pub mod scan;
 pub mod schema;
 mod suggest;
+pub mod where_is;
 
 use std::{ffi::OsString, fmt, path::PathBuf};
 
 use argh::{ArgsInfo, EarlyExit, FromArgs};
 
 use self::argv::{Argv, RawArg};
-pub use self::{scan::ScanArgs, schema::SchemaArgs};
+pub use self::{scan::ScanArgs, schema::SchemaArgs, where_is::WhereArgs};
 
 /// The words by which the program is called, as help and usage lines show them.
 const PROGRAM: [&str; 2] = ["git", "bhfuil"];
@@ -43,6 +44,8 @@ pub enum Subcommand {
     Scan(ScanArgs),
     /// Prints the JSON Schema of the stream.
     Schema(SchemaArgs),
+    /// Tells where a change is.
+    Where(WhereArgs),
 }
 
 /// What is to be done.
@@ -55,6 +58,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// `schema`.
     Schema(SchemaArgs),
+    /// `where`.
+    Where(WhereArgs),
 }
 
 /// A command line that was understood.
@@ -114,6 +119,13 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
                 return Err(usage_error(Some("scan"), format!("{one} and {other} can't be used together")));
             }
             None => Command::Scan(args),
+        },
+        Some(Subcommand::Where(args)) => match args.fault() {
+            None if paths.as_ref().is_some_and(|paths| !paths.is_empty()) => {
+                return Err(usage_error(Some("where"), "'where' takes no paths; path: narrows words".to_owned()));
+            }
+            None => Command::Where(args),
+            Some(fault) => return Err(usage_error(Some("where"), fault)),
         },
         Some(Subcommand::Schema(_)) if paths.as_ref().is_some_and(|paths| !paths.is_empty()) => {
             return Err(usage_error(Some("schema"), "'schema' takes no paths".to_owned()));

@@ -143,7 +143,7 @@ fn max_count(text: &str) -> Result<i64, String> {
     text.parse().map_err(|_| "expected a whole number".to_owned())
 }
 
-fn threads(text: &str) -> Result<NonZeroUsize, String> {
+pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MOST_THREADS);
     number.ok_or_else(|| format!("expected a whole number from 1 to {MOST_THREADS}"))
 }

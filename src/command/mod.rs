@@ -2,12 +2,16 @@
 
 mod scan;
 mod schema;
+mod where_is;
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
+use crate::cli::argv::RawArg;
+use crate::cli::scan::Format as Asked;
 use crate::cli::{Command, Exit, Invocation};
 use crate::error::exit;
-use crate::report;
+use crate::report::{self, Format};
 use crate::shutdown::Token;
 
 /// Runs what was typed and returns the exit code.
@@ -25,8 +29,28 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
     match invocation.command {
         Command::Version => printed(&format!("git-bhfuil version {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Schema(_) => schema::run(),
+        Command::Where(args) => where_is::run(&args, &dir, token).await,
         Command::Scan(args) => scan::run(&args, invocation.paths, &dir, token).await,
     }
+}
+
+/// The form of the output that was asked for.
+fn format(asked: Asked) -> Format {
+    match asked {
+        Asked::Auto => Format::automatic(),
+        Asked::Jsonl => Format::Jsonl,
+        Asked::Human => Format::human(),
+    }
+}
+
+/// Whether progress was asked for, either way.
+fn progress(wanted: bool, unwanted: bool) -> Option<bool> {
+    if wanted { Some(true) } else { unwanted.then_some(false) }
+}
+
+/// The globs of an option, byte for byte.
+fn globs(typed: &[RawArg]) -> Vec<Vec<u8>> {
+    typed.iter().map(|glob| glob.0.as_bytes().to_vec()).collect()
 }
 
 fn printed(text: &str) -> u8 {

@@ -8,21 +8,15 @@ use regex::{Regex, RegexBuilder};
 
 use crate::cli::ScanArgs;
 use crate::cli::argv::RawArg;
-use crate::cli::scan::Format as Asked;
 use crate::error::{Kind, exit, hint_of, message_of};
-use crate::report::{self, Format, Loudness, Report};
+use crate::report::{self, Loudness, Report};
 use crate::scan::{self, Options, Scanned, Selection};
 use crate::shutdown::Token;
 
 /// Runs the command and returns the exit code.
 pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Path, token: &Token) -> u8 {
-    let format = match args.format {
-        Asked::Auto => Format::automatic(),
-        Asked::Jsonl => Format::Jsonl,
-        Asked::Human => Format::human(),
-    };
-    let progress = if args.progress { Some(true) } else { args.no_progress.then_some(false) };
-    let mut report = match Report::begin("scan", None, format, Loudness { quiet: args.quiet, progress }) {
+    let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
+    let mut report = match Report::begin("scan", None, super::format(args.format), loudness) {
         Ok(report) => report,
         Err(cause) => {
             report::say_fatal(&format!("starting: {cause}"), None);

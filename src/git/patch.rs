@@ -58,6 +58,12 @@ impl Patches {
         Ok(&self.changes)
     }
 
+    /// What the commit that was looked at last changed.
+    #[must_use]
+    pub fn last_changes(&self) -> &[Change] {
+        &self.changes
+    }
+
     /// The patch of the commit with this `tree` against its first parent.
     ///
     /// # Errors

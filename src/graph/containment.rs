@@ -54,9 +54,52 @@ impl Containment {
     }
 }
 
+/// For each of some commits, the set of some groups of tips that reach it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    words: usize,
+    masks: Vec<u64>,
+}
+
+impl Reach {
+    /// Which of `groups` reach each of `commits`: some tip of the group contains it.
+    #[must_use]
+    pub fn sweep(graph: &Graph, groups: &[Vec<Position>], commits: &[Position]) -> Self {
+        let words = groups.len().div_ceil(64);
+        let mut masks = vec![0; words * commits.len()];
+        let mut marks = vec![0_u64; if words == 0 { 0 } else { graph.len() }];
+        for (word, chunk) in groups.chunks(64).enumerate() {
+            marks.fill(0);
+            for (bit, tips) in chunk.iter().enumerate() {
+                for &tip in tips {
+                    marks[tip as usize] |= 1 << bit;
+                }
+            }
+            for at in (0..graph.len()).rev().filter_map(|at| Position::try_from(at).ok()) {
+                let mark = marks[at as usize];
+                if mark != 0 {
+                    for &parent in graph.parents(at) {
+                        marks[parent as usize] |= mark;
+                    }
+                }
+            }
+            for (commit, &position) in commits.iter().enumerate() {
+                masks[commit * words + word] = marks[position as usize];
+            }
+        }
+        Self { words, masks }
+    }
+
+    /// Whether the group at index `group` reaches the commit at index `commit`.
+    #[must_use]
+    pub fn has(&self, commit: usize, group: usize) -> bool {
+        bit(&self.masks[commit * self.words..(commit + 1) * self.words], group)
+    }
+}
+
 /// Whether `commit` is in `set`.
 #[must_use]
-pub(super) fn bit(set: &[u64], commit: usize) -> bool {
+fn bit(set: &[u64], commit: usize) -> bool {
     set[commit / 64] >> (commit % 64) & 1 == 1
 }
 
@@ -122,6 +165,20 @@ mod tests {
             for commit in 0..7 {
                 let expected = reachable(tip).contains(commit);
                 assert_eq!(found.has(tip as usize, commit as usize), expected, "{commit} in {tip}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_group_reaches_what_one_of_its_tips_contains() {
+        let graph = graph(&[&[], &[], &[0, 1], &[1, 0], &[2, 3], &[3], &[]]);
+        let all: Vec<Position> = (0..7).collect();
+        let groups: Vec<Vec<Position>> = (0..100).map(|group| vec![group % 7, (group + 3) % 7]).collect();
+        let reach = Reach::sweep(&graph, &groups, &all);
+        for (index, group) in groups.iter().enumerate() {
+            let reachable = graph.reachable(group.iter().copied());
+            for &commit in &all {
+                assert_eq!(reach.has(commit as usize, index), reachable.contains(commit), "{commit} from {group:?}");
             }
         }
     }

@@ -15,11 +15,11 @@ use crate::facts::{
     references::References,
 };
 
-/// A key; stable between releases as long as [`VERSION`] is.
+/// A key; stable between releases as long as [`rules`] are.
 pub type Key = u64;
 
-/// Changes whenever other keys are made of the same commit, so that kept ones are made anew.
-pub const VERSION: i64 = 1;
+/// Changes whenever other keys are made of the same commit.
+const VERSION: i64 = 1;
 
 /// Digits of an id, or of a Change-Id, that make its key; no abbreviation in a message is shorter.
 const DIGITS: usize = 7;
@@ -32,6 +32,13 @@ enum Kind {
     Subject,
     Number,
     Issue,
+}
+
+/// A number for the rules by which keys are made, of which the keys of Jira projects that are configured are part: keys that
+/// were kept under another number are to be made anew.
+#[must_use]
+pub fn rules(jira_projects: &[String]) -> i64 {
+    (hash(Kind::Issue, jira_projects.join("\n").as_bytes()) >> 16).cast_signed() << 8 | VERSION
 }
 
 /// Everything that `sketch`, with the `references` that it was read with, is found by; each once.

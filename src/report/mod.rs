@@ -1,6 +1,7 @@
 //! Everything that leaves the program: JSON Lines or text for people on stdout, bars and last words on stderr, all from the same
 //! events. Only this room writes to stdout, and a reader that went away ends here. It computes nothing.
 
+mod answer;
 mod bar;
 mod human;
 mod jsonl;
@@ -16,6 +17,7 @@ use crate::error::{self, Class, Kind, exit};
 use crate::events::stream::{ErrorClass, Status};
 use crate::events::{Begin, End, Error, Event, Progress, SCHEMA, Warning};
 
+pub use answer::AnswerWriter;
 pub use bar::Bar;
 pub use output::Gone;
 use output::Output;
@@ -46,6 +48,12 @@ impl Format {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         Self::Human { color: std::io::stdout().is_terminal() && !dumb && !set("NO_COLOR") }
+    }
+
+    /// A writer for the events of one answer, which people see as a whole.
+    #[must_use]
+    pub fn answer(self) -> AnswerWriter {
+        AnswerWriter::new(self)
     }
 
     /// Appends `event` to `out`, with its line end; nothing if this format doesn't show it.
@@ -88,6 +96,8 @@ pub struct Ending {
     pub cursor: Option<String>,
     /// Whether everything that was asked for is in the answer. A failure or cancellation overrules it.
     pub incomplete: bool,
+    /// Whether the answer is no. A failure overrules it.
+    pub negative: bool,
 }
 
 /// How the stream has ended.
@@ -163,6 +173,17 @@ impl Report {
     pub async fn lines(&mut self, bytes: Vec<u8>, name: &'static str, count: usize) -> Result<(), Gone> {
         if count > 0 {
             *self.counts.entry(name).or_default() += count as u64;
+        }
+        self.output.write(bytes).await
+    }
+
+    /// Writes what a worker has made of events of several types, and how many there were of each.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn batch(&mut self, bytes: Vec<u8>, counts: &[(&'static str, u64)]) -> Result<(), Gone> {
+        for (name, count) in counts {
+            *self.counts.entry(name).or_default() += count;
         }
         self.output.write(bytes).await
     }
@@ -297,6 +318,9 @@ impl Report {
         if let (Some(signal), false) = (signal, self.status == Status::Failed) {
             self.status = Status::Cancelled;
             self.exit_code = u8::try_from(128 + signal).unwrap_or(exit::INTERRUPTED);
+        }
+        if ending.negative && self.exit_code == exit::ANSWERED {
+            self.exit_code = exit::NEGATIVE;
         }
         let complete = self.status == Status::Ok && !ending.incomplete;
         let end = End {

@@ -19,7 +19,6 @@ use crate::config::Settings;
 use crate::describe::Wishes;
 use crate::error::Kind;
 use crate::events::repository::IndexState;
-use crate::facts::patterns::Patterns;
 use crate::git::Repository;
 use crate::git::mailmap::Mailmap;
 pub use crate::git::refs::Selection;
@@ -176,7 +175,7 @@ impl Scan<'_> {
         }
         let consumer = cursor.clone().zip(index.cache().cloned()).zip(self.options.consumer.clone());
         let consumer = consumer.map(|((cursor, cache), name)| Consumer { cache, name, cursor });
-        Ok(Scanned { ending: Ending { cursor, incomplete: !plan.whole }, consumer })
+        Ok(Scanned { ending: Ending { cursor, incomplete: !plan.whole, negative: false }, consumer })
     }
 
     async fn wishes(&self, index: &Index) -> anyhow::Result<Wishes> {
@@ -191,7 +190,7 @@ impl Scan<'_> {
             hash_len: index.repository().hash_len,
             partial: index.repository().partial,
             overlay: Arc::clone(&index.overlay),
-            patterns: Arc::new(patterns(&self.settings)?),
+            patterns: Arc::new(self.settings.patterns()?),
             mailmap,
             paths: self.options.changed_paths,
             patch_id: self.options.patch_id,
@@ -216,24 +215,6 @@ impl Scan<'_> {
             }
         }
     }
-}
-
-fn patterns(settings: &Settings) -> anyhow::Result<Patterns> {
-    Patterns::compile(&settings.security_patterns, &settings.request_patterns, &settings.jira_projects).map_err(
-        |cause| {
-            let key = if settings.request_patterns.contains(&cause.pattern) {
-                "bhfuil.requestPattern"
-            } else if settings.security_patterns.contains(&cause.pattern) {
-                "bhfuil.securityPattern"
-            } else {
-                "bhfuil.jiraProject"
-            };
-            Kind::BadValue.hinted(
-                format!("bad value '{}' for {key}: {}", cause.pattern, last_line(&cause.error.to_string())),
-                "git config --get-regexp '^bhfuil\\.' shows where it is set",
-            )
-        },
-    )
 }
 
 /// What a regex error says in the end; the lines before it draw the pattern.

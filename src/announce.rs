@@ -1,0 +1,134 @@
+//! What frames every answer: the repository before it, its end after, warnings and what could not be read in between.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::describe::lossy;
+use crate::events::repository::{IndexState, ObjectFormat};
+use crate::events::stream::Status;
+use crate::events::{Event, Repo, RepoEnd, Warning};
+use crate::git::ObjectError;
+use crate::git::refs::RefList;
+use crate::index::{Index, Trouble};
+use crate::report::Report;
+
+/// Unreadable objects that are reported one by one; the rest is counted.
+const BROKEN_SHOWN: u64 = 20;
+
+/// How the index stood at the end.
+#[derive(Debug, Clone, Copy)]
+pub struct Indexed {
+    /// What was done to it.
+    pub state: IndexState,
+    /// How many commits were added.
+    pub new: usize,
+}
+
+/// Tells the repository that is answered for, with `refs` asked for, and what was wrong in opening it.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn repository(
+    report: &mut Report,
+    index: &Index,
+    refs: &RefList,
+    troubles: Vec<Trouble>,
+) -> anyhow::Result<()> {
+    let repository = index.repository();
+    let (git_dir, git_dir_b64) = lossy(repository.git_dir.as_os_str().as_bytes());
+    let event = Repo {
+        repo: repository.name.as_str().into(),
+        repo_b64: None,
+        git_dir: git_dir.into(),
+        git_dir_b64: git_dir_b64.map(Cow::Owned),
+        object_format: if repository.hash_len == 20 { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 },
+        shallow: index.overlay.shallow,
+        partial: repository.partial,
+        ref_count: refs.refs.len() as u64,
+    };
+    report.event(&Event::Repo(event)).await?;
+    for trouble in troubles {
+        warn(report, &repository.name, &trouble).await?;
+    }
+    for broken in &refs.broken {
+        let name = String::from_utf8_lossy(&broken.name);
+        let trouble = Trouble {
+            code: "broken-ref",
+            message: format!("ignoring the ref {name}: it {}", broken.reason),
+            hint: None,
+        };
+        warn(report, &repository.name, &trouble).await?;
+    }
+    Ok(())
+}
+
+/// Warns of `trouble`.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn warn(report: &mut Report, repo: &str, trouble: &Trouble) -> anyhow::Result<()> {
+    warn_of(report, repo, trouble, 1).await
+}
+
+/// Warns of facts that are `null` since a partial clone lacks an object.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn warn_absent(report: &mut Report, repo: &str, count: usize) -> anyhow::Result<()> {
+    let trouble = Trouble {
+        code: "absent-objects",
+        message: format!("{count} commits have facts that need objects which are not in this partial clone: null"),
+        hint: Some("git fetch --refetch --no-filter brings all objects".into()),
+    };
+    warn_of(report, repo, &trouble, count).await
+}
+
+/// Warns of `trouble` that was met `count` times.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn warn_of(report: &mut Report, repo: &str, trouble: &Trouble, count: usize) -> anyhow::Result<()> {
+    let warning = Warning {
+        repo: Some(repo.into()),
+        id: None,
+        code: trouble.code.into(),
+        message: trouble.message.as_str().into(),
+        hint: trouble.hint.as_deref().map(Cow::Borrowed),
+        count: count as u64,
+    };
+    Ok(report.warn(warning).await?)
+}
+
+/// Reports objects that could not be read: the answer is partial.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn broken(report: &mut Report, repo: &str, broken: Vec<ObjectError>) -> anyhow::Result<()> {
+    for cause in broken {
+        if report.counts().get("error").copied().unwrap_or(0) < BROKEN_SHOWN {
+            report.fail_part(repo, Some(cause.id().to_hex()), cause.kind(), &cause.to_string()).await?;
+        } else {
+            report.count_failure(cause.kind());
+        }
+    }
+    Ok(())
+}
+
+/// Ends the repository's part of the stream.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn end(report: &mut Report, repo: &str, is_cancelled: bool, indexed: Indexed) -> anyhow::Result<()> {
+    report.sum_up_failures(repo).await?;
+    let status = match (is_cancelled, report.is_partial()) {
+        (true, _) => Status::Cancelled,
+        (_, true) => Status::Partial,
+        _ => Status::Ok,
+    };
+    let counts: BTreeMap<Cow<'_, str>, u64> =
+        report.counts().iter().map(|(name, count)| (Cow::Borrowed(*name), *count)).collect();
+    let event =
+        RepoEnd { repo: repo.into(), status, index: Some(indexed.state), new: Some(indexed.new as u64), counts };
+    Ok(report.event(&Event::RepoEnd(event)).await?)
+}

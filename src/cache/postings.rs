@@ -1,0 +1,265 @@
+//! Which commits are filed under a key: an inverted index that is looked up in a few rows and extended by a few more. Keys are
+//! hashes that the caller makes; what is found is a proposal to be looked at, so a collision does no harm.
+//!
+//! An entry is four bytes of the key and four of the position, little-endian. The key's highest twelve bits choose the bucket,
+//! a row of some kilobytes, so that a look-up reads one row a batch and no index of keys has to be kept: 450,000 entries of
+//! 88,000 commits take 4 MB.
+
+use rusqlite::{OptionalExtension as _, Transaction, params};
+
+use super::repository::Cache;
+use crate::graph::Position;
+
+/// Bits of a key that choose its bucket.
+const BUCKET_BITS: u32 = 12;
+/// When rows of more batches than this lie in the table, those of each bucket are joined.
+const BATCHES: i64 = 24;
+/// A key under which more commits are filed than this says nothing, and finds nothing.
+const MOST: usize = 4096;
+
+/// Commits and their keys, in memory.
+#[derive(Debug, Clone)]
+pub struct Postings {
+    buckets: Vec<Vec<u8>>,
+}
+
+impl Default for Postings {
+    fn default() -> Self {
+        Self { buckets: vec![Vec::new(); 1 << BUCKET_BITS] }
+    }
+}
+
+impl Postings {
+    /// Files the commit at `position` under `key`.
+    pub fn add(&mut self, key: u64, position: Position) {
+        let bucket = &mut self.buckets[bucket_of(key)];
+        bucket.extend_from_slice(&short(key).to_le_bytes());
+        bucket.extend_from_slice(&position.to_le_bytes());
+    }
+
+    /// Adds everything that `other` has.
+    pub fn append(&mut self, other: &Self) {
+        for (own, more) in self.buckets.iter_mut().zip(&other.buckets) {
+            own.extend_from_slice(more);
+        }
+    }
+
+    /// The commits filed under `key`, ascending; none if they are too many to say anything.
+    #[must_use]
+    pub fn under(&self, key: u64) -> Vec<Position> {
+        let mut found = Vec::new();
+        collect(&self.buckets[bucket_of(key)], key, &mut found);
+        finish(found)
+    }
+}
+
+fn bucket_of(key: u64) -> usize {
+    usize::try_from(key >> (64 - BUCKET_BITS)).unwrap_or(0)
+}
+
+/// The part of a key that an entry keeps; the bucket says more of it.
+#[expect(clippy::cast_possible_truncation, reason = "these bits are wanted, the others left out")]
+fn short(key: u64) -> u32 {
+    key as u32
+}
+
+fn collect(entries: &[u8], key: u64, into: &mut Vec<Position>) {
+    let wanted = short(key).to_le_bytes();
+    let (pairs, _) = entries.as_chunks::<8>();
+    for &[a, b, c, d, e, f, g, h] in pairs {
+        if [a, b, c, d] == wanted {
+            into.push(Position::from_le_bytes([e, f, g, h]));
+        }
+    }
+}
+
+fn finish(mut found: Vec<Position>) -> Vec<Position> {
+    found.sort_unstable();
+    found.dedup();
+    if found.len() > MOST {
+        found.clear();
+    }
+    found
+}
+
+impl Cache {
+    /// How many commits, from the graph's first on, are filed by `rules`: any number that names how keys are made. Blocks.
+    ///
+    /// # Errors
+    /// If the cache can't be read.
+    pub fn filed(&self, rules: i64) -> anyhow::Result<usize> {
+        self.database().read(|reader| {
+            let count: Option<i64> = reader
+                .query_row("SELECT count FROM filed WHERE rules = ?1", [rules], |row| row.get(0))
+                .optional()?;
+            Ok(usize::try_from(count.unwrap_or(0)).unwrap_or(0))
+        })
+    }
+
+    /// Files the commits from `base` to `end` by `rules`, under which `base` commits were filed before. `false` if another
+    /// process has done so meanwhile: nothing is stored then.
+    ///
+    /// # Errors
+    /// If the cache can't be written.
+    pub async fn file(&self, base: usize, end: usize, rules: i64, postings: Postings) -> anyhow::Result<bool> {
+        self.database().write(move |transaction| file(transaction, base, end, rules, &postings)).await
+    }
+
+    /// The commits filed under each of `keys`, ascending; none for a key of too many to say anything. Blocks.
+    ///
+    /// # Errors
+    /// If the cache can't be read.
+    pub fn under(&self, keys: &[u64]) -> anyhow::Result<Vec<Vec<Position>>> {
+        self.database().read(|reader| {
+            let mut statement = reader.prepare_cached("SELECT entries FROM posting WHERE bucket = ?1")?;
+            let mut found = Vec::with_capacity(keys.len());
+            for &key in keys {
+                let mut positions = Vec::new();
+                let mut rows = statement.query([i64::try_from(bucket_of(key))?])?;
+                while let Some(row) = rows.next()? {
+                    collect(row.get_ref(0)?.as_blob()?, key, &mut positions);
+                }
+                found.push(finish(positions));
+            }
+            Ok(found)
+        })
+    }
+}
+
+fn file(
+    transaction: &Transaction<'_>,
+    base: usize,
+    end: usize,
+    rules: i64,
+    postings: &Postings,
+) -> anyhow::Result<bool> {
+    let known: Option<(i64, i64)> = transaction
+        .query_row("SELECT count, rules FROM filed", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let count = known.filter(|(_, known)| *known == rules).map_or(0, |(count, _)| count);
+    // Positions are those of this graph only as long as nobody has made it anew.
+    let indexed: i64 =
+        transaction.query_row("SELECT coalesce(max(first + count), 0) FROM segment", [], |row| row.get(0))?;
+    if usize::try_from(count) != Ok(base) || indexed < i64::try_from(end)? {
+        return Ok(false);
+    }
+    if base == 0 {
+        transaction.execute("DELETE FROM posting", [])?;
+    }
+    let mut insert = transaction.prepare("INSERT OR REPLACE INTO posting VALUES (?1, ?2, ?3)")?;
+    for (bucket, entries) in (0_i64..).zip(&postings.buckets).filter(|(_, entries)| !entries.is_empty()) {
+        insert.execute(params![bucket, i64::try_from(base)?, entries])?;
+    }
+    transaction.execute("INSERT OR REPLACE INTO filed VALUES (1, ?1, ?2)", params![i64::try_from(end)?, rules])?;
+    let batches: i64 = transaction
+        .query_row("SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM posting GROUP BY bucket)", [], |row| {
+            row.get(0)
+        })?;
+    if batches > BATCHES {
+        join(transaction)?;
+    }
+    Ok(true)
+}
+
+/// Makes one row of those of each bucket.
+fn join(transaction: &Transaction<'_>) -> anyhow::Result<()> {
+    let mut all = Postings::default();
+    {
+        let mut statement = transaction.prepare("SELECT bucket, entries FROM posting ORDER BY bucket, first")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let bucket = usize::try_from(row.get::<_, i64>(0)?)?;
+            let entries = row.get_ref(1)?.as_blob()?;
+            if let Some(bucket) = all.buckets.get_mut(bucket) {
+                bucket.extend_from_slice(entries);
+            }
+        }
+    }
+    transaction.execute("DELETE FROM posting", [])?;
+    let mut insert = transaction.prepare("INSERT INTO posting VALUES (?1, 0, ?2)")?;
+    for (bucket, entries) in (0_i64..).zip(&all.buckets).filter(|(_, entries)| !entries.is_empty()) {
+        insert.execute(params![bucket, entries])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Oid;
+    use crate::graph::{Graph, NewCommit};
+
+    /// A cache with a graph of so many commits.
+    fn cache(folder: &std::path::Path, count: u8) -> Cache {
+        let (cache, _) = Cache::open(&folder.join("cache"), folder, 20).expect("a new cache");
+        let id = |number: u8| Oid::from_bytes(&[number; 20]).expect("20 bytes");
+        let commits: Vec<_> =
+            (1..=count).map(|number| NewCommit { id: id(number), time: 0, parents: Vec::new() }).collect();
+        let segment = Graph::default().append(&commits);
+        let pass =
+            super::super::Pass { overlay: 0, base: 0, segment: Some(segment), texts: Vec::new(), refs: Vec::new() };
+        assert!(smol::block_on(cache.store(pass)).expect("stored"));
+        cache
+    }
+
+    const KEYS: [u64; 3] = [1, u64::MAX, 0x1230_0000_0000_0001];
+
+    #[test]
+    fn what_is_filed_is_found_batch_after_batch() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let cache = cache(folder.path(), 60);
+        let mut held = Postings::default();
+        for base in 0..60_u8 {
+            let mut batch = Postings::default();
+            for key in KEYS {
+                batch.add(key, Position::from(base));
+            }
+            batch.add(1000 + u64::from(base), Position::from(base));
+            held.append(&batch);
+            let stored = cache.file(usize::from(base), usize::from(base) + 1, 7, batch);
+            assert!(smol::block_on(stored).expect("stored"), "{base}");
+        }
+        assert_eq!(cache.filed(7).expect("read"), 60);
+        let all: Vec<Position> = (0..60).collect();
+        let keys = [KEYS[0], KEYS[1], KEYS[2], 1042, 999];
+        let expected = [all.clone(), all.clone(), all, vec![42], vec![]];
+        assert_eq!(cache.under(&keys).expect("read"), expected);
+        assert_eq!(keys.map(|key| held.under(key)), expected);
+        let rows: i64 = cache
+            .database()
+            .read(|reader| {
+                Ok(reader.query_row("SELECT max(n) FROM (SELECT count(*) n FROM posting GROUP BY bucket)", [], |row| {
+                    row.get(0)
+                })?)
+            })
+            .expect("read");
+        assert!(rows <= BATCHES + 1, "small batches are joined: {rows}");
+    }
+
+    #[test]
+    fn other_rules_begin_anew_and_a_race_is_lost_quietly() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let cache = cache(folder.path(), 3);
+        let batch = |key| {
+            let mut batch = Postings::default();
+            batch.add(key, 0);
+            batch
+        };
+        let file = |base, end, rules, key| smol::block_on(cache.file(base, end, rules, batch(key))).expect("no error");
+        assert!(file(0, 2, 1, 5));
+        assert!(!file(0, 2, 1, 6), "somebody else was first");
+        assert!(!file(2, 9, 1, 6), "the graph has no such commits");
+        assert_eq!((cache.filed(1).expect("read"), cache.filed(2).expect("read")), (2, 0));
+        assert!(file(0, 3, 2, 8));
+        assert_eq!(cache.under(&[5, 8]).expect("read"), [vec![], vec![0]]);
+    }
+
+    #[test]
+    fn a_key_of_too_many_commits_finds_none() {
+        let mut held = Postings::default();
+        for position in 0..5000 {
+            held.add(3, position);
+        }
+        assert!(held.under(3).is_empty());
+    }
+}

@@ -1,0 +1,121 @@
+//! `where`: what is asked, about which refs, and by which evidence.
+//!
+//! Owns the options and their values' syntax. Refuses their meaning: queries are passed on as typed.
+
+use std::{num::NonZeroUsize, str::FromStr};
+
+use argh::{ArgsInfo, FromArgs};
+
+use super::{
+    argv::{RawArg, TextArg},
+    scan::{Format, threads},
+};
+
+/// Tell where a change is: which branches and tags have it, as itself or as a pick, where it was reverted, and which
+/// release lines lack it. Each query is a revision or range, a Change-Id, an issue (CVE-2024-1234, #12, LP: #12), or words
+/// of the message, of which author:, subject: and path: narrow the search.
+#[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
+#[argh(subcommand, name = "where", help_triggers("-h", "--help"), usage = "[<options>] <query>...")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+#[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
+pub struct WhereArgs {
+    /// what to look for
+    #[argh(positional, arg_name = "query")]
+    pub queries: Vec<RawArg>,
+    /// ask about the refs that match <glob>; may be repeated
+    #[argh(option, arg_name = "glob")]
+    pub refs: Vec<RawArg>,
+    /// ask about branches
+    #[argh(switch)]
+    pub branches: bool,
+    /// ask about remote branches
+    #[argh(switch)]
+    pub remotes: bool,
+    /// tags to tell: first (of each release line, the default), all or none
+    #[argh(option, arg_name = "which")]
+    pub tags: Option<Tags>,
+    /// tell every ref that lacks the change, not only branches of release lines
+    #[argh(switch)]
+    pub missing: bool,
+    /// tell the merge that brought the change into each ref
+    #[argh(switch)]
+    pub via: bool,
+    /// use these signals alone: same, trailer, change-id, patch-id, author-date, pull-request, subject
+    #[argh(option, arg_name = "list")]
+    pub signals: Option<TextArg>,
+    /// tell what only resembles the change too, marked as weak or hint
+    #[argh(switch)]
+    pub similar: bool,
+    /// leave out matches below this confidence, from 0 to 1
+    #[argh(option, arg_name = "confidence", from_str_fn(confidence))]
+    pub min_confidence: Option<f64>,
+    /// answer from the cache as it is
+    #[argh(switch)]
+    pub no_update: bool,
+    /// read further queries from standard input, one a line, or the commit events of another run
+    #[argh(switch)]
+    pub stdin: bool,
+    /// queries on standard input end with NUL instead of a newline
+    #[argh(switch, short = 'z')]
+    pub null: bool,
+    /// read commits on <n> threads
+    #[argh(option, arg_name = "n", from_str_fn(threads))]
+    pub threads: Option<NonZeroUsize>,
+    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    #[argh(option, arg_name = "format", default = "Format::Auto")]
+    pub format: Format,
+    /// show progress on standard error, terminal or not
+    #[argh(switch)]
+    pub progress: bool,
+    /// never show progress
+    #[argh(switch)]
+    pub no_progress: bool,
+    /// say nothing but errors on standard error
+    #[argh(switch, short = 'q')]
+    pub quiet: bool,
+    /// say more on standard error; may be repeated
+    #[argh(switch, short = 'v')]
+    pub verbose: u8,
+}
+
+impl WhereArgs {
+    /// What is missing or contradicts itself, as a message.
+    pub(super) fn fault(&self) -> Option<String> {
+        if self.queries.is_empty() && !self.stdin {
+            return Some("a query is missing".to_owned());
+        }
+        if !self.refs.is_empty() && (self.branches || self.remotes) {
+            return Some("--refs and --branches or --remotes can't be used together".to_owned());
+        }
+        None
+    }
+}
+
+/// Which tags are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tags {
+    /// The first of each release line that has the change.
+    First,
+    /// All that have it.
+    All,
+    /// None.
+    None,
+}
+
+impl FromStr for Tags {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "first" => Ok(Self::First),
+            "all" => Ok(Self::All),
+            "none" => Ok(Self::None),
+            _ => Err("expected first, all or none"),
+        }
+    }
+}
+
+fn confidence(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}

@@ -1,0 +1,69 @@
+//! `git bhfuil where`: what was typed becomes the options of a search, and its outcome an exit code.
+
+use std::path::Path;
+
+use crate::cli::WhereArgs;
+use crate::cli::where_is::Tags as Asked;
+use crate::error::{Kind, exit};
+use crate::locate::{self, Options, Selection, Signals, Tags};
+use crate::report::{self, Loudness, Report};
+use crate::shutdown::Token;
+
+/// Runs the command and returns the exit code.
+pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
+    let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
+    let queries = args.queries.iter().map(|query| query.0.to_string_lossy().into_owned()).collect();
+    let mut report = match Report::begin("where", Some(queries), super::format(args.format), loudness) {
+        Ok(report) => report,
+        Err(cause) => {
+            report::say_fatal(&format!("starting: {cause}"), None);
+            return exit::FATAL;
+        }
+    };
+    let ending = match options(args, dir) {
+        Ok(options) => locate::run(options, &mut report, token).await,
+        Err(cause) => Err(cause),
+    };
+    report.end(ending, token.signal()).await.exit_code
+}
+
+fn options(args: &WhereArgs, dir: &Path) -> anyhow::Result<Options> {
+    let signals = match &args.signals {
+        None => Signals::ALL,
+        Some(list) => list.0.parse::<Signals>().map_err(|cause| {
+            let hint = "--signals=same is plain containment, --signals=change-id,patch-id goes without trailers";
+            Kind::BadValue.hinted(format!("bad value '{}' for --signals: {cause}", list.0), hint)
+        })?,
+    };
+    Ok(Options {
+        dir: dir.to_owned(),
+        cache_folder: locate::cache_folder(),
+        threads: args.threads.map(Into::into),
+        refs: selection(args),
+        queries: args.queries.iter().map(|query| query.0.clone()).collect(),
+        stdin: args.stdin.then_some(if args.null { 0 } else { b'\n' }),
+        tags: match args.tags {
+            None | Some(Asked::First) => Tags::First,
+            Some(Asked::All) => Tags::All,
+            Some(Asked::None) => Tags::None,
+        },
+        missing: args.missing,
+        via: args.via,
+        signals,
+        similar: args.similar,
+        min_confidence: args.min_confidence.unwrap_or(0.0),
+        no_update: args.no_update,
+    })
+}
+
+/// The refs that are asked about. `--branches` and `--remotes` leave tags to `--tags`.
+fn selection(args: &WhereArgs) -> Selection {
+    if !args.refs.is_empty() {
+        return Selection::Globs(super::globs(&args.refs));
+    }
+    if !args.branches && !args.remotes {
+        return Selection::Usual;
+    }
+    let kinds = [(args.branches, "refs/heads/*"), (args.remotes, "refs/remotes/*"), (args.tags.is_some(), "refs/tags/*")];
+    Selection::Globs(kinds.iter().filter(|(asked, _)| *asked).map(|(_, glob)| glob.as_bytes().to_vec()).collect())
+}

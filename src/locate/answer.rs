@@ -1,0 +1,439 @@
+//! The answer to one query: the changes that it is about, every commit that is each change and why, and what each ref has of it.
+
+use std::borrow::Cow;
+
+use super::closure::{Closure, account, close};
+use super::desk::Desk;
+use super::places::{Firsts, Place, PlaceKind};
+use super::presence::{State, Step, state};
+use super::reverts::{Turn, turns};
+use super::seeds::{Seeds, seeds};
+use super::resolve::Target;
+use super::{Options, Tags};
+use crate::describe::{self, lossy};
+use crate::events::matching::{
+    Candidate, CandidateReason, Fidelity, Match, Presence, PresenceHow, PresenceState, Rung, Signal, SignalKind, Strength,
+};
+use crate::events::Event;
+use crate::git::ObjectError;
+use crate::graph::{Containment, Graph, Position};
+use crate::matching::groups::{Share, trailer_hops};
+use crate::matching::{self, Verdict};
+
+/// What the caller hears of an answer besides its events.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// Whether anything was found.
+    pub(super) found: bool,
+    /// What was looked for, for people.
+    pub(super) sought: String,
+    /// Origins that a message names and that aren't here: the commit, and the name.
+    pub(super) dangling: Vec<(String, String)>,
+    /// Objects that could not be read.
+    pub(super) broken: Vec<ObjectError>,
+    /// Comparisons that lacked an object which a partial clone doesn't have.
+    pub(super) absent: usize,
+    /// What was found out of commits, to be kept.
+    pub(super) found_out: Vec<(crate::facts::Oid, Vec<u8>)>,
+}
+
+/// One change of an answer.
+struct Change<'c> {
+    /// The commits that are it, oldest first.
+    members: Vec<Position>,
+    /// Those that the query named; empty if it named none.
+    named: Vec<Position>,
+    /// The one that gives it its name.
+    oldest: Position,
+    closure: &'c Closure,
+}
+
+/// Answers `query`, which means `target`, and hands its events to `tell`, in order.
+///
+/// # Errors
+/// If the cache can't be read.
+pub(super) fn answer(
+    desk: &mut Desk<'_>,
+    query: &str,
+    target: &Target,
+    tell: &mut dyn FnMut(&Event<'_>),
+) -> anyhow::Result<Outcome> {
+    let seeds = seeds(desk, target);
+    let mut outcome = Outcome { found: !seeds.commits.is_empty(), sought: seeds.sought.clone(), ..Outcome::default() };
+    tell_candidates(desk, query, &seeds, tell);
+    let closure = close(desk, &seeds.commits);
+    for change in changes(&closure, &seeds) {
+        let mut answer = Answer { desk, query, change: &change, id: String::new(), tell };
+        answer.id = answer.desk.scope.graph.id(change.oldest).to_hex();
+        answer.commit(&mut outcome);
+        answer.matches();
+        answer.dangling(&mut outcome);
+        answer.presence();
+    }
+    outcome.broken.append(&mut desk.broken);
+    outcome.absent += desk.absent;
+    outcome.found_out = std::mem::take(&mut desk.found_out);
+    match desk.take_failure() {
+        Some(cause) => Err(cause),
+        None => Ok(outcome),
+    }
+}
+
+fn tell_candidates(desk: &mut Desk<'_>, query: &str, seeds: &Seeds, tell: &mut dyn FnMut(&Event<'_>)) {
+    let why = if seeds.is_ambiguous { CandidateReason::Ambiguous } else { CandidateReason::Near };
+    for &position in &seeds.candidates {
+        if !desk.read(position) {
+            continue;
+        }
+        let subject = desk.sketch(position).map(|sketch| sketch.subject.clone()).unwrap_or_default();
+        tell(&Event::Candidate(Candidate {
+            query: query.into(),
+            repo: desk.scope.repo.as_str().into(),
+            id: desk.scope.graph.id(position).to_hex().into(),
+            subject: subject.into(),
+            subject_b64: None,
+            why,
+        }));
+    }
+}
+
+/// The changes that the seeds belong to, in the order of their oldest commits.
+fn changes<'c>(closure: &'c Closure, seeds: &Seeds) -> Vec<Change<'c>> {
+    let is_seed = |position: &Position| seeds.commits.contains(position);
+    let mut changes = Vec::new();
+    for group in &closure.changes.groups {
+        let own = group.members.iter().filter(|(_, share)| *share == Share::Whole).map(|(node, _)| *node);
+        let asked: Vec<usize> = own.filter(|&node| is_seed(&closure.nodes[node])).collect();
+        let Some(oldest) = group.oldest().filter(|_| !asked.is_empty()) else { continue };
+        let mut members: Vec<usize> = asked.clone();
+        for &node in &asked {
+            members.extend(closure.changes.equals_of(node).into_iter().map(|(member, _)| member));
+        }
+        members.sort_unstable();
+        members.dedup();
+        let position = |node: &usize| closure.nodes[*node];
+        let named = if seeds.is_commit { asked.iter().map(position).collect() } else { Vec::new() };
+        changes.push(Change {
+            members: members.iter().map(position).collect(),
+            named,
+            oldest: closure.nodes[oldest],
+            closure,
+        });
+    }
+    changes
+}
+
+struct Answer<'a, 'd, 's> {
+    desk: &'a mut Desk<'d>,
+    query: &'a str,
+    change: &'a Change<'s>,
+    /// The id of the change.
+    id: String,
+    tell: &'a mut dyn FnMut(&Event<'_>),
+}
+
+impl Answer<'_, '_, '_> {
+    /// The event of the commit that the change is named after.
+    fn commit(&mut self, outcome: &mut Outcome) {
+        let id = self.desk.scope.graph.id(self.change.oldest);
+        let (handle, wishes) = (self.desk.handle, &self.desk.scope.wishes);
+        let mut describing = describe::Desk::new(handle);
+        let mut buffer = Vec::new();
+        let raw = handle.commit(&id, &mut buffer);
+        let told = raw.and_then(|raw| {
+            wishes.describe(handle, &id, raw, &mut describing, |commit| (self.tell)(&Event::Commit(commit)))
+        });
+        outcome.broken.extend(told.err());
+    }
+
+    /// One `match` for each commit that is the change, and with `--similar` for those that resemble it.
+    fn matches(&mut self) {
+        let closure = self.change.closure;
+        let Some(anchor) = closure.index(self.change.oldest) else { return };
+        let hops = trailer_hops(closure.nodes.len(), &closure.edges, anchor);
+        for &member in &self.change.members {
+            // A commit that was asked about needs no evidence.
+            let is_itself = if self.change.named.is_empty() {
+                member == self.change.oldest
+            } else {
+                self.change.named.contains(&member)
+            };
+            if is_itself {
+                self.tell_match(member, None, None);
+                continue;
+            }
+            let Some(node) = closure.index(member) else { continue };
+            let Some((other, brief)) = self.best_link(node, anchor) else { continue };
+            let full = account(self.desk, closure.nodes[other], member).unwrap_or(brief);
+            self.tell_match(member, Some(full), hops[node]);
+        }
+        for (_, other, verdict) in closure.similar.iter().filter(|(seed, ..)| self.change.members.contains(seed)) {
+            if !self.change.members.contains(other) && verdict.confidence >= self.desk.scope.min_confidence {
+                self.tell_match(*other, Some(verdict.clone()), None);
+            }
+        }
+    }
+
+    /// What speaks most for a commit: its match with the oldest, else with one that was asked about, else the surest.
+    fn best_link(&self, node: usize, anchor: usize) -> Option<(usize, Verdict)> {
+        let closure = self.change.closure;
+        let other = |link: &super::closure::Link| if link.a == node { link.b } else { link.a };
+        let links = closure.links.iter().filter(|link| link.a == node || link.b == node);
+        let best = links.min_by(|one, two| {
+            let rank = |link| {
+                let other = other(link);
+                (other != anchor, !self.change.named.contains(&closure.nodes[other]))
+            };
+            rank(one).cmp(&rank(two)).then(two.verdict.confidence.total_cmp(&one.verdict.confidence))
+        })?;
+        Some((other(best), best.verdict.clone()))
+    }
+
+    fn tell_match(&mut self, member: Position, verdict: Option<Verdict>, hops: Option<u32>) {
+        let itself = Verdict {
+            rung: None,
+            strength: matching::Strength::Equal,
+            confidence: 1.0,
+            fidelity: None,
+            signals: vec![matching::Signal { kind: matching::SignalKind::Same, value: None, hops: None }],
+            is_backed: false,
+        };
+        let is_itself = verdict.is_none();
+        let verdict = verdict.unwrap_or(itself);
+        let signals = verdict.signals.iter().map(|signal| Signal {
+            kind: signal_kind(signal.kind),
+            value: signal.value.as_deref().map(Cow::Borrowed),
+            value_b64: None,
+            hops: signal.hops.map(|own| hops.unwrap_or(own).max(own)),
+        });
+        (self.tell)(&Event::Match(Match {
+            query: self.query.into(),
+            repo: self.desk.scope.repo.as_str().into(),
+            change: self.id.as_str().into(),
+            id: self.desk.scope.graph.id(member).to_hex().into(),
+            strength: strength(verdict.strength),
+            confidence: verdict.confidence,
+            rung: verdict.rung.map(rung),
+            fidelity: (!is_itself).then(|| verdict.fidelity.map(fidelity)),
+            signals: signals.collect(),
+        }));
+    }
+
+    /// Origins that the commits of the change name and that this repository doesn't have.
+    fn dangling(&self, outcome: &mut Outcome) {
+        for &member in &self.change.members {
+            let Some(sketch) = self.desk.sketch(member) else { continue };
+            let absent = sketch.origins.iter().filter(|origin| {
+                origin.id.is_none() && self.desk.handle.commit_by_hex(&origin.text).is_none()
+            });
+            outcome.dangling.extend(absent.map(|origin| (sketch.id.to_hex(), origin.text.clone())));
+        }
+    }
+
+    /// What each ref has of the change.
+    fn presence(&mut self) {
+        let scope = self.desk.scope;
+        // What is to be named first goes first.
+        let mut members = self.change.named.clone();
+        members.extend(self.change.members.iter().filter(|member| !self.change.named.contains(member)));
+        let turns = if scope.signals.is_plain_containment() {
+            members.iter().map(|&position| Turn { position, brings: true, is_member: true }).collect()
+        } else {
+            turns(self.desk, &members)
+        };
+        let history = Histories::new(self.desk, &turns);
+        let own = if self.change.named.is_empty() { 1 } else { self.change.named.len() };
+        let lines = scope.options.tags != Tags::None || scope.places.list.iter().any(|place| place.line.is_some());
+        let has = |place: &Place| matches!(history.of(place), State::Present(_) | State::Reapplied(_));
+        let firsts = if lines { scope.places.firsts(&scope.graph, has) } else { Vec::new() };
+        for (index, place) in scope.places.list.iter().enumerate() {
+            let found = history.of(place);
+            if !is_reported(&scope.options, place, found, index, &firsts) {
+                continue;
+            }
+            let how = history.how(place, own);
+            let mut presence = self.presence_of(place, found, how, &turns);
+            if let Some(line) = place.line.or_else(|| line_of_tag(index, &firsts)) {
+                self.add_line(&mut presence, line, &firsts);
+            }
+            if let (true, State::Present(turn) | State::Reapplied(turn), Some(tip)) = (scope.options.via, found, place.tip) {
+                let merge = merge_that_brought(&scope.graph, turns[turn].position, scope.places.tips[tip]);
+                presence.via = merge.map(|merge| scope.graph.id(merge).to_hex().into());
+            }
+            (self.tell)(&Event::Presence(presence));
+        }
+    }
+
+    fn presence_of<'e>(
+        &self,
+        place: &'e Place,
+        found: State,
+        how: Option<PresenceHow>,
+        turns: &[Turn],
+    ) -> Presence<'e> where Self: 'e {
+        let scope = self.desk.scope;
+        let (state, turn) = match found {
+            State::Present(turn) => (PresenceState::Present, Some(turn)),
+            State::Reverted(turn) => (PresenceState::Reverted, Some(turn)),
+            State::Reapplied(turn) => (PresenceState::Reapplied, Some(turn)),
+            // History that is cut off may have held it.
+            State::Missing if scope.overlay.shallow => (PresenceState::Unknown, None),
+            State::Missing => (PresenceState::Missing, None),
+        };
+        let (refname, refname_b64) = lossy(&place.entry.name);
+        let (short, short_b64) = lossy(place.entry.short());
+        Presence {
+            query: self.query.to_owned().into(),
+            repo: scope.repo.clone().into(),
+            change: self.id.clone().into(),
+            refname: refname.into(),
+            refname_b64: refname_b64.map(Cow::Owned),
+            short: short.into(),
+            short_b64: short_b64.map(Cow::Owned),
+            line: None,
+            state,
+            id: turn.map(|turn| scope.graph.id(turns[turn].position).to_hex().into()),
+            how,
+            first_tag: None,
+            first_release: None,
+            via: None,
+        }
+    }
+
+    fn add_line(&self, presence: &mut Presence<'_>, line: usize, firsts: &[Firsts]) {
+        let scope = self.desk.scope;
+        presence.line = Some(scope.places.lines[line].name().to_owned().into());
+        let name = |place: usize| lossy(scope.places.list[place].entry.short()).0;
+        let known = |place: Option<usize>| match place {
+            Some(place) => Some(Some(name(place).into())),
+            None => scope.overlay.shallow.then_some(None),
+        };
+        presence.first_tag = known(firsts.get(line).and_then(|first| first.tag));
+        presence.first_release = known(firsts.get(line).and_then(|first| first.release));
+    }
+}
+
+/// Whether a place is part of the answer.
+fn is_reported(options: &Options, place: &Place, found: State, index: usize, firsts: &[Firsts]) -> bool {
+    if !place.chosen {
+        return false;
+    }
+    let is_missing = found == State::Missing;
+    match place.kind {
+        PlaceKind::Tag => match options.tags {
+            Tags::None => false,
+            Tags::All => !is_missing || options.missing,
+            Tags::First => firsts.iter().any(|first| first.tag == Some(index)),
+        },
+        PlaceKind::Branch | PlaceKind::Remote | PlaceKind::Other => {
+            !is_missing || options.missing || place.line.is_some()
+        }
+    }
+}
+
+/// The line of which the tag at `index` is the first with the change.
+fn line_of_tag(index: usize, firsts: &[Firsts]) -> Option<usize> {
+    firsts.iter().position(|first| first.tag == Some(index))
+}
+
+/// What became of a change on each ref.
+struct Histories {
+    contained: Containment,
+    steps: Vec<Step>,
+    of_tip: Vec<State>,
+}
+
+impl Histories {
+    fn new(desk: &Desk<'_>, turns: &[Turn]) -> Self {
+        let scope = desk.scope;
+        let commits: Vec<Position> = turns.iter().map(|turn| turn.position).collect();
+        let contained = Containment::sweep(&scope.graph, &commits, &scope.places.tips);
+        let ancestry = Containment::sweep(&scope.graph, &commits, &commits);
+        let steps: Vec<Step> = turns
+            .iter()
+            .map(|turn| Step { brings: turn.brings, time: scope.graph.time(turn.position) })
+            .collect();
+        let of_tip = (0..scope.places.tips.len())
+            .map(|tip| {
+                if contained.of(tip).iter().all(|word| *word == 0) {
+                    return State::Missing;
+                }
+                let has: Vec<usize> = (0..steps.len()).filter(|&step| contained.has(tip, step)).collect();
+                state(&steps, &has, |a, b| a != b && ancestry.has(b, a))
+            })
+            .collect();
+        Self { contained, steps, of_tip }
+    }
+
+    fn of(&self, place: &Place) -> State {
+        place.tip.map_or(State::Missing, |tip| self.of_tip[tip])
+    }
+
+    /// How the change came to a place; the first `own` steps are the commits that it is asked about.
+    fn how(&self, place: &Place, own: usize) -> Option<PresenceHow> {
+        let tip = place.tip?;
+        let mut brought = (0..self.steps.len()).filter(|&step| self.steps[step].brings && self.contained.has(tip, step));
+        let first = brought.next()?;
+        Some(if first < own { PresenceHow::Ancestor } else { PresenceHow::Backport })
+    }
+}
+
+/// The merge on the first-parent history of `tip` that brought `commit` there; `None` if it was made there itself.
+fn merge_that_brought(graph: &Graph, commit: Position, tip: Position) -> Option<Position> {
+    let mut chain = vec![tip];
+    while let Some(&parent) = chain.last().and_then(|&last| graph.parents(last).first()) {
+        // Parents stand before their children: what is lower can't contain it.
+        if parent < commit {
+            break;
+        }
+        chain.push(parent);
+    }
+    let contained = Containment::sweep(graph, &[commit], &chain);
+    let brought = (0..chain.len()).rev().find(|&at| contained.has(at, 0)).map(|at| chain[at])?;
+    (brought != commit).then_some(brought)
+}
+
+fn strength(strength: matching::Strength) -> Strength {
+    match strength {
+        matching::Strength::Equal => Strength::Equal,
+        matching::Strength::Weak => Strength::Weak,
+        matching::Strength::Hint => Strength::Hint,
+    }
+}
+
+fn rung(rung: matching::Rung) -> Rung {
+    match rung {
+        matching::Rung::Trailer => Rung::Trailer,
+        matching::Rung::ChangeId => Rung::ChangeId,
+        matching::Rung::PatchIdAuthorDate => Rung::PatchIdAuthorDate,
+        matching::Rung::AuthorDate => Rung::AuthorDate,
+        matching::Rung::PatchIdSubject => Rung::PatchIdSubject,
+        matching::Rung::PullRequest => Rung::PullRequest,
+        matching::Rung::Subject => Rung::Subject,
+        matching::Rung::PatchId => Rung::PatchId,
+    }
+}
+
+fn fidelity(fidelity: matching::Fidelity) -> Fidelity {
+    match fidelity {
+        matching::Fidelity::Exact => Fidelity::Exact,
+        matching::Fidelity::Context => Fidelity::Context,
+        matching::Fidelity::Adapted => Fidelity::Adapted,
+        matching::Fidelity::Claimed => Fidelity::Claimed,
+    }
+}
+
+fn signal_kind(kind: matching::SignalKind) -> SignalKind {
+    match kind {
+        matching::SignalKind::Same => SignalKind::Same,
+        matching::SignalKind::Trailer => SignalKind::Trailer,
+        matching::SignalKind::ChangeId => SignalKind::ChangeId,
+        matching::SignalKind::PatchId => SignalKind::PatchId,
+        matching::SignalKind::AuthorDate => SignalKind::AuthorDate,
+        matching::SignalKind::PullRequest => SignalKind::PullRequest,
+        matching::SignalKind::Subject => SignalKind::Subject,
+        matching::SignalKind::Paths => SignalKind::Paths,
+        matching::SignalKind::Lines => SignalKind::Lines,
+        matching::SignalKind::Fuzzy => SignalKind::Fuzzy,
+    }
+}

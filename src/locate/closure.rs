@@ -1,0 +1,211 @@
+//! The commits that are one change with those asked about: from each commit to what is filed under its keys, pair by pair up
+//! the ladder, and on from every commit that was found, so that a pick of a pick is found too.
+
+use std::collections::HashSet;
+
+use super::desk::Desk;
+use crate::graph::{Containment, Position};
+use crate::matching::groups::{self, Changes, Edge, LARGEST};
+use crate::matching::{Answer, Judgement, Pair, SignalKind, Strength, Verdict, judge, keys};
+
+/// More commits than this are not pursued further: what grows so is not one change.
+const MOST: usize = LARGEST + LARGEST / 4;
+/// Among more commits than this it isn't asked which of them are apart.
+const MOST_APART: usize = 100;
+
+/// Two commits that match; indices into [`Closure::nodes`].
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) a: usize,
+    pub(super) b: usize,
+    pub(super) verdict: Verdict,
+}
+
+/// Commits, oldest first, and how they hang together.
+#[derive(Debug, Default)]
+pub(super) struct Closure {
+    pub(super) nodes: Vec<Position>,
+    pub(super) links: Vec<Link>,
+    pub(super) edges: Vec<Edge>,
+    pub(super) changes: Changes,
+    /// What only resembles one that was asked about: that one, the other, and why. Never counted.
+    pub(super) similar: Vec<(Position, Position, Verdict)>,
+}
+
+impl Closure {
+    /// The index of a commit in `nodes`.
+    pub(super) fn index(&self, position: Position) -> Option<usize> {
+        self.nodes.iter().position(|&node| node == position)
+    }
+}
+
+/// Finds everything that is one change with one of `seeds`.
+pub(super) fn close(desk: &mut Desk<'_>, seeds: &[Position]) -> Closure {
+    let mut nodes: Vec<Position> = Vec::new();
+    for &seed in seeds {
+        if !nodes.contains(&seed) && desk.read(seed) {
+            nodes.push(seed);
+        }
+    }
+    let mut found: Vec<(Position, Position, Verdict)> = Vec::new();
+    let mut similar = Vec::new();
+    if !desk.scope.signals.is_plain_containment() {
+        let mut judged = HashSet::new();
+        let mut level = nodes.clone();
+        let mut is_first = true;
+        while !level.is_empty() {
+            let pairs = raise(desk, &level, &mut judged);
+            let shared = Shared::of(desk, &pairs);
+            let least = if is_first { desk.scope.least } else { Strength::Equal };
+            level.clear();
+            for (a, b) in pairs {
+                let Some(verdict) = verdict(desk, a, b, shared.both(a, b), least) else { continue };
+                if verdict.strength != Strength::Equal {
+                    similar.push((a, b, verdict));
+                    continue;
+                }
+                found.push((a, b, verdict));
+                if !nodes.contains(&b) && nodes.len() < MOST {
+                    nodes.push(b);
+                    level.push(b);
+                }
+            }
+            is_first = false;
+        }
+    }
+    arrange(desk, nodes, found, similar)
+}
+
+/// The pairs, of one of `level` and another commit, that are worth judging.
+fn raise(
+    desk: &mut Desk<'_>,
+    level: &[Position],
+    judged: &mut HashSet<(Position, Position)>,
+) -> Vec<(Position, Position)> {
+    let signals = desk.scope.signals;
+    let mut pairs = Vec::new();
+    for &from in level {
+        let Some(sketch) = desk.sketch(from).filter(|sketch| !sketch.is_merge) else { continue };
+        let mut candidates = desk.filed(&keys::sought(sketch, signals));
+        if signals.has(SignalKind::Trailer) {
+            let named = sketch.origins.iter().filter_map(|origin| origin.id);
+            candidates.extend(named.filter_map(|id| desk.scope.graph.position(&id)));
+            candidates.sort_unstable();
+            candidates.dedup();
+        }
+        for to in candidates {
+            if to != from && judged.insert((from.min(to), from.max(to))) && desk.read(to) {
+                pairs.push((from, to));
+            }
+        }
+    }
+    pairs
+}
+
+/// Which commits lie in one ref.
+struct Shared {
+    order: Vec<Position>,
+    sets: Vec<Vec<u64>>,
+}
+
+impl Shared {
+    fn of(desk: &Desk<'_>, pairs: &[(Position, Position)]) -> Self {
+        let mut order: Vec<Position> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
+        order.sort_unstable();
+        order.dedup();
+        let swept = Containment::sweep(&desk.scope.graph, &order, &desk.scope.places.tips);
+        let sets = swept.distinct().into_iter().map(<[u64]>::to_vec).collect();
+        Self { order, sets }
+    }
+
+    fn both(&self, a: Position, b: Position) -> bool {
+        let (Ok(a), Ok(b)) = (self.order.binary_search(&a), self.order.binary_search(&b)) else { return false };
+        let has = |set: &[u64], at: usize| set[at / 64] >> (at % 64) & 1 == 1;
+        self.sets.iter().any(|set| has(set, a) && has(set, b))
+    }
+}
+
+/// Judges a pair, finding out what that takes.
+fn verdict(desk: &mut Desk<'_>, a: Position, b: Position, shared: bool, least: Strength) -> Option<Verdict> {
+    loop {
+        let pair = Pair::new(desk.sketch(a)?, desk.sketch(b)?, shared);
+        match judge(&pair, desk.scope.signals, least) {
+            Judgement::Matched(verdict) => return Some(verdict),
+            Judgement::NoMatch(_) => return None,
+            Judgement::Needs(need) => {
+                desk.fill(a, need);
+                desk.fill(b, need);
+            }
+        }
+    }
+}
+
+/// Judges a pair once more with everything that there is to know, for an account of it.
+pub(super) fn account(desk: &mut Desk<'_>, a: Position, b: Position) -> Option<Verdict> {
+    let shared = Shared::of(desk, &[(a, b)]).both(a, b);
+    loop {
+        let pair = Pair::new(desk.sketch(a)?, desk.sketch(b)?, shared);
+        let need = match (judge(&pair, desk.scope.signals, desk.scope.least), pair.lacks()) {
+            (Judgement::NoMatch(_), _) => return None,
+            (Judgement::Matched(verdict), None) => return Some(verdict),
+            (Judgement::Matched(_), Some(need)) | (Judgement::Needs(need), _) => need,
+        };
+        desk.fill(a, need);
+        desk.fill(b, need);
+    }
+}
+
+/// Puts what was found in order and makes changes of it.
+fn arrange(
+    desk: &mut Desk<'_>,
+    mut nodes: Vec<Position>,
+    found: Vec<(Position, Position, Verdict)>,
+    similar: Vec<(Position, Position, Verdict)>,
+) -> Closure {
+    // The committer's time, and not the position, which depends on when the cache met a commit.
+    nodes.sort_by_key(|&position| (desk.scope.graph.time(position), desk.scope.graph.id(position)));
+    let mut closure = Closure { nodes, similar, ..Closure::default() };
+    for (a, b, verdict) in found {
+        let (Some(at), Some(bt)) = (closure.index(a), closure.index(b)) else { continue };
+        let names = |from: Position, to: Position| {
+            let to = desk.scope.graph.id(to);
+            desk.sketch(from).is_some_and(|sketch| sketch.origins.iter().any(|origin| origin.names(&to)))
+        };
+        let (from, to) = if names(b, a) { (bt, at) } else { (at, bt) };
+        closure.edges.push(Edge::new(from, to, &verdict));
+        closure.links.push(Link { a: at, b: bt, verdict });
+    }
+    let apart = apart(desk, &closure.nodes);
+    closure.changes = groups::groups(closure.nodes.len(), &closure.edges, &apart);
+    closure
+}
+
+/// Commits of one ref that are no one change; as indices.
+fn apart(desk: &mut Desk<'_>, nodes: &[Position]) -> Vec<(usize, usize)> {
+    if nodes.len() < 3 || nodes.len() > MOST_APART {
+        return Vec::new();
+    }
+    let pairs: Vec<(usize, usize)> = (0..nodes.len()).flat_map(|a| (0..a).map(move |b| (a, b))).collect();
+    let positions: Vec<(Position, Position)> = pairs.iter().map(|&(a, b)| (nodes[a], nodes[b])).collect();
+    let shared = Shared::of(desk, &positions);
+    let mut apart = Vec::new();
+    for ((a, b), (at, bt)) in pairs.into_iter().zip(positions) {
+        if !shared.both(at, bt) {
+            continue;
+        }
+        loop {
+            let (Some(one), Some(other)) = (desk.sketch(at), desk.sketch(bt)) else { break };
+            match groups::is_apart(&Pair::new(one, other, true), desk.scope.signals) {
+                Answer::Yes => apart.push((a, b)),
+                Answer::Needs(need) => {
+                    desk.fill(at, need);
+                    desk.fill(bt, need);
+                    continue;
+                }
+                Answer::No | Answer::Unknowable => {}
+            }
+            break;
+        }
+    }
+    apart
+}

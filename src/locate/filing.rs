@@ -1,0 +1,159 @@
+//! Files commits under the keys of what their messages say, so that a query finds candidates without looking at all commits.
+//! Done when a query first needs it, for what came since the last time, and kept in the cache.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::desk::{Reading, with_sketch};
+use crate::cache::Cache;
+use crate::cache::postings::Postings;
+use crate::cache::texts::Texts;
+use crate::facts::Oid;
+use crate::facts::patterns::Patterns;
+use crate::graph::{Graph, Position};
+use crate::index::Index;
+use crate::matching::keys::{Key, keys, rules};
+use crate::pipeline::{Handles, Pool};
+use crate::shutdown::Token;
+
+/// Commits that are filed in one job on the pool.
+const CHUNK: usize = 2048;
+
+/// Where commits are filed.
+#[derive(Debug, Clone)]
+pub(super) enum Filed {
+    /// In the cache.
+    Cached(Cache),
+    /// In memory, there being no cache; or none, for nothing is looked up.
+    Held(Arc<Postings>),
+}
+
+impl Filed {
+    /// The commits filed under each of `keys`, one after another.
+    ///
+    /// # Errors
+    /// If the cache can't be read.
+    pub(super) fn under(&self, keys: &[Key]) -> anyhow::Result<Vec<Position>> {
+        Ok(match self {
+            Self::Cached(cache) => cache.under(keys)?.concat(),
+            Self::Held(held) => keys.iter().flat_map(|&key| held.under(key)).collect(),
+        })
+    }
+}
+
+/// Files what isn't yet. `None` if `stop` was cancelled.
+///
+/// # Errors
+/// If a worker panicked or the cache can't be read.
+pub(super) async fn bring_up_to_date(
+    index: &Index,
+    patterns: &Arc<Patterns>,
+    jira_projects: &[String],
+    pool: &Pool,
+    stop: &Token,
+    mut progress: impl FnMut(usize, usize),
+) -> anyhow::Result<Option<Filed>> {
+    let rules = rules(jira_projects);
+    let end = index.graph.len();
+    if let Some(cache) = index.cache() {
+        let reader = cache.clone();
+        let base = pool.run(move || reader.filed(rules)).await??;
+        if base >= end {
+            return Ok(Some(Filed::Cached(cache.clone())));
+        }
+        let Some(postings) = file(index, base..end, patterns, pool, stop, &mut progress).await? else { return Ok(None) };
+        let stored = cache.file(base, end, rules, postings.clone()).await;
+        if matches!(stored, Ok(true)) {
+            return Ok(Some(Filed::Cached(cache.clone())));
+        }
+        // The cache can't be written, or another process has filed meanwhile, perhaps another graph.
+        if base == 0 {
+            return Ok(Some(Filed::Held(Arc::new(postings))));
+        }
+    }
+    let postings = file(index, 0..end, patterns, pool, stop, &mut progress).await?;
+    Ok(postings.map(|postings| Filed::Held(Arc::new(postings))))
+}
+
+/// The commits of `range` and their keys.
+async fn file(
+    index: &Index,
+    range: Range<usize>,
+    patterns: &Arc<Patterns>,
+    pool: &Pool,
+    stop: &Token,
+    progress: &mut impl FnMut(usize, usize),
+) -> anyhow::Result<Option<Postings>> {
+    let texts = index.texts(pool).await;
+    let mut pending = VecDeque::new();
+    let mut postings = Postings::default();
+    let mut chunks = range.clone().step_by(CHUNK).map(|start| start..(start + CHUNK).min(range.end));
+    let mut done = 0;
+    loop {
+        if stop.is_cancelled() {
+            return Ok(None);
+        }
+        if pending.len() < 2 * pool.threads()
+            && let Some(chunk) = chunks.next()
+        {
+            let filer = Filer {
+                graph: Arc::clone(&index.graph),
+                handles: index.handles.clone(),
+                texts: texts.clone(),
+                patterns: Arc::clone(patterns),
+            };
+            pending.push_back(pool.submit(move || filer.file(chunk)).await?);
+            continue;
+        }
+        let Some(job) = pending.pop_front() else { return Ok(Some(postings)) };
+        postings.append(&job.result().await?);
+        done += CHUNK;
+        progress(done.min(range.len()), range.len());
+    }
+}
+
+struct Filer {
+    graph: Arc<Graph>,
+    handles: Handles,
+    texts: Option<Arc<Texts>>,
+    patterns: Arc<Patterns>,
+}
+
+impl Filer {
+    fn file(&self, chunk: Range<usize>) -> Postings {
+        let positions = chunk.filter_map(|position| Position::try_from(position).ok());
+        let positions: Vec<Position> = positions.collect();
+        self.handles.with(|handle| {
+            let mut kept = self.texts.as_ref().map(Texts::reader);
+            let mut postings = Postings::default();
+            let mut buffer = Vec::new();
+            for &position in &positions {
+                let id = self.graph.id(position);
+                let known = kept.as_mut().and_then(|reader| reader.get(position, &id));
+                let raw = match known {
+                    Some(raw) => Ok(raw),
+                    None => handle.commit(&id, &mut buffer),
+                };
+                // One that can't be read is found under no key; whoever walks to it is told.
+                let keys = raw.and_then(|raw| with_sketch(self, &id, raw, |sketch, found, _, _| keys(&sketch, found)));
+                for key in keys.unwrap_or_default() {
+                    postings.add(key, position);
+                }
+            }
+            postings
+        })
+    }
+}
+
+/// Keys are made of names as written: nothing is resolved.
+impl Reading for Filer {
+    fn patterns(&self) -> &Patterns {
+        &self.patterns
+    }
+
+    fn resolve(&self, _text: &str) -> Option<Oid> {
+        None
+    }
+}
+

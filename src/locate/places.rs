@@ -1,0 +1,159 @@
+//! The refs of a repository as places where a change may be: which were asked for, which release line each belongs to, and
+//! which tags are of which line.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
+
+use crate::git::refs::{Ref, RefList};
+use crate::graph::{Graph, Position, Reach};
+use crate::lines::{Line, Lines, TagName, counts_for, line_of_tag};
+
+/// What kind of ref a place is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PlaceKind {
+    Branch,
+    Remote,
+    Tag,
+    Other,
+}
+
+/// One ref.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) entry: Ref,
+    pub(super) kind: PlaceKind,
+    /// The index of its commit in [`Places::tips`]; `None` if it leads to none that is indexed.
+    pub(super) tip: Option<usize>,
+    /// Whether it was asked for.
+    pub(super) chosen: bool,
+    /// The index of its line in [`Places::lines`].
+    pub(super) line: Option<usize>,
+}
+
+/// A tag with a version, or that ends a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tagged {
+    /// The index in [`Places::list`].
+    pub(super) place: usize,
+    /// The lines that it counts for, and whether it is a release there.
+    pub(super) lines: Vec<(usize, bool)>,
+}
+
+/// All refs that matter.
+#[derive(Debug)]
+pub(super) struct Places {
+    pub(super) list: Vec<Place>,
+    /// The commits behind them, each once.
+    pub(super) tips: Vec<Position>,
+    pub(super) lines: Vec<Line>,
+    rules: Lines,
+    tagged: OnceLock<Vec<Tagged>>,
+}
+
+impl Places {
+    /// `usual` are the repository's refs, of which lines and tags are made up, `chosen` those that were asked for. Symbolic refs
+    /// are left out: they are names of others.
+    pub(super) fn new(graph: &Graph, usual: &RefList, chosen: &RefList, rules: Lines) -> Self {
+        let head = usual.refs.iter().find(|entry| entry.name == b"HEAD").and_then(|head| head.symbolic.clone());
+        let rules = match head {
+            Some(head) => rules.with_head(&head, usual.refs.iter().map(|entry| entry.name.as_slice())),
+            None => rules,
+        };
+        let mut names = HashSet::new();
+        let asked: HashSet<&[u8]> = chosen.refs.iter().map(|entry| entry.name.as_slice()).collect();
+        let mut tips = Vec::new();
+        let mut known = HashMap::new();
+        let mut list = Vec::new();
+        let mut of_line = Vec::new();
+        for entry in chosen.refs.iter().chain(&usual.refs) {
+            if entry.symbolic.is_some() || !names.insert(entry.name.as_slice()) {
+                continue;
+            }
+            let position = entry.commit.and_then(|id| graph.position(&id));
+            let tip = position.map(|position| {
+                *known.entry(position).or_insert_with(|| {
+                    tips.push(position);
+                    tips.len() - 1
+                })
+            });
+            of_line.push(rules.line_of(&entry.name));
+            let chosen = asked.contains(entry.name.as_slice());
+            list.push(Place { kind: kind_of(&entry.name), entry: entry.clone(), tip, chosen, line: None });
+        }
+        let mut lines: Vec<Line> = of_line.iter().flatten().cloned().collect();
+        lines.sort_unstable();
+        lines.dedup();
+        for (place, line) in list.iter_mut().zip(of_line) {
+            place.line = line.and_then(|line| lines.binary_search(&line).ok());
+        }
+        Self { list, tips, lines, rules, tagged: OnceLock::new() }
+    }
+
+    /// The tags of lines, the oldest version first.
+    pub(super) fn tagged(&self, graph: &Graph) -> &[Tagged] {
+        self.tagged.get_or_init(|| self.tag(graph))
+    }
+
+    fn tag(&self, graph: &Graph) -> Vec<Tagged> {
+        let mut of_line = vec![Vec::new(); self.lines.len()];
+        for place in &self.list {
+            if let (Some(line), Some(tip)) = (place.line, place.tip) {
+                of_line[line].push(self.tips[tip]);
+            }
+        }
+        let reach = Reach::sweep(graph, &of_line, &self.tips);
+        let tags = self.list.iter().enumerate().filter(|(_, place)| place.kind == PlaceKind::Tag);
+        let mut named: Vec<(TagName<'_>, usize)> =
+            tags.filter_map(|(index, place)| Some((self.rules.tag(&place.entry.name)?, index))).collect();
+        named.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let tagged = named.into_iter().map(|(name, place)| {
+            let tip = self.list[place].tip;
+            let within = |line: usize| tip.is_some_and(|tip| reach.has(tip, line));
+            let index = |line: &Line| self.lines.binary_search(line).ok();
+            let own = line_of_tag(&name, &self.lines, |line| index(line).is_some_and(within));
+            let counted = self.lines.iter().enumerate();
+            let lines = counted
+                .filter(|(at, line)| counts_for(line, own, within(*at)))
+                .map(|(at, line)| (at, name.is_release(line)))
+                .collect();
+            Tagged { place, lines }
+        });
+        tagged.collect()
+    }
+
+    /// For each line the first tag and the first release among the tags that `has` holds for; indices in `list`.
+    pub(super) fn firsts(&self, graph: &Graph, has: impl Fn(&Place) -> bool) -> Vec<Firsts> {
+        let mut firsts = vec![Firsts::default(); self.lines.len()];
+        for tagged in self.tagged(graph) {
+            if !has(&self.list[tagged.place]) {
+                continue;
+            }
+            for &(line, is_release) in &tagged.lines {
+                firsts[line].tag.get_or_insert(tagged.place);
+                if is_release {
+                    firsts[line].release.get_or_insert(tagged.place);
+                }
+            }
+        }
+        firsts
+    }
+}
+
+/// The first tags of one line, as indices in [`Places::list`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Firsts {
+    pub(super) tag: Option<usize>,
+    pub(super) release: Option<usize>,
+}
+
+fn kind_of(name: &[u8]) -> PlaceKind {
+    if name.starts_with(b"refs/heads/") {
+        PlaceKind::Branch
+    } else if name.starts_with(b"refs/remotes/") {
+        PlaceKind::Remote
+    } else if name.starts_with(b"refs/tags/") {
+        PlaceKind::Tag
+    } else {
+        PlaceKind::Other
+    }
+}
