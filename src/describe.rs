@@ -53,6 +53,8 @@ pub struct Desk {
     patches: Patches,
     /// Facts so far that are `null` since a partial clone doesn't have an object that they need.
     pub absent: usize,
+    /// Patch-ids so far that are `null` since a blob is too large to be compared.
+    pub huge: usize,
     /// Objects that facts would have needed and that are missing or damaged; the facts are `null`.
     pub broken: Vec<ObjectError>,
 }
@@ -61,7 +63,7 @@ impl Desk {
     /// For the repository behind `handle`.
     #[must_use]
     pub fn new(handle: &Handle) -> Self {
-        Self { patches: Patches::new(handle), absent: 0, broken: Vec::new() }
+        Self { patches: Patches::new(handle), absent: 0, huge: 0, broken: Vec::new() }
     }
 }
 
@@ -215,6 +217,10 @@ impl Wishes {
         let patch = desk.patches.patch(handle, &commit.tree, parents.first());
         match self.known(patch, desk) {
             None => Some(None),
+            Some(patch) if patch.huge => {
+                desk.huge += 1;
+                Some(None)
+            }
             Some(patch) => patch.id.map(|id| Some(id.to_hex().into())),
         }
     }

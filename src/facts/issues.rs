@@ -4,7 +4,8 @@
 //! One pass over the bytes stops at what can begin a reference: a digit, `#`, `!`, `://`, `GHSA-`.
 //!
 //! Not references: `&#39;`, `C#7`, `#include`, colours in quotes or after "color", frames of a backtrace and numbered lists
-//! (`#1` and `#12` before other text at the start of a line or after wide space), "step #2" and its like, Coverity's `CID#12`.
+//! (`#1` and `#12` before other text at the start of a line or after wide space), "step #2" and its like unless in a bracket
+//! ("option (#12)"), Coverity's `CID#12`.
 
 use std::borrow::Cow;
 
@@ -26,7 +27,7 @@ pub enum IssueKind {
     Ghsa,
     /// `bug 12`, `Bug: 12`, `BZ 12`: of a tracker that isn't named. Key `12`.
     Bug,
-    /// `LP: #12`, `Closes-Bug: #12` or a URL. Key `12`.
+    /// `LP: #12`, `lp123456`, `Closes-Bug: #12` and its like, or a URL. Key `12`.
     Launchpad,
     /// Key `rhbz#12` for Red Hat's, `host#12` for others.
     Bugzilla,
@@ -34,7 +35,7 @@ pub enum IssueKind {
     Jira,
     /// Key `group/project#12` (issue) or `group/project!12` (merge request), after `host/` unless that is gitlab.com.
     Gitlab,
-    /// Key `12`.
+    /// A URL or "Debian bug #12". Key `12`.
     Debian,
     /// Another tracker's. Key: the URL without credentials and fragment.
     Url,
@@ -95,7 +96,7 @@ pub fn pull_request_number(subject: &str, message: &str) -> Option<u64> {
 /// Bytes at which a reference can be told; nearly all text is passed over by one look-up a byte.
 const BEGINS: [bool; 256] = {
     let mut table = [false; 256];
-    let bytes = b"#!:Gg0123456789";
+    let bytes = b"#!:GgLl0123456789";
     let mut i = 0;
     while i < bytes.len() {
         table[bytes[i] as usize] = true;
@@ -116,6 +117,7 @@ pub(super) fn issues(message: &str, patterns: &Patterns) -> Vec<IssueRef> {
             b'!' => (merge_request(message, at), at + 1 + digits(&message[at + 1..])),
             b':' if message[at..].starts_with("://") => url(message, at),
             b'0'..=b'9' => (number(message, at, patterns), at + digits(&message[at..])),
+            b'L' | b'l' => (glued_launchpad(message, at), at + 1),
             b'G' | b'g' => (ghsa(&message[at..]).filter(|_| !is_word(before(bytes, at))), at + 1),
             _ => (None, at + 1),
         };
@@ -160,7 +162,7 @@ fn last_word(text: &str) -> Option<&str> {
 /// What kind of number a word announces, and whether it does so without a `#` too.
 fn announced(word: &str, earlier: &str) -> Option<IssueKind> {
     let is = |words: &[&str]| words.iter().any(|other| word.eq_ignore_ascii_case(other));
-    if is(&["closes-bug", "related-bug", "partial-bug", "partially-closes-bug", "lp", "launchpad"]) {
+    if is(&["lp", "launchpad"]) || is_bug_footer(word) {
         return Some(IssueKind::Launchpad);
     }
     if is(&["rhbz"]) {
@@ -168,10 +170,52 @@ fn announced(word: &str, earlier: &str) -> Option<IssueKind> {
     }
     if is(&["bug", "bugs", "bz", "bugzilla"]) {
         let of = last_word(earlier).unwrap_or_default();
-        let launchpad = ["lp", "launchpad"].iter().any(|name| of.eq_ignore_ascii_case(name));
-        return Some(if launchpad { IssueKind::Launchpad } else { IssueKind::Bug });
+        let named = |names: &[&str]| names.iter().any(|name| of.eq_ignore_ascii_case(name));
+        return Some(match () {
+            () if named(&["lp", "launchpad"]) => IssueKind::Launchpad,
+            () if named(&["debian"]) => IssueKind::Debian,
+            () => IssueKind::Bug,
+        });
+    }
+    if is(&["debian"]) {
+        return Some(IssueKind::Debian);
     }
     is(&["issue", "gh", "gh-issue", "pr", "pull"]).then_some(IssueKind::Number)
+}
+
+/// `OpenStack`'s footers `Closes-Bug`, `Related-Bug`, `Partial-Bug`, and what else is written in their place.
+fn is_bug_footer(word: &str) -> bool {
+    const VERBS: [&str; 14] = [
+        "closes",
+        "close",
+        "closed",
+        "fixes",
+        "fix",
+        "fixed",
+        "resolves",
+        "related",
+        "relates",
+        "partial",
+        "partially",
+        "partially-closes",
+        "partially-fixes",
+        "depends",
+    ];
+    let verb = word.len().checked_sub(4).and_then(|at| Some((word.get(..at)?, word.get(at..)?)));
+    verb.is_some_and(|(verb, bug)| {
+        bug.eq_ignore_ascii_case("-bug") && VERBS.iter().any(|other| verb.eq_ignore_ascii_case(other))
+    })
+}
+
+/// `lp123456` as one word: six digits or more, for `LP64` is no bug.
+fn glued_launchpad(message: &str, at: usize) -> Option<IssueRef> {
+    let digits_at = at + 2;
+    if !message.get(at..digits_at)?.eq_ignore_ascii_case("lp") || is_word(before(message.as_bytes(), at)) {
+        return None;
+    }
+    let number = whole_number(&message[digits_at..]).filter(|number| number.len() >= 6)?;
+    let within = matches!(before(message.as_bytes(), at), b'/' | b'-');
+    (!within).then(|| IssueRef::new(IssueKind::Launchpad, number))
 }
 
 fn key_of(kind: IssueKind, number: &str) -> IssueRef {
@@ -193,11 +237,13 @@ fn hash(message: &str, at: usize) -> Option<IssueRef> {
     let Some(word) = last_word(head) else {
         return (!is_list_item(head, number, tail)).then(|| key_of(IssueKind::Number, number));
     };
-    if head.ends_with("  ") && number.len() <= 2 || is_counter(word) {
+    if head.ends_with("  ") && number.len() <= 2 || (is_counter(word) && last != b'(') {
         return None;
     }
     let earlier = &head[..head.rfind(word).unwrap_or(0)];
-    Some(key_of(announced(word, earlier).unwrap_or(IssueKind::Number), number))
+    // "on Debian (#12)" is no bug of Debian's.
+    let kind = announced(word, earlier).filter(|kind| *kind != IssueKind::Debian || last != b'(');
+    Some(key_of(kind.unwrap_or(IssueKind::Number), number))
 }
 
 /// Words after which `#2` counts things, or names a colour or a defect of Coverity Scan.
@@ -279,10 +325,17 @@ fn number(message: &str, at: usize, patterns: &Patterns) -> Option<IssueRef> {
     match before(message.as_bytes(), at) {
         b'-' => dashed(head, &message[at..], patterns),
         b' ' | b':' | b'/' => {
+            if head.get(head.len().saturating_sub(4)..).is_some_and(|word| word.eq_ignore_ascii_case("cve ")) {
+                return cve(&message[at..]);
+            }
             let number = whole_number(&message[at..])?;
             let word = last_word(head.trim_end_matches('/'))?;
             let kind = announced(word, &head[..head.rfind(word)?])?;
             let explicit = head.trim_end().ends_with(':');
+            if kind == IssueKind::Debian && word.eq_ignore_ascii_case("debian") {
+                // A release.
+                return None;
+            }
             let slash = head.ends_with('/') && !(kind == IssueKind::Bug && word.eq_ignore_ascii_case("bug"));
             let prose = !explicit && (number.len() < 2 || message[at + number.len()..].starts_with(" of "));
             let plain =
@@ -414,9 +467,10 @@ impl<'u> Address<'u> {
         let number = match &*self.host {
             "pad.lv" => self.path,
             host if host == "launchpad.net" || host.ends_with(".launchpad.net") => {
-                let (before, number) = self.path.rsplit_once('/')?;
-                (matches!(before, "bugs" | "+bug") || before.ends_with("/+bug") || before.ends_with("/bugs"))
-                    .then_some(number)?
+                // `bugs/12`, `nova/+bug/12`, `nova/+bug/12/comments/3`, or the number alone.
+                let mut parts = self.path.split('/').peekable();
+                let named = std::iter::from_fn(|| parts.next()).find(|part| matches!(*part, "bugs" | "+bug"));
+                if named.is_some() { parts.next()? } else { self.path }
             }
             _ => return None,
         };
@@ -438,7 +492,7 @@ impl<'u> Address<'u> {
 
     fn debian(&self) -> Option<IssueRef> {
         let number = if self.path.ends_with("bugreport.cgi") { self.parameter("bug")? } else { self.path };
-        let number = leading_number(number)?;
+        let number = leading_number(number.strip_prefix("%23").unwrap_or(number))?;
         (self.host == "bugs.debian.org").then(|| IssueRef::new(IssueKind::Debian, number))
     }
 
@@ -464,19 +518,29 @@ impl<'u> Address<'u> {
         Some(IssueRef::new(IssueKind::Gitlab, format!("{host}{project}{mark}{}", leading_number(number)?)))
     }
 
-    /// A path such as `…/issues/12`, or Google Code's `issues/detail?id=12`.
+    /// A path such as `…/issues/12`, `…/issue/12/its-title`, or Google Code's `issues/detail?id=12`.
     fn other(&self) -> Option<IssueRef> {
-        let mut parts = self.path.rsplit('/');
-        let (last, kind) = (parts.next()?, parts.next().unwrap_or_default());
-        let tracker =
-            matches!(kind, "issues" | "issue" | "bugs" | "bug" | "ticket" | "tickets" | "pull" | "pulls" | "T");
-        let numbered = tracker && last.len() == digits(last) && !last.is_empty();
-        let detail = self.path.ends_with("issues/detail") && self.parameter("id").and_then(leading_number).is_some();
-        let url = || format!("{}://{}/{}", self.scheme, self.host, self.path);
-        if detail {
-            return Some(IssueRef::new(IssueKind::Url, format!("{}?{}", url(), self.query)));
+        const TRACKERS: [&str; 9] = ["issues", "issue", "bugs", "bug", "ticket", "tickets", "pull", "pulls", "T"];
+        let url = |path: &str| format!("{}://{}/{path}", self.scheme, self.host);
+        if self.path.ends_with("issues/detail") && self.parameter("id").and_then(leading_number).is_some() {
+            return Some(IssueRef::new(IssueKind::Url, format!("{}?{}", url(self.path), self.query)));
         }
-        numbered.then(|| IssueRef::new(IssueKind::Url, url()))
+        // After the tracker a number (or several), and at most a title, which isn't part of the key.
+        let (mut at, mut end) = (0, 0);
+        let (mut tracker, mut numbers, mut others) = (false, 0, 0);
+        for part in self.path.split('/') {
+            let number = !part.is_empty() && part.len() == digits(part);
+            if tracker && number && others == 0 {
+                numbers += 1;
+                end = at + part.len();
+            } else if numbers > 0 {
+                others += 1;
+            } else {
+                tracker = TRACKERS.contains(&part);
+            }
+            at += part.len() + 1;
+        }
+        (numbers > 0 && others <= 1).then(|| IssueRef::new(IssueKind::Url, url(&self.path[..end])))
     }
 
     fn parameter(&self, name: &str) -> Option<&'u str> {
@@ -506,6 +570,8 @@ mod tests {
             ("Fixes #12.", Number, "12"),
             ("Fixes: #12 and more", Number, "12"),
             ("fix (#12)", Number, "12"),
+            ("add an option (#1234)", Number, "1234"),
+            ("reword a comment (#12)", Number, "12"),
             ("Fixes:#12", Number, "12"),
             ("#1234 is fixed", Number, "1234"),
             ("GH-12: foo", Number, "12"),
@@ -530,6 +596,13 @@ mod tests {
             ("Closes-bug: 12", Launchpad, "12"),
             ("Related-Bug: #12", Launchpad, "12"),
             ("LP#12", Launchpad, "12"),
+            ("Fixes lp123456.", Launchpad, "123456"),
+            ("LP1234567", Launchpad, "1234567"),
+            ("Fixes-Bug: #12", Launchpad, "12"),
+            ("Resolves-bug: 1234567", Launchpad, "1234567"),
+            ("Closed-Bug: 1234567", Launchpad, "1234567"),
+            ("https://bugs.launchpad.net/ubuntu/+source/x/+bug/12/comments/4", Launchpad, "12"),
+            ("https://launchpad.net/123456", Launchpad, "123456"),
             ("https://bugs.launchpad.net/nova/+bug/12", Launchpad, "12"),
             ("https://launchpad.net/bugs/12.", Launchpad, "12"),
             ("rhbz#12", Bugzilla, "rhbz#12"),
@@ -544,6 +617,13 @@ mod tests {
             ("See merge request g/p!12", Gitlab, "g/p!12"),
             ("https://bugs.debian.org/cgi-bin/bugreport.cgi?bug=12", Debian, "12"),
             ("http://bugs.debian.org/12", Debian, "12"),
+            ("http://bugs.debian.org/cgi-bin/bugreport.cgi?bug=%2312", Debian, "12"),
+            ("Closes Debian bug #12", Debian, "12"),
+            ("Debian #123456", Debian, "123456"),
+            ("build it on Debian (#1234)", Number, "1234"),
+            ("a CVE 2024-1234", Cve, "CVE-2024-1234"),
+            ("https://example.com/o/r/issues/12/a-title-5", Url, "https://example.com/o/r/issues/12"),
+            ("https://example.com/v2/issue/12/34.", Url, "https://example.com/v2/issue/12/34"),
             ("https://me:pw@codeberg.org/o/r/issues/12#x", Url, "https://codeberg.org/o/r/issues/12"),
         ] {
             assert_eq!(read(text), [(kind, key.to_owned())], "{text}");
@@ -564,6 +644,13 @@ mod tests {
             "[x](#1-anchor",
             "it&#39;s",
             "step #2",
+            "LP64",
+            "Debian 13",
+            "alp123456",
+            "nc -lp8080",
+            "https://code.example.net/nova/lp123456/+merge/12",
+            "https://example.com/issues/new",
+            "https://example.com/issues/a/12",
             "CID#12345",
             "OTHER-12",
             "UTF-8",

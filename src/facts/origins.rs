@@ -3,8 +3,9 @@
 //! Owns which sentences name a source. Refuses: finding the id (`references`) and whether it exists.
 //!
 //! Read are "(cherry picked from commit X)" in its many spellings, "backport of X", "backported from X", "backport: X",
-//! "Cherry-picked: X", "commit X upstream." (Linux stable), "[ Upstream commit X ]" and "Upstream-commit: X". Prose such as
-//! "must be backported to 2.x", "we also cherry pick X" and "we won't backport X" names no source.
+//! "Cherry-picked: X", "commit X upstream." (Linux stable), "[ Upstream commit X ]", "This is libfoo upstream commit X" and
+//! "Upstream-commit: X", also where "backported from <branch>" follows the id. Prose such as "must be backported to 2.x", "must be
+//! backported with X", "we also cherry pick X" and "we won't backport X" names no source.
 
 use serde::{Deserialize, Serialize};
 
@@ -52,10 +53,31 @@ pub(super) fn origin(mention: &Mention<'_>) -> Option<OriginKind> {
     if let Some(kind) = picked_from(lead).or_else(|| picked(lead)) {
         return Some(kind);
     }
-    let says_upstream =
-        mention.tail.trim_start_matches([' ', ',', '\n']).get(..8).is_some_and(|w| w.eq_ignore_ascii_case("upstream"));
-    let upstream = mention.named && mention.opens && (mention.upstream || says_upstream);
-    upstream.then_some(OriginKind::Upstream)
+    let follows = |words: &str| {
+        let tail = mention.tail.trim_start_matches([' ', ',', '\n']);
+        tail.get(..words.len()).is_some_and(|start| start.eq_ignore_ascii_case(words))
+    };
+    if !mention.named || !(mention.opens || (mention.upstream && is_introduced(lead))) {
+        return None;
+    }
+    match () {
+        () if mention.upstream || follows("upstream") => Some(OriginKind::Upstream),
+        () if follows("backported from") => Some(OriginKind::Backport),
+        () if follows("cherry-picked from") || follows("cherry picked from") => Some(OriginKind::CherryPick),
+        () => None,
+    }
+}
+
+/// "This is upstream commit X", "That's libfoo upstream commit X", the nearest word first.
+fn is_introduced(lead: &[Word<'_>]) -> bool {
+    // One word may name the project.
+    let lead =
+        if lead.first().is_some_and(|word| word.is(&["is", "that's"])) { lead } else { lead.get(1..).unwrap_or(&[]) };
+    match lead {
+        [is, this, ..] if is.is(&["is"]) => this.is(&["this", "it", "that", "patch"]),
+        [thats, ..] => thats.is(&["that's"]),
+        [] => false,
+    }
 }
 
 /// `Upstream-commit: X`, `Cherry-picked-from: X`, `backport: X`.
@@ -66,7 +88,7 @@ fn keyed(word: &Word<'_>) -> Option<OriginKind> {
     if word.is(&["upstream-commit", "upstream-sha1", "commit-upstream"]) || (word.colon && word.is(&["upstream"])) {
         return Some(OriginKind::Upstream);
     }
-    if word.is(&["cherry-picked-from", "cherry-pick-from", "picked-from", "cherrypicked-from"]) {
+    if word.is(&["cherry-picked-from", "cherry-pick-from", "picked-from", "cherrypicked-from", "cherry-pick-x"]) {
         return Some(OriginKind::CherryPick);
     }
     word.is(&["backported-from", "backport-of", "backport-from", "backport-commit"]).then_some(OriginKind::Backport)
@@ -78,7 +100,7 @@ fn picked_from(lead: &[Word<'_>]) -> Option<OriginKind> {
     let preposition = lead.iter().take(2).position(|word| word.is(&["from", "of"]))?;
     let before = &lead[preposition + 1..];
     let (at, kind) =
-        before.iter().take(4).enumerate().find_map(|(at, word)| Some((at, kind_of(word, before.get(at + 1))?)))?;
+        before.iter().take(5).enumerate().find_map(|(at, word)| Some((at, kind_of(word, before.get(at + 1))?)))?;
     let verb = before.get(at + 1);
     let denied =
         verb.is_some_and(|word| word.is(&["not", "won't", "cannot", "can't", "never", "only", "if", "the", "our"]));
@@ -93,12 +115,23 @@ fn picked(lead: &[Word<'_>]) -> Option<OriginKind> {
     let (first, second) = (lead.first()?, lead.get(1));
     let kind = kind_of(first, second)?;
     let two_words = second.filter(|word| word.is(&["cherry"]));
-    (first.colon || two_words.unwrap_or(first).opens).then_some(kind)
+    let before = if two_words.is_some() { lead.get(2) } else { second };
+    // "where this is also backported: X"
+    let told = first.colon && !before.is_some_and(|word| word.is(&["be", "is", "was", "are", "been", "also", "to"]));
+    // "This cherry-picks X"
+    let this = first.text.ends_with('s')
+        && before
+            .is_some_and(|word| word.is(&["this"]) || (word.is(&["commit", "patch", "change"]) && this_precedes(lead)));
+    (told || this || two_words.unwrap_or(first).opens).then_some(kind)
+}
+
+fn this_precedes(lead: &[Word<'_>]) -> bool {
+    lead.iter().take(4).any(|word| word.is(&["this"]))
 }
 
 fn kind_of(word: &Word<'_>, before: Option<&Word<'_>>) -> Option<OriginKind> {
     if word.is(&["cherry-picked", "cherry-pick", "cherry-picks", "cherrypicked", "cherrypick", "cherry-picking"])
-        || (word.is(&["picked", "pick"]) && before.is_some_and(|word| word.is(&["cherry"])))
+        || (word.is(&["picked", "pick", "picks"]) && before.is_some_and(|word| word.is(&["cherry"])))
         || (word.is(&["picked"]) && word.opens)
     {
         return Some(OriginKind::CherryPick);
@@ -137,6 +170,15 @@ mod tests {
             ("Cherry-picked from: X", CherryPick),
             ("Cherry-picked: X", CherryPick),
             ("Cherry pick X", CherryPick),
+            ("(Cherry picks commit X from elsewhere and adds to it", CherryPick),
+            ("Cherry-pick-x: X", CherryPick),
+            ("This cherry-picks X that is on another branch", CherryPick),
+            ("cherry-picked with conflicts resolved manually from X (#12)", CherryPick),
+            ("commit X cherry-picked from main", CherryPick),
+            ("commit X backported from main to 2.2", Backport),
+            ("This commit backports X.", Backport),
+            ("This is libfoo upstream commit X.", Upstream),
+            ("[ab: that's upstream commit X (\"subject\")]", Upstream),
             ("[#12,1/7] cherry-picked from X", CherryPick),
             ("[cherry-picked] X 2023-01-02 a subject", CherryPick),
             ("This is a cherry-pick of https://github.com/o/r/commit/X", CherryPick),
@@ -175,6 +217,13 @@ mod tests {
             "Cherry pick a more complete fix to 1a2b3c4d that leaks less",
             "[skipped - already in upstream] 1a2b3c4d",
             "Merge from upstream 1a2b3c4d",
+            "This must be backported with 1a2b3c4d.",
+            "It should be backported wherever this is also backported: 1a2b3c4d",
+            "The patch may not apply, and then it might be helpful to\nbackport 1a2b3c4d first",
+            "The interface has gone in\nupstream commit 1a2b3c4d (library 2.6)",
+            "No backport needed unless 1a2b3c4d is.",
+            "commit 1a2b3c4d is backported too",
+            "the bug was fixed upstream in 1a2b3c4d",
             "Backport of 20240101",
         ] {
             assert_eq!(read(&format!("subject\n\n{text}\n")), [], "{text}");

@@ -26,11 +26,11 @@ pub struct References<'a> {
     pub change_id: Option<&'a str>,
     /// The commits this one was taken from; the last is the immediate source.
     pub origins: Vec<Origin<'a>>,
-    /// Ids of commits that this one takes back, also in part.
+    /// Ids of commits that this one takes back. A part that is taken back mends the rest: see `fixes`.
     pub reverts: Vec<&'a str>,
     /// Ids of commits that this one is said to land again.
     pub relands: Vec<&'a str>,
-    /// Ids of commits that this one mends or follows up.
+    /// Ids of commits that this one mends, follows up, or takes back in part.
     pub fixes: Vec<&'a str>,
     /// Wishes for this commit to be backported.
     pub requests: Vec<Request<'a>>,
@@ -175,7 +175,8 @@ pub(super) struct Mention<'m> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word<'m> {
     pub(super) text: &'m str,
-    /// Whether it is the first of its line, sentence or bracket.
+    /// Whether it is the first of its line, sentence or bracket. A line that prose was wrapped into, and that goes on in
+    /// small letters, counts as no beginning.
     pub(super) opens: bool,
     /// Whether a colon follows.
     pub(super) colon: bool,
@@ -207,7 +208,7 @@ const LINKS: [&str; 18] = [
     "upstream",
     "and",
 ];
-const MOST_WORDS: usize = 10;
+const MOST_WORDS: usize = 14;
 
 impl<'m> Mention<'m> {
     fn at(message: &'m str, start: usize, end: usize) -> Option<Self> {
@@ -243,6 +244,7 @@ impl<'m> Mention<'m> {
         let relation = origin
             .map(Relation::Origin)
             .or_else(|| reverts::relands(self).then_some(Relation::Relands))
+            .or_else(|| reverts::reverts_in_part(self).then_some(Relation::Fixes))
             .or_else(|| reverts::reverts(self).then_some(Relation::Reverts))
             .or_else(|| fixes::fixes(self).then_some(Relation::Fixes))?;
         self.is_unmistakable(relation).then_some(relation)
@@ -268,7 +270,10 @@ fn whole_token(message: &str, start: usize) -> Option<(usize, bool)> {
     let text = &message[token..start];
     if text.contains("://") {
         let of_commit = ["/commit/", "/commits/", "/commit/?id=", "?id=", ";h=", "/c/", "/rev/", "/+/", "&id="];
-        return of_commit.iter().any(|form| text.ends_with(form)).then_some((token, true));
+        // `?id=` followed by digits alone is a bug.
+        let digits = message[start..].bytes().take_while(u8::is_ascii_hexdigit).all(|byte| byte.is_ascii_digit());
+        let of_bug = digits && text.ends_with("id=");
+        return (!of_bug && of_commit.iter().any(|form| text.ends_with(form))).then_some((token, true));
     }
     // `owner/repository@id`; otherwise a colon ends a word ("Fixes:abc").
     if text.ends_with('@') && text.contains('/') {
@@ -278,7 +283,7 @@ fn whole_token(message: &str, start: usize) -> Option<(usize, bool)> {
     }
 }
 
-/// Up to ten words before `at`, the nearest first, no further than their sentence and paragraph go.
+/// Up to fourteen words before `at`, the nearest first, no further than their sentence and paragraph go.
 fn words_before(message: &str, at: usize) -> Vec<Word<'_>> {
     let bytes = message.as_bytes();
     let mut words = Vec::with_capacity(MOST_WORDS);
@@ -318,7 +323,14 @@ fn opens(message: &str, start: usize) -> bool {
         return true;
     }
     let before = message[..start].trim_end_matches([' ', '\t', '*', '-', '>', '[', '(', '#']);
-    before.is_empty() || before.ends_with(['\n', '.', ':', ';', '!', ')', ']'])
+    if let Some(above) = before.strip_suffix('\n') {
+        // No mark of a list was taken off: the prose above may go on here.
+        let wrapped = before.len() + 1 >= start
+            && message[start..].starts_with(|c: char| c.is_lowercase())
+            && above.ends_with(|c: char| c.is_alphanumeric() || c == ',');
+        return !wrapped;
+    }
+    before.is_empty() || before.ends_with(['.', ':', ';', '!', ')', ']'])
 }
 
 /// The subject as a key for matching one change on several branches: lower-case, each run of white space one space,
@@ -398,6 +410,7 @@ mod tests {
             "Fixes 0x1a2b3c4d",
             "Fixes 1a2b3c",
             "Fixes https://example.com/blob/1a2b3c4d/x.c",
+            "Fixes https://bugs.example.com/show_bug.cgi?id=1234567",
             "Fixes 1a2b3c4d.service",
             "Fixes #1a2b3c4",
         ] {

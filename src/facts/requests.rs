@@ -13,7 +13,7 @@ use super::{patterns::Patterns, trailers::Trailer};
 
 // Built once: most messages hold neither, and building costs more than the search.
 static STABLE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("stable@"));
-static BACKPORTED: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("backported"));
+static BACKPORT: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("ackport"));
 
 /// How the wish is worded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,8 +81,8 @@ pub(super) fn requests<'a>(message: &'a str, trailers: &[Trailer<'a>], patterns:
             push(kind, trailer.value.clone());
         }
     }
-    for at in BACKPORTED.find_iter(message.as_bytes()) {
-        if let Some(text) = backported(message, at) {
+    for at in BACKPORT.find_iter(message.as_bytes()) {
+        if let Some(text) = backport(message, at) {
             push(RequestKind::BackportTo, text);
         }
     }
@@ -105,43 +105,148 @@ fn cc_stable(message: &str, at: usize) -> Option<&str> {
     (host.ends_with("kernel.org") || host == "dpdk.org").then_some(text)
 }
 
-/// The sentence around "backported" at `at`: after a modal verb that isn't denied, where to.
-fn backported(message: &str, at: usize) -> Option<Cow<'_, str>> {
-    let mut modal = false;
-    for word in message[..at].split_ascii_whitespace().rev().take(6) {
-        if word.ends_with(['.', ';', ':']) {
+/// The sentence around the "ackport" at `at`: a wish if a modal verb that isn't denied leads up to it ("must be backported to
+/// 2.8"), if it opens a line ("Backport to 2.8", "To be backported"), or if one is called for ("a backport to 2.8 is needed").
+fn backport(message: &str, at: usize) -> Option<Cow<'_, str>> {
+    let start = at.checked_sub(1).filter(|&start| message.as_bytes()[start].eq_ignore_ascii_case(&b'b'))?;
+    let end = at + message[at..].find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(message.len() - at);
+    let rest = &message[end..];
+    let text = phrase(rest);
+    let (called, denied) = words_to(&message[..start]);
+    let wished = match message[start..end].to_ascii_lowercase().as_str() {
+        "backported" | "backporter" => matches!(called, Lead::Modal { .. } | Lead::ToBe),
+        "backport" if matches!(called, Lead::Opens | Lead::A) && is_called_for(&text) => true,
+        "backport" => match called {
+            // "should be backport to": a slip.
+            Lead::Modal { be } => be,
+            Lead::ToBe => true,
+            // No subject, for that tells what was done, and where to.
+            Lead::Opens => message[..start].contains('\n') && names_branch(rest),
+            Lead::Needs => names_branch(rest),
+            Lead::A | Lead::Other => false,
+        },
+        _ => false,
+    };
+    (wished && !denied).then_some(text)
+}
+
+/// What leads up to the word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    /// "should (be)", "will have to (be)".
+    Modal {
+        be: bool,
+    },
+    /// "To be", at the start of a line, sentence or bracket.
+    ToBe,
+    /// Nothing, or "To".
+    Opens,
+    /// "needs (a)".
+    Needs,
+    /// "A", at the start of a sentence or not.
+    A,
+    Other,
+}
+
+/// How the sentence leads up to the end of `head`, and whether it denies.
+fn words_to(head: &str) -> (Lead, bool) {
+    const DENIALS: [&str; 16] = [
+        "not",
+        "no",
+        "never",
+        "shouldn't",
+        "mustn't",
+        "can't",
+        "cannot",
+        "needn't",
+        "don't",
+        "doesn't",
+        "if",
+        "when",
+        "which",
+        "until",
+        "unless",
+        "without",
+    ];
+    const MODALS: [&str; 13] = [
+        "should", "must", "can", "could", "may", "might", "needs", "need", "shall", "have", "has", "ought", "deserves",
+    ];
+    let mut words = [""; 6];
+    let (mut count, mut end) = (0, head.len());
+    while count < words.len() {
+        let text = head[..end].trim_end();
+        let gap = &head[text.len()..end];
+        let paragraph = gap.bytes().filter(|&byte| byte == b'\n').count() > 1;
+        let stop = text.ends_with(['.', ';', ':', '[', '(']) || (text.ends_with([')', ']']) && gap.contains('\n'));
+        if text.is_empty() || paragraph || stop {
             break;
         }
-        let word = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '\'');
-        let is = |words: &[&str]| words.iter().any(|other| word.eq_ignore_ascii_case(other));
-        if is(&[
-            "not",
-            "no",
-            "never",
-            "shouldn't",
-            "mustn't",
-            "can't",
-            "cannot",
-            "needn't",
-            "if",
-            "when",
-            "which",
-            "until",
-        ]) {
-            return None;
+        let start = text.rfind(|c: char| c.is_whitespace() || matches!(c, '[' | '(')).map_or(0, |at| at + 1);
+        words[count] = text[start..].trim_matches(|c: char| !c.is_alphanumeric() && c != '\'');
+        // A bracket before the word opens a sentence of its own.
+        let opened = text[..start].ends_with(['[', '(']);
+        count += 1;
+        end = start;
+        if opened {
+            break;
         }
-        modal |= is(&["should", "must", "can", "could", "may", "might", "needs", "need", "shall"]);
     }
-    if !modal {
-        return None;
-    }
-    let rest = &message[at + "backported".len()..];
-    // Nothing but the end of a sentence or a paragraph ends the phrase; a full stop within "2.8" doesn't.
+    let words = &words[..count];
+    let is = |at: usize, any: &[&str]| {
+        words.get(at).is_some_and(|word| any.iter().any(|other| word.eq_ignore_ascii_case(other)))
+    };
+    let denied = (0..count).any(|at| is(at, &DENIALS));
+    let modal = (0..count).find(|&at| is(at, &MODALS));
+    let lead = match (words, modal) {
+        // "have been backported"
+        _ if is(0, &["been", "was", "were", "already"]) => Lead::Other,
+        ([], _) => Lead::Opens,
+        ([to], _) if to.eq_ignore_ascii_case("to") => Lead::Opens,
+        ([_, _], None) if is(0, &["be"]) && is(1, &["to"]) => Lead::ToBe,
+        (_, Some(0)) if is(0, &["needs", "need"]) => Lead::Needs,
+        (_, Some(1)) if is(0, &["a"]) && is(1, &["needs", "need"]) => Lead::Needs,
+        _ if is(0, &["a"]) => Lead::A,
+        (_, Some(at)) => {
+            // "be able to backport" is another verb.
+            let be = is(0, &["be"]) || (is(1, &["be"]) && !is(0, &["to"]));
+            // "has backported" tells; "has to be backported" wishes.
+            let tells = is(at, &["have", "has"]) && !(at > 0 && is(at - 1, &["to"]));
+            if tells { Lead::Other } else { Lead::Modal { be } }
+        }
+        _ => Lead::Other,
+    };
+    (lead, denied)
+}
+
+/// "to 2.8", "to all stable branches", "as far as 2.6", "status: 1.8".
+fn names_branch(rest: &str) -> bool {
+    let mut words = rest.split_ascii_whitespace().take(6).map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+    let leads = ["to", "into", "in", "up", "as", "far", "until", "status", "haproxy", "the", "every"];
+    let Some(first) = words.next() else { return false };
+    let leads_on = |word: &str| leads.iter().any(|lead| word.eq_ignore_ascii_case(lead));
+    let Some(target) = std::iter::once(first).chain(words).find(|word| !leads_on(word)) else { return false };
+    let version = target.trim_start_matches(['v', 'V']);
+    leads_on(first)
+        && (version.starts_with(|c: char| c.is_ascii_digit())
+            || target.eq_ignore_ascii_case("all")
+            || target.starts_with("stable"))
+}
+
+/// "needed in 1.7", "to 2.8 is necessary": what follows "backport".
+fn is_called_for(phrase: &str) -> bool {
+    const CALLS: [&str; 6] = ["needed", "necessary", "required", "recommended", "desired", "desirable"];
+    let words = || phrase.split_ascii_whitespace();
+    let called = words().take(8).position(|word| CALLS.contains(&word));
+    called.is_some_and(|at| at == 0 || (words().nth(at - 1) == Some("is")))
+}
+
+/// Where to: what follows the word, up to the end of the sentence or paragraph; a full stop within "2.8" ends neither.
+fn phrase(rest: &str) -> Cow<'_, str> {
     let end = rest
         .char_indices()
         .find(|(i, c)| {
             let after = &rest[i + c.len_utf8()..];
-            matches!(c, ',' | ';' | ')' | '(' | ':') && !after.starts_with(|c: char| c.is_ascii_digit())
+            matches!(c, ',' | ';' | ')' | '(' | ':' | ']') && !after.starts_with(|c: char| c.is_ascii_digit())
                 || (*c == '.' && (after.is_empty() || after.starts_with(char::is_whitespace)))
                 || (*c == '\n' && after.starts_with('\n'))
         })
@@ -152,12 +257,11 @@ fn backported(message: &str, at: usize) -> Option<Cow<'_, str>> {
         .find_map(|word| phrase.strip_prefix(word))
         .unwrap_or(phrase)
         .trim();
-    let phrase = if phrase.contains('\n') {
+    if phrase.contains('\n') {
         Cow::Owned(phrase.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
     } else {
         Cow::Borrowed(phrase)
-    };
-    Some(phrase)
+    }
 }
 
 #[cfg(test)]
@@ -184,6 +288,20 @@ mod tests {
             ("It needs to be backported to all\nstable versions.", BackportTo, "all stable versions"),
             ("This patch could be backported in 2.4, with care", BackportTo, "2.4"),
             ("Should be backported", BackportTo, ""),
+            (
+                "a paragraph that ends in no stop (if so)\n\nThis should be backported up to 2.7.",
+                BackportTo,
+                "up to 2.7",
+            ),
+            ("This should be backport to all stable branches.", BackportTo, "all stable branches"),
+            ("This will have to be backported to 3.3", BackportTo, "3.3"),
+            ("To be backported to 2.0 and 1.9.", BackportTo, "2.0 and 1.9"),
+            ("[ab: to be backported as far as 1.9]", BackportTo, "as far as 1.9"),
+            ("[ab: backport needed in 1.7]", BackportTo, "needed in 1.7"),
+            ("To backport to 1.8.", BackportTo, "1.8"),
+            ("Backport to 3.2.", BackportTo, "3.2"),
+            ("It needs a backport to 1.7.x", BackportTo, "1.7.x"),
+            ("A backport to 1.9 and 1.8 is necessary.", BackportTo, "1.9 and 1.8 is necessary"),
         ] {
             assert_eq!(read(&format!("subject\n\n{text}\n")), [(kind, to.to_owned())], "{text}");
         }
@@ -195,6 +313,20 @@ mod tests {
             "No backport needed.",
             "This must not be backported.",
             "It was backported to 2.8.",
+            "The two have been backported to 2.8.",
+            "Somebody has backported it to 2.8.",
+            "No backport needed.",
+            "There is no need to backport to 2.8.",
+            "No backport is needed, unless 1a2b3c4 is backported to 2.8",
+            "This does not have to be backported.",
+            "a feature that can't be backported\n\nBackports are documented",
+            "Backport of a fix to 2.8",
+            "This fix doesn't need to be backported at the moment.",
+            "where the feature may have been backported",
+            "This backport needed a change of the tests.",
+            "This backport to 2.8 is needed for the next.",
+            "so that we should be able to backport this through to 2.8",
+            "The check is backported if the fix above is.",
             "Backport: aaaaaaa1",
             "Backport: no",
             "Reported-by: A U Thor <stable@example.com>",

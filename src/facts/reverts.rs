@@ -3,8 +3,10 @@
 //! Owns which sentences name a commit that is reverted or re-landed, and how deep a subject's `Revert` goes. Refuses:
 //! whether the revert still holds on some branch.
 //!
-//! - *reverts*: "This reverts commit X" (git's own), "Reverts: X", "This partially reverts X", "a revert of X". A part
-//!   counts too. `Y` in "reverting commit X, reversing changes made to Y" is the parent kept, and isn't reverted.
+//! - *reverts*: "This reverts commit X" (git's own), "Reverts: X", "This effectively reverts most of X", "a revert of X". `Y`
+//!   in "reverting commit X, reversing changes made to Y" is the parent kept, and isn't reverted.
+//! - *a part*: "This partially reverts X", "reverts a chunk of X", "a partial revert of X". X is still there, so that it is
+//!   none of `reverts`; it was mended, and is among `fixes`.
 //! - *relands*: "Reland X", "re-lands commit X", "reapplies X".
 //! - A revert of a revert keeps git's sentence: below `Revert "Revert "s""` or, since git 2.43, `Reapply "s"`, "This reverts
 //!   commit X" names the *revert*. X is therefore in `reverts`, and nothing in `relands`: following X gives the commit that
@@ -16,33 +18,80 @@ use std::sync::LazyLock;
 
 use memchr::memmem;
 
-use super::references::Mention;
+use super::references::{Mention, Word};
 
 /// Words between "reverts" and the id that don't change what is meant.
-const FILLERS: [&str; 12] = ["part", "parts", "most", "gist", "of", "a", "all", "changes", "in", "from", "for", "by"];
+const FILLERS: [&str; 17] = [
+    "most", "gist", "effect", "of", "out", "a", "all", "my", "the", "changes", "made", "in", "to", "from", "for",
+    "previous", "said",
+];
+/// Words between "reverts" and the id that leave a part in place.
+const PARTS: [&str; 18] = [
+    "part", "parts", "chunk", "chunks", "hunk", "hunks", "piece", "pieces", "bit", "bits", "half", "portion",
+    "portions", "some", "section", "one", "two", "line",
+];
+/// Words that stand with those.
+const OF_PARTS: [&str; 8] = ["small", "large", "major", "minor", "first", "second", "last", "other"];
+/// Words before "revert" that leave a part in place.
+const PARTLY: [&str; 4] = ["partially", "partly", "partial", "semi"];
 
 /// Whether the sentence says that this commit takes the mentioned one back.
 pub(super) fn reverts(mention: &Mention<'_>) -> bool {
     let lead = &mention.lead[..];
-    let Some(at) = lead.iter().take(6).position(|word| !word.is(&FILLERS[..11]) && !word.is(&["the"])) else {
-        return false;
-    };
-    let (word, before) = (&lead[at], lead.get(at + 1));
-    if word.is(&["reverts", "semi-reverts"]) {
+    let Some(at) = lead.iter().take(6).position(|word| !word.is(&FILLERS)) else { return false };
+    says_revert(&lead[at..])
+}
+
+/// Whether the sentence says that this commit takes a part of the mentioned one back, and leaves the rest.
+pub(super) fn reverts_in_part(mention: &Mention<'_>) -> bool {
+    let lead = &mention.lead[..];
+    let ignored = |word: &Word<'_>| word.is(&FILLERS) || word.is(&PARTS) || word.is(&OF_PARTS);
+    // "reverts the mmap parts of X": one word may say which.
+    let mut others = 1;
+    let mut part = false;
+    for (at, word) in lead.iter().enumerate().take(7) {
+        part |= word.is(&PARTS);
+        if word.text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("semi-")) {
+            return word.is(&["semi-reverts", "semi-revert"]);
+        }
+        if word.is(&["partial-revert"]) {
+            return true;
+        }
+        if word.is(&["reverts", "revert", "reverting"]) {
+            let partly = lead.get(at + 1..).is_some_and(|rest| rest.iter().take(2).any(|word| word.is(&PARTLY)));
+            return (part && says_revert(&lead[at..])) || partly;
+        }
+        if !ignored(word) {
+            if !part || others == 0 {
+                return false;
+            }
+            others -= 1;
+        }
+    }
+    false
+}
+
+/// Whether the words, the nearest first, begin with a verb or noun by which this commit reverts.
+fn says_revert(lead: &[Word<'_>]) -> bool {
+    let [word, rest @ ..] = lead else { return false };
+    let before = rest.first();
+    if word.is(&["reverts"]) {
         return !before.is_some_and(|word| word.is(&["that", "which"]));
     }
     if word.is(&["revert", "reverting"]) {
         let qualified = [
             "effectively",
-            "partially",
             "essentially",
-            "partial",
             "a",
             "simply",
             "basically",
             "mostly",
             "full",
             "also",
+            "this",
+            "temporarily",
+            "therefore",
+            "hence",
         ];
         return word.opens || word.colon || before.is_some_and(|word| word.is(&qualified));
     }
@@ -54,7 +103,7 @@ pub(super) fn relands(mention: &Mention<'_>) -> bool {
     let Some(word) = mention.lead.iter().take(3).find(|word| !word.is(&["of"])) else { return false };
     word.is(&["relands", "re-lands", "reapplies", "re-applies"])
         || (word.is(&["reland", "re-land", "reapply", "re-apply", "relanding", "re-landing"])
-            && (word.opens || word.colon || mention.lead.iter().take(4).any(|word| word.is(&["a", "this"]))))
+            && (word.opens || word.colon || mention.lead.iter().take(4).any(|word| word.is(&["a", "this", "and"]))))
 }
 
 /// How many times the change of this commit is taken back: 0 for an ordinary commit, 1 for a revert, 2 for a re-land.
@@ -166,22 +215,53 @@ mod tests {
             ("This reverts aaaaaa1.", &["aaaaaa1"], &[]),
             ("This reverts commits aaaaaa1 and bbbbbb2.", &["aaaaaa1", "bbbbbb2"], &[]),
             ("This reverts commit aaaaaa1, reversing\nchanges made to bbbbbb2.", &["aaaaaa1"], &[]),
-            ("This partially reverts commit aaaaaa1", &["aaaaaa1"], &[]),
-            ("This reverts part of commit aaaaaa1", &["aaaaaa1"], &[]),
             ("This effectively revert aaaaaa1.", &["aaaaaa1"], &[]),
-            ("This is a partial revert of commit aaaaaa1", &["aaaaaa1"], &[]),
+            ("This revert the commit aaaaaa1", &["aaaaaa1"], &[]),
+            ("This reverts my commit aaaaaa1", &["aaaaaa1"], &[]),
+            ("This reverts the previous commit (aaaaaa1)", &["aaaaaa1"], &[]),
+            ("This reverts all changes made in aaaaaa1", &["aaaaaa1"], &[]),
+            ("Therefore, revert aaaaaa1.", &["aaaaaa1"], &[]),
+            ("Temporarily revert aaaaaa1", &["aaaaaa1"], &[]),
             ("This reverts commit https://github.com/o/r/commit/aaaaaa1,", &["aaaaaa1"], &[]),
             ("Reverts: aaaaaa1", &["aaaaaa1"], &[]),
             ("This commit reverts most of aaaaaa1, in", &["aaaaaa1"], &[]),
             ("Reland commit aaaaaa1", &[], &["aaaaaa1"]),
             ("This relands commit aaaaaa1.", &[], &["aaaaaa1"]),
             ("This is a re-land of aaaaaa1", &[], &["aaaaaa1"]),
+            ("Drop the workaround and\nre-apply aaaaaa1.", &[], &["aaaaaa1"]),
+            ("It would be an option to\nrevert aaaaaa1", &[], &[]),
+            ("This was reverted in aaaaaa1", &[], &[]),
             ("since the previously reverted commit aaaaaa1", &[], &[]),
             ("the commit which reverts aaaaaa1", &[], &[]),
         ] {
             let message = format!("s\n\n{text}\n");
             let read = References::of("s", &message, &[], &Patterns::default());
             assert_eq!((&read.reverts[..], &read.relands[..]), (reverts, relands), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_back_in_part_is_mended_rather_than_reverted() {
+        for text in [
+            "This partially reverts commit aaaaaa1",
+            "This partly reverts aaaaaa1",
+            "This reverts part of commit aaaaaa1",
+            "This reverts some changes from aaaaaa1",
+            "This essentially reverts one part of aaaaaa1.",
+            "This reverts a chunk out of commit aaaaaa1",
+            "This reverts a major part of: aaaaaa1",
+            "Reverts a small part of aaaaaa1",
+            "This reverts the second half of aaaaaa1.",
+            "This reverts the parser parts of aaaaaa1, since",
+            "Revert parts of aaaaaa1",
+            "This is a partial revert of commit aaaaaa1",
+            "* Partial revert of aaaaaa1",
+            "This is a semi-revert of aaaaaa1, but",
+            "Solve it by a partial-revert of aaaaaa1.",
+        ] {
+            let message = format!("s\n\n{text}\n");
+            let read = References::of("s", &message, &[], &Patterns::default());
+            assert_eq!((&read.reverts[..], &read.fixes[..]), (&[][..], &["aaaaaa1"][..]), "{text}");
         }
     }
 }

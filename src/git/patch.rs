@@ -6,14 +6,17 @@ use crate::facts::Oid;
 use crate::facts::changes::{Change, Entry};
 use crate::facts::patch_id::{ChangedLines, Content, HashKind, PatchHasher, needs_content};
 
-/// Blobs beyond this size are binary to git (`core.bigFileThreshold`, git-config(1)) unless configured.
+/// Blobs beyond this size aren't compared; they are binary to git (`core.bigFileThreshold`, git-config(1)) unless configured.
 const BIG_FILE: u64 = 512 << 20;
 
 /// A patch as far as matching wants to know it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Patch {
-    /// What `git patch-id --stable` says; `None` for a commit that changes nothing, and where git itself gives up.
+    /// What `git patch-id --stable` says; `None` for a commit that changes nothing.
     pub id: Option<Oid>,
+    /// Whether a blob is too large to be compared, beyond `core.bigFileThreshold` or what git's diff takes. There is no id then,
+    /// nor are there lines.
+    pub huge: bool,
     /// The lines added and removed.
     pub lines: ChangedLines,
 }
@@ -64,7 +67,8 @@ impl Patches {
         &self.changes
     }
 
-    /// The patch of the commit with this `tree` against its first parent.
+    /// The patch of the commit with this `tree` against its first parent. A blob is read before its size is known: asking for
+    /// the size first would cost every blob another lookup.
     ///
     /// # Errors
     /// If an object that it needs is missing or damaged.
@@ -75,11 +79,12 @@ impl Patches {
             let (wants_old, wants_new) = needs_content(change);
             let old = content(handle, change.old.filter(|_| wants_old), self.big, &mut self.old)?;
             let new = content(handle, change.new.filter(|_| wants_new), self.big, &mut self.new)?;
-            if self.hasher.add(change, old, new).is_err() {
-                return Ok(Patch::default());
+            let huge = old == Content::Big || new == Content::Big;
+            if huge || self.hasher.add(change, old, new).is_err() {
+                return Ok(Patch { huge: true, ..Patch::default() });
             }
         }
-        Ok(Patch { id: self.hasher.finish(), lines: self.hasher.take_lines() })
+        Ok(Patch { id: self.hasher.finish(), huge: false, lines: self.hasher.take_lines() })
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Piece {
     pub broken: Vec<ObjectError>,
     /// Facts that could not be known because an object isn't here.
     pub absent: usize,
+    /// Patch-ids that were not computed because a blob is too large.
+    pub huge: usize,
     /// The bytes of the commits, for the cache, if they were to be kept.
     pub texts: Option<TextBlock>,
 }

@@ -83,6 +83,19 @@ impl Scan<'_> {
         Ok(self.report.warn(warning).await?)
     }
 
+    pub(super) async fn warn_huge(&mut self, repo: &str, count: usize) -> anyhow::Result<()> {
+        let warning = Warning {
+            repo: Some(repo.into()),
+            id: None,
+            code: "huge-blobs".into(),
+            message: format!("{count} commits change blobs beyond core.bigFileThreshold: their patch-ids are null")
+                .into(),
+            hint: Some("git config core.bigFileThreshold sets the size from which blobs aren't compared".into()),
+            count: count as u64,
+        };
+        Ok(self.report.warn(warning).await?)
+    }
+
     pub(super) async fn report_broken(&mut self, repo: &str, broken: Vec<ObjectError>) -> anyhow::Result<()> {
         for cause in broken {
             if self.report.counts().get("error").copied().unwrap_or(0) < BROKEN_SHOWN {

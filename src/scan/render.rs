@@ -47,6 +47,7 @@ pub(super) fn renderer(wishes: Wishes, format: Format, keep: Keep) -> Arc<Render
             }
         }
         piece.absent = desk.absent;
+        piece.huge = desk.huge;
         piece.broken.append(&mut desk.broken);
         piece.texts = (!packer.is_empty()).then(|| packer.pack());
         piece

@@ -183,7 +183,7 @@ impl Scan<'_> {
         let render = renderer(wishes, self.report.format(), texts);
         let mut stream = Stream::new(self.pool.clone(), index.handles.clone(), walker, render, self.token.clone());
         let mut left = late.unwrap_or(usize::MAX);
-        let (mut done, mut absent, mut texts) = (0_u64, 0, Vec::new());
+        let (mut done, mut absent, mut huge, mut texts) = (0_u64, 0, 0, Vec::new());
         while left > 0 {
             let stop = async {
                 self.token.cancelled().await;
@@ -197,6 +197,7 @@ impl Scan<'_> {
             left -= piece.ends.len();
             done += piece.ends.len() as u64;
             absent += piece.absent;
+            huge += piece.huge;
             texts.extend(piece.texts.take());
             self.report_broken(&name, piece.broken).await?;
             self.report.lines(piece.bytes, "commit", piece.ends.len()).await?;
@@ -204,6 +205,9 @@ impl Scan<'_> {
         }
         if absent > 0 {
             self.warn_absent(&name, absent).await?;
+        }
+        if huge > 0 {
+            self.warn_huge(&name, huge).await?;
         }
         let finished = !self.token.is_cancelled();
         Ok((if finished { stream.into_walker() } else { None }, finished, texts))
