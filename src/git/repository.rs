@@ -50,7 +50,12 @@ impl Repository {
         }
         // From "." gix doesn't see that it is inside of a `.git`.
         let dir = &absolute(dir);
-        let found = gix::ThreadSafeRepository::discover_with_environment_overrides(dir);
+        let found = gix::ThreadSafeRepository::discover_with_environment_overrides(dir).or_else(|cause| {
+            // Hooks are run inside of `.git` with a GIT_DIR of ".", from which gix takes a wrong path.
+            let named = std::env::var_os("GIT_DIR").map(|named| absolute(Path::new(&named)));
+            let as_it_is = || gix::open::Options::default().open_path_as_is(true);
+            named.and_then(|named| gix::ThreadSafeRepository::open_opts(named, as_it_is()).ok()).ok_or(cause)
+        });
         let shared = found.map_err(|cause| open_error(dir, &cause))?;
         let repo = shared.to_thread_local();
         let git_dir = absolute(repo.git_dir());
