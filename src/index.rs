@@ -79,12 +79,13 @@ impl Index {
     /// Reads the refs of `repository` and what the cache in `folder` knows of it.
     ///
     /// # Errors
-    /// If refs can't be read, or the cache is one of a newer version. A cache that can't be used otherwise is a [`Trouble`].
+    /// If git refuses the repository for its owner, if refs can't be read, or the cache is one of a newer version. A cache that can't be used otherwise is a [`Trouble`].
     pub async fn open(
         repository: Arc<Repository>,
         folder: Option<&Path>,
         pool: &Pool,
     ) -> anyhow::Result<(Self, Vec<Trouble>)> {
+        gitcli::check_owner(&repository).await?;
         let handles = Handles::new(Arc::clone(&repository));
         let listed = if repository.uses_reftable() { Some(gitcli::list_refs(&repository).await?) } else { None };
         let folder = folder.map(Path::to_owned);

@@ -59,8 +59,7 @@ impl Scan<'_> {
             let ages = [("--max-age", limits.since), ("--min-age", limits.until)];
             let ages: Vec<OsString> =
                 ages.iter().filter_map(|(name, time)| Some(format!("{name}={}", (*time)?).into())).collect();
-            let paths = Some((options.dir.as_path(), options.paths.as_slice()));
-            plan.listed = Some(gitcli::rev_list(repository, &plan.tips, &ages, paths).await?);
+            plan.listed = Some(gitcli::rev_list(repository, &plan.tips, &ages, Some(&options.paths)).await?);
         }
         Ok(plan)
     }
