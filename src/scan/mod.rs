@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use regex::Regex;
 
 use crate::cache::Cache;
+use crate::cache::cursors::{self, Cursor};
 use crate::config::Settings;
 use crate::describe::Wishes;
 use crate::error::Kind;
@@ -76,6 +77,20 @@ pub struct Options {
     pub verbose: bool,
 }
 
+impl Options {
+    /// What decides commit by commit, as options are spelled; the same whatever their order.
+    fn filters(&self) -> String {
+        let spelled = |name: &str, patterns: &[Regex]| -> Vec<String> {
+            patterns.iter().map(|pattern| format!("--{name}={pattern}")).collect()
+        };
+        let mut all = spelled("author", &self.authors);
+        all.extend(spelled("grep", &self.messages));
+        all.sort_unstable();
+        all.dedup();
+        all.join(" ")
+    }
+}
+
 /// How a scan ended.
 #[derive(Debug, Default)]
 pub struct Scanned {
@@ -91,7 +106,7 @@ pub struct Scanned {
 pub struct Consumer {
     cache: Cache,
     name: String,
-    cursor: String,
+    to: cursors::Consumer,
 }
 
 impl Consumer {
@@ -100,7 +115,7 @@ impl Consumer {
     /// # Errors
     /// If the cache can't be written.
     pub async fn move_on(self) -> anyhow::Result<()> {
-        let moved = self.cache.move_consumer(self.name.clone(), self.cursor).await;
+        let moved = self.cache.move_consumer(self.name.clone(), self.to).await;
         moved.map_err(|cause| {
             let kind = crate::error::kind_of(&cause);
             kind.hinted(
@@ -175,7 +190,11 @@ impl Scan<'_> {
             self.summarise(&index, indexed);
         }
         let consumer = cursor.clone().zip(index.cache().cloned()).zip(self.options.consumer.clone());
-        let consumer = consumer.map(|((cursor, cache), name)| Consumer { cache, name, cursor });
+        let filters = self.options.filters();
+        let consumer = consumer.map(|((token, cache), name)| {
+            let to = cursors::Consumer { filters, token };
+            Consumer { cache, name, to }
+        });
         Ok(Scanned { ending: Ending { cursor, incomplete: !plan.whole }, consumer })
     }
 
@@ -208,7 +227,7 @@ impl Scan<'_> {
         whole: bool,
     ) -> anyhow::Result<Option<String>> {
         let (Some(cache), true) = (index.cache(), whole && !self.report.is_partial()) else { return Ok(None) };
-        match cache.keep_cursor(tips).await {
+        match cache.keep_cursor(Cursor { tips, overlay: index.overlay.fingerprint() }).await {
             Ok(token) => Ok(Some(token)),
             Err(cause) => {
                 self.warn(&index.repository().name, &index.unwritten(&cause)).await?;
