@@ -194,10 +194,11 @@ impl Index {
             })
             .await?;
         self.graph = Arc::new(graph);
-        self.fresh = true;
         let Some(cache) = &self.cache else { return Ok(true) };
         let refs = self.usual.refs.iter().map(|entry| (entry.name.clone(), entry.id, entry.commit)).collect();
-        cache.store(Pass { overlay: self.overlay.fingerprint(), base, segment, texts, refs }).await
+        let stored = cache.store(Pass { overlay: self.overlay.fingerprint(), base, segment, texts, refs }).await?;
+        self.fresh |= stored;
+        Ok(stored)
     }
 
     /// Where the bytes of the graph's commits are kept; `None` without a cache.

@@ -183,7 +183,9 @@ impl Scan<'_> {
         };
         let plan = smol::future::or(self.plan(&index, &refs), stop).await?;
         let (indexed, done) = self.stream(&mut index, &plan, wishes).await?;
-        let cursor = self.finish_cursor(&index, refs.tips(), done && plan.whole).await?;
+        // Where the commits could not be kept the cursor can't be either; one warning is enough.
+        let kept = indexed.state != IndexState::Skipped;
+        let cursor = self.finish_cursor(&index, refs.tips(), done && plan.whole && kept).await?;
         self.close(&repository.name, indexed).await?;
         let watched = self.options.no_commits && self.report.format() != Format::Jsonl;
         if self.options.verbose || watched {
