@@ -158,10 +158,17 @@ pub fn hint_of(error: &anyhow::Error) -> Option<&str> {
     error.downcast_ref::<Failure>().and_then(|failure| failure.hint.as_deref())
 }
 
-/// The whole chain of causes on one line, outermost first.
+/// The whole chain of causes on one line, outermost first; one that says again what another says is left out.
 #[must_use]
 pub fn message_of(error: &anyhow::Error) -> String {
-    format!("{error:#}")
+    let mut causes: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        match causes.last() {
+            Some(last) if last.contains(&cause) || cause.contains(last.as_str()) => {}
+            _ => causes.push(cause),
+        }
+    }
+    causes.join(": ")
 }
 
 #[cfg(test)]
@@ -178,6 +185,12 @@ mod tests {
         assert_eq!(hint_of(&error), Some("update"));
         assert_eq!(message_of(&error), "opening the cache: the cache is newer");
         assert_eq!(kind_of(&error).exit_code(), exit::FATAL);
+    }
+
+    #[test]
+    fn a_cause_that_says_the_same_again_is_told_once() {
+        let full = anyhow::anyhow!("Error code 13: disk is full").context("disk is full");
+        assert_eq!(message_of(&Kind::Cache.wrap(full, "opening x")), "opening x: disk is full");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::Path;
 use std::time::Duration;
 
 use async_process::{Command, Stdio};
@@ -40,17 +39,42 @@ pub async fn rev_parse(repository: &Repository, revisions: &[OsString]) -> anyho
         for revision in revisions {
             let alone = run(repository, &["rev-parse".into(), revision.clone(), "--".into()]).await?;
             if !alone.success {
-                return Err(bad_revision(revision, &alone.last_words));
+                return Err(bad_revision(revision, alone.last_words()));
             }
         }
-        return Err(Kind::Git.error(format!("git rev-parse failed: {}", output.last_words)));
+        return Err(Kind::Git.error(format!("git rev-parse failed: {}", output.last_words())));
     }
     let mut tips = Vec::new();
-    for line in output.stdout.split(|&byte| byte == b'\n') {
+    for line in output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && *line != b"--") {
         let (excluded, hex) = line.strip_prefix(b"^").map_or((false, line), |hex| (true, hex));
-        tips.extend(Oid::from_hex(hex).map(|id| (id, excluded)));
+        let said = || Kind::Git.error(format!("git rev-parse gave '{}', not an id", String::from_utf8_lossy(line)));
+        tips.push((Oid::from_hex(hex).ok_or_else(said)?, excluded));
     }
     Ok(Revisions { tips })
+}
+
+/// Asks git whether it would work in a repository that somebody else owns: `safe.directory` is configuration that only counts where
+/// its owner can't have set it. Costs nothing where the user is the owner.
+///
+/// # Errors
+/// [`Kind::RepoOpen`] if git refuses.
+pub async fn check_owner(repository: &Repository) -> anyhow::Result<()> {
+    if repository.trusted {
+        return Ok(());
+    }
+    let mut command = Command::new("git");
+    // One that is told where the repository is takes it as it is.
+    command.current_dir(&repository.dir);
+    let output = run_with(reading(command), &["rev-parse".into(), "--git-dir".into()], &[]).await?;
+    if output.success {
+        return Ok(());
+    }
+    let place = repository.work_tree.as_ref().unwrap_or(&repository.git_dir);
+    let advice = output.stderr.lines().map(str::trim).find(|line| line.starts_with("git config --global --add"));
+    let advice =
+        advice.map_or_else(|| format!("git config --global --add safe.directory {}", place.display()), str::to_owned);
+    let why = output.last_words().trim_start_matches("fatal: ").to_owned();
+    Err(Kind::RepoOpen.hinted(why, format!("if its owner can be trusted: {advice}")))
 }
 
 fn bad_revision(revision: &OsStr, words: &str) -> anyhow::Error {
@@ -76,8 +100,8 @@ pub async fn date(repository: &Repository, text: &str) -> anyhow::Result<u64> {
         .ok_or_else(|| Kind::BadValue.error(format!("'{text}' is not a date that git understands")))
 }
 
-/// The ids that `git rev-list <options> <revisions> -- <paths>` prints, in its order. The paths are those of the folder that stands
-/// beside them, if it is one of the work tree.
+/// The ids that `git rev-list <options> <revisions> -- <paths>` prints, in its order. The paths are meant from the folder that the
+/// repository was found from.
 ///
 /// # Errors
 /// If git fails.
@@ -85,29 +109,21 @@ pub async fn rev_list(
     repository: &Repository,
     revisions: &[(Oid, bool)],
     options: &[OsString],
-    paths: Option<(&Path, &[OsString])>,
+    paths: Option<&[OsString]>,
 ) -> anyhow::Result<Vec<Oid>> {
     let mut args: Vec<OsString> = vec!["rev-list".into(), "--stdin".into()];
     args.extend(options.iter().cloned());
     args.push("--".into());
-    let mut command = git(&repository.git_dir);
-    if let Some((folder, paths)) = paths {
-        args.extend(paths.iter().cloned());
-        command.current_dir(folder);
-        // Told where the repository is, git takes the folder that it runs in for the top of the work tree.
-        if let Some(top) = &repository.work_tree {
-            command.arg("--work-tree").arg(top);
-        }
-    }
+    args.extend(paths.unwrap_or_default().iter().cloned());
     let mut input = Vec::new();
     for (id, excluded) in revisions {
         input.extend_from_slice(if *excluded { b"^" } else { b"" });
         input.extend_from_slice(id.to_hex().as_bytes());
         input.push(b'\n');
     }
-    let output = run_with(command, &args, &input).await?;
+    let output = run_with(git(repository), &args, &input).await?;
     if !output.success {
-        return Err(Kind::Git.error(format!("git rev-list failed: {}", output.last_words)));
+        return Err(Kind::Git.error(format!("git rev-list failed: {}", output.last_words())));
     }
     Ok(output.stdout.split(|&byte| byte == b'\n').filter_map(Oid::from_hex).collect())
 }
@@ -120,7 +136,7 @@ pub async fn list_refs(repository: &Repository) -> anyhow::Result<(Vec<u8>, Opti
     let format = "--format=%(objectname) %(*objectname) %(refname)";
     let listing = run(repository, &["for-each-ref".into(), format.into()]).await?;
     if !listing.success {
-        return Err(Kind::Git.error(format!("git for-each-ref failed: {}", listing.last_words)));
+        return Err(Kind::Git.error(format!("git for-each-ref failed: {}", listing.last_words())));
     }
     let symbolic = run(repository, &["symbolic-ref".into(), "-q".into(), "HEAD".into()]).await?;
     let head = if symbolic.success {
@@ -135,11 +151,27 @@ pub async fn list_refs(repository: &Repository) -> anyhow::Result<(Vec<u8>, Opti
 struct Output {
     success: bool,
     stdout: Vec<u8>,
-    last_words: String,
+    stderr: String,
+}
+
+impl Output {
+    /// The line that says what went wrong.
+    fn last_words(&self) -> &str {
+        last_words(&self.stderr)
+    }
+}
+
+/// The last line of `stderr` that git marks as its reason; a usage, which goes on for pages, says it in its first; else the last.
+fn last_words(stderr: &str) -> &str {
+    let mut lines = stderr.lines().filter(|line| !line.trim().is_empty());
+    let begins = |words: &[&str], line: &str| words.iter().any(|word| line.starts_with(word));
+    let reason = lines.clone().rev().find(|line| begins(&["fatal: ", "error: "], line));
+    let usage = || lines.clone().find(|line| begins(&["usage: "], line));
+    reason.or_else(usage).or_else(|| lines.next_back()).unwrap_or_default()
 }
 
 async fn run(repository: &Repository, args: &[OsString]) -> anyhow::Result<Output> {
-    run_with(git(&repository.git_dir), args, &[]).await
+    run_with(git(repository), args, &[]).await
 }
 
 async fn run_with(mut command: Command, args: &[OsString], input: &[u8]) -> anyhow::Result<Output> {
@@ -169,18 +201,26 @@ async fn run_with(mut command: Command, args: &[OsString], input: &[u8]) -> anyh
         Err(Kind::Timeout.error(format!("git {name} took longer than {} s", TIMEOUT.as_secs())))
     };
     let output = smol::future::or(talk, expired).await?;
-    let words = String::from_utf8_lossy(&output.stderr);
-    let last_words = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
-    Ok(Output { success: output.status.success(), stdout: output.stdout, last_words })
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok(Output { success: output.status.success(), stdout: output.stdout, stderr })
 }
 
-/// A git command on the repository at `git_dir` that reads only: no lazy fetch, no optional lock, messages in English so that
-/// they can be quoted beside our own.
-fn git(git_dir: &Path) -> Command {
+/// A git command on `repository`, run in the folder that it was found from: what is meant from there, `HEAD:./file` or a path, is
+/// the same for git.
+fn git(repository: &Repository) -> Command {
     let mut command = Command::new("git");
+    command.current_dir(&repository.dir).arg("--git-dir").arg(&repository.git_dir);
+    // Told where the repository is, git takes the folder that it runs in for the top of the work tree; with GIT_DIR it would too.
+    let top = repository.work_tree.as_ref().filter(|top| repository.dir.starts_with(top));
+    if let (Some(top), None) = (top, std::env::var_os("GIT_DIR")) {
+        command.arg("--work-tree").arg(top);
+    }
+    reading(command)
+}
+
+/// `command` made to read only: no lazy fetch, no optional lock, messages in English so that they can be quoted beside our own.
+fn reading(mut command: Command) -> Command {
     command
-        .arg("--git-dir")
-        .arg(git_dir)
         .env("GIT_NO_LAZY_FETCH", "1")
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("LC_ALL", "C.UTF-8")
@@ -192,4 +232,26 @@ fn git(git_dir: &Path) -> Command {
 #[must_use]
 pub fn argument(bytes: &[u8]) -> OsString {
     OsString::from_vec(bytes.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_found_in_what_git_says() {
+        for (stderr, reason) in [
+            ("", ""),
+            ("warning: a\nfatal: bad\n", "fatal: bad"),
+            ("fatal: owner\nTo add an exception, call:\n\n\tgit config x\n", "fatal: owner"),
+            ("error: unknown option `x'\nusage: git rev-list\n\n    -z  more\n", "error: unknown option `x'"),
+            (
+                "usage: git rev-list <commit>\n\n  limiting output:\n    --max-count=<n>\n",
+                "usage: git rev-list <commit>",
+            ),
+            ("first\nlast\n\n", "last"),
+        ] {
+            assert_eq!(last_words(stderr), reason);
+        }
+    }
 }

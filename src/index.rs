@@ -79,12 +79,13 @@ impl Index {
     /// Reads the refs of `repository` and what the cache in `folder` knows of it.
     ///
     /// # Errors
-    /// If refs can't be read, or the cache is one of a newer version. A cache that can't be used otherwise is a [`Trouble`].
+    /// If git refuses the repository for its owner, if refs can't be read, or the cache is one of a newer version. A cache that can't be used otherwise is a [`Trouble`].
     pub async fn open(
         repository: Arc<Repository>,
         folder: Option<&Path>,
         pool: &Pool,
     ) -> anyhow::Result<(Self, Vec<Trouble>)> {
+        gitcli::check_owner(&repository).await?;
         let handles = Handles::new(Arc::clone(&repository));
         let listed = if repository.uses_reftable() { Some(gitcli::list_refs(&repository).await?) } else { None };
         let folder = folder.map(Path::to_owned);
@@ -193,10 +194,11 @@ impl Index {
             })
             .await?;
         self.graph = Arc::new(graph);
-        self.fresh = true;
         let Some(cache) = &self.cache else { return Ok(true) };
         let refs = self.usual.refs.iter().map(|entry| (entry.name.clone(), entry.id, entry.commit)).collect();
-        cache.store(Pass { overlay: self.overlay.fingerprint(), base, segment, texts, refs }).await
+        let stored = cache.store(Pass { overlay: self.overlay.fingerprint(), base, segment, texts, refs }).await?;
+        self.fresh |= stored;
+        Ok(stored)
     }
 
     /// Where the bytes of the graph's commits are kept; `None` without a cache.

@@ -202,8 +202,18 @@ fn without_a_place_for_the_cache_there_is_one_warning() {
     let file = repo.home().join("file");
     let all = rev_list(&repo);
     for cache in [file.clone(), file.join("below"), PathBuf::from("/proc/nowhere")] {
-        let output = bhfuil(&repo).env("GIT_BHFUIL_CACHE", &cache).arg("scan").output().expect("runs");
-        assert_eq!(codes(&whole(&repo, &output)), ["cache-unavailable"], "{}", cache.display());
+        for _ in 0..2 {
+            let output = bhfuil(&repo).env("GIT_BHFUIL_CACHE", &cache).arg("scan").output().expect("runs");
+            let events = whole(&repo, &output);
+            assert_eq!((codes(&events), index(&events)), (vec!["cache-unavailable"], "skipped"), "{}", cache.display());
+            assert_eq!(of_type(&events, "repo-end")[0]["new"], 0);
+            let reversed = bhfuil(&repo).env("GIT_BHFUIL_CACHE", &cache).args(["scan", "--reverse"]).output();
+            assert_eq!(index(&self::events(&reversed.expect("runs"))), "skipped");
+        }
+        let output = bhfuil(&repo).env("GIT_BHFUIL_CACHE", &cache).args(["scan", "--new=ci"]).output().expect("runs");
+        assert_eq!(output.status.code(), Some(128));
+        let hint = of_type(&events(&output), "error")[0]["hint"].to_string();
+        assert!(hint.contains("GIT_BHFUIL_CACHE") && hint.contains("without --after and --new"), "{hint}");
     }
     let mut homeless = bhfuil(&repo);
     for name in ["HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "GIT_BHFUIL_CACHE"] {
@@ -218,6 +228,33 @@ fn without_a_place_for_the_cache_there_is_one_warning() {
     std::fs::create_dir(&path).expect("a folder");
     assert_eq!(codes(&full(&repo)).len(), 1);
     assert_eq!(rev_list(&repo), all);
+}
+
+#[test]
+fn a_cache_that_cant_be_written_is_skipped_with_one_warning() {
+    let repo = repository(100);
+    full(&repo);
+    let connection = Connection::open(database(&repo)).expect("opens");
+    // As a full disk would: whatever a scan stores fails.
+    for table in ["segment", "snapshot", "cursor"] {
+        let refuse =
+            format!("CREATE TRIGGER no_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'full'); END");
+        connection.execute_batch(&format!("{refuse}; DELETE FROM {table};")).expect("SQL");
+    }
+    for args in [&["scan"][..], &["scan", "--reverse"], &["scan"]] {
+        let output = bhfuil(&repo).args(args).output().expect("runs");
+        assert_eq!(output.status.code(), Some(0));
+        let events = events(&output);
+        assert_eq!((codes(&events), index(&events)), (vec!["cache-unwritten"], "skipped"), "{args:?}");
+        let message = of_type(&events, "warning")[0]["message"].to_string();
+        assert_eq!(message.matches("full").count(), 1, "{message}");
+        assert_eq!(events.last().expect("end").get("cursor"), None);
+    }
+    for table in ["segment", "snapshot", "cursor"] {
+        connection.execute_batch(&format!("DROP TRIGGER no_{table}")).expect("SQL");
+    }
+    assert_eq!(index(&full(&repo)), "built");
+    assert_eq!(index(&full(&repo)), "fresh");
 }
 
 #[test]
@@ -296,7 +333,11 @@ fn scans_at_once_of_one_repository_all_end_right() {
             let mut rebuilt = 0;
             for output in waiting {
                 let events = whole(&repo, &output.join().expect("no panic"));
-                assert!(codes(&events).iter().all(|code| *code == "cache-rebuilt"), "{state}: {:?}", codes(&events));
+                assert!(
+                    codes(&events).iter().all(|code| *code == "cache-rebuilt"),
+                    "{state}: {:?}",
+                    of_type(&events, "warning")
+                );
                 rebuilt += codes(&events).len();
             }
             assert_eq!(rebuilt, usize::from(state == "damaged"), "{count} at once, {state}");

@@ -131,12 +131,86 @@ fn a_cursor_that_cant_be_used_is_an_error_that_names_the_full_scan() {
     assert!(!repo.git(&["cat-file", "--batch-check", "--batch-all-objects"]).contains(&ids[29]));
     // What the graph remembers still answers.
     assert_eq!(commit_ids(&answer(&repo, &["--after", &token])), [commit.as_str()]);
-    // History that is bent makes the graph be forgotten, and with it what the cursor stood for.
+    // What the cursor stood for was reached through other parents.
     repo.git(&["replace", &ids[3], &ids[2]]);
+    refused(&["--after", &token], "replaced");
+    answer(&repo, &[]);
+    refused(&["--after", &token], "replaced");
+    // The graph was forgotten meanwhile, and with it what the cursor stood for.
+    repo.git(&["replace", "--delete", &ids[3]]);
     refused(&["--after", &token], &ids[29]);
     refused(&["--new=ci"], &ids[29]);
-    answer(&repo, &[]);
-    refused(&["--after", &token], &ids[29]);
+}
+
+#[test]
+fn what_appears_below_when_history_is_deepened_or_bent_is_delivered() {
+    let parents = |number: usize| if number == 0 { vec![] } else { vec![number - 1] };
+    let commits: Vec<Commit> = (0..12).map(|number| Commit::new(&parents(number), 1_700_000_000)).collect();
+    let (origin, ids) = dag::repository(&commits, &[("refs/heads/main", 11)]);
+    let clone = origin.stored_as("shallow");
+    let mut token = cursor(&answer(&clone, &["--new=ci"]));
+    let mut delivered = since(&clone, &[], &[]);
+    assert_eq!(delivered.len(), 3);
+    let (a, b) = (ids[8].clone(), ids[5].clone());
+    for change in [
+        &["fetch", "--quiet", "--deepen=2"][..],
+        &["fetch", "--quiet", "--unshallow"],
+        &["replace", "--graft", &a, &b],
+        &["replace", "--delete", &a],
+    ] {
+        clone.git(change);
+        let now = since(&clone, &[], &[]);
+        let output = scan(&clone, &["--after", &token]);
+        assert_eq!(output.status.code(), Some(128), "{change:?}");
+        let failed = events(&output);
+        let error = of_type(&failed, "error")[0];
+        assert_eq!(error["code"], "bad-cursor");
+        assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("full scan")), "{error}");
+        let all = answer(&clone, &["--new=ci"]);
+        assert_eq!(commit_ids(&all), now, "{change:?}");
+        assert_eq!(of_type(&all, "warning")[0]["code"], "history-changed", "{change:?}");
+        delivered.extend(commit_ids(&all));
+        token = cursor(&all);
+        let again = answer(&clone, &["--new=ci"]);
+        assert_eq!((commit_ids(&again).len(), of_type(&again, "warning").len()), (0, 0), "{change:?}");
+        assert_eq!(commit_ids(&answer(&clone, &["--after", &token])).len(), 0, "{change:?}");
+    }
+    assert!(ids.iter().all(|id| delivered.contains(id)));
+}
+
+#[test]
+fn a_consumer_keeps_its_filters_and_may_change_its_refs() {
+    let commits = dag::random(77, 120, 2, 10);
+    let (repo, ids) = dag::repository(&commits, &[("refs/heads/main", 60), ("refs/heads/topic", 80)]);
+    let filtered = ["--new=ci", "--grep=commit .*7", "--grep=commit .*3", "--author=Thor"];
+    let oracle = ["--extended-regexp", "--grep=commit .*7", "--grep=commit .*3", "--author=Thor"];
+    let mut sent = commit_ids(&answer(&repo, &filtered));
+    let mut wanted = since(&repo, &[], &oracle);
+    let old = tips(&repo);
+    repo.git(&["update-ref", "refs/heads/main", &ids[110]]);
+    for other in [&["--new=ci"][..], &["--new=ci", "--grep=commit"], &filtered[..3]] {
+        let output = scan(&repo, other);
+        assert_eq!(output.status.code(), Some(128), "{other:?}");
+        let events = events(&output);
+        let error = of_type(&events, "error")[0];
+        let (message, hint) = (error["message"].as_str().expect("text"), error["hint"].as_str().expect("text"));
+        assert!(message.contains("'ci' began with --author=Thor --grep=commit .*3 --grep=commit .*7"), "{error}");
+        assert!(hint.contains("full scan"), "{error}");
+        assert_eq!(commit_ids(&events).len(), 0);
+    }
+    // In another order they are the same.
+    sent.extend(commit_ids(&answer(&repo, &["--author=Thor", "--grep=commit .*3", "--grep=commit .*7", "--new=ci"])));
+    wanted.extend(since(&repo, &old, &oracle));
+    sent.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(sent, wanted);
+    // Which refs a consumer follows loses nothing: all that they reached was sent.
+    let mut sent = commit_ids(&answer(&repo, &["--new=refs", "--refs=heads/t*"]));
+    for refs in ["--refs=heads/m*", "--refs=heads/t*", "--refs=heads/*"] {
+        sent.extend(commit_ids(&answer(&repo, &["--new=refs", refs])));
+    }
+    let all = since(&repo, &[], &[]);
+    assert!(all.iter().all(|id| sent.contains(id)), "at least once");
 }
 
 #[test]

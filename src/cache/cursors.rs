@@ -1,6 +1,6 @@
 //! Cursors: names for the state of the refs at the end of a complete stream, and consumers that follow under a name.
 
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use sha2::{Digest as _, Sha256};
 
 use super::repository::{Cache, now};
@@ -12,27 +12,48 @@ const KEPT: i64 = 1000;
 /// Seconds after which the use of a cursor is noted again.
 const DAY: i64 = 86_400;
 
-/// The token for a set of tips: the same set has the same token.
+/// What a cursor names: the commits behind the refs, and what bent their history (0: nothing).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// The commits.
+    pub tips: Vec<Oid>,
+    /// The fingerprint of shallow, replaced and grafted commits.
+    pub overlay: i64,
+}
+
+/// A consumer, and how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consumer {
+    /// The filters that it began with.
+    pub filters: String,
+    /// Its cursor.
+    pub token: String,
+}
+
+/// The token of `cursor`: the same set of tips under the same overlay has the same token.
 #[must_use]
-pub fn token(tips: &[Oid]) -> String {
-    let mut sorted: Vec<&[u8]> = tips.iter().map(Oid::as_bytes).collect();
+pub fn token(cursor: &Cursor) -> String {
+    let mut sorted: Vec<&[u8]> = cursor.tips.iter().map(Oid::as_bytes).collect();
     sorted.sort_unstable();
     let mut digest = Sha256::new();
     for tip in sorted {
         digest.update(tip);
+    }
+    if cursor.overlay != 0 {
+        digest.update(cursor.overlay.to_be_bytes());
     }
     let half = digest.finalize().iter().take(16).fold(0_u128, |half, &byte| half << 8 | u128::from(byte));
     format!("{half:032x}")
 }
 
 impl Cache {
-    /// Remembers `tips` under their token.
+    /// Remembers `cursor` under its token.
     ///
     /// # Errors
     /// If the cache can't be written.
-    pub async fn keep_cursor(&self, tips: Vec<Oid>) -> anyhow::Result<String> {
+    pub async fn keep_cursor(&self, cursor: Cursor) -> anyhow::Result<String> {
         // Most runs end where the one before ended: reading that is far cheaper than writing it again.
-        let token = token(&tips);
+        let token = token(&cursor);
         let used: Option<i64> = self.database().read(|reader| {
             let used = "SELECT used_at FROM cursor WHERE token = ?1";
             Ok(reader.query_row(used, [&token], |row| row.get(0)).optional()?)
@@ -40,53 +61,58 @@ impl Cache {
         if used.is_some_and(|used| used > now() - DAY) {
             return Ok(token);
         }
-        self.database().write(move |transaction| keep(transaction, &tips)).await
+        self.database().write(move |transaction| keep(transaction, &cursor)).await
     }
 
-    /// Moves the consumer `name`, who may be new, to the cursor `token`.
+    /// Moves the consumer `name`, who may be new, on.
     ///
     /// # Errors
     /// If the cache can't be written, or the cursor was forgotten meanwhile.
-    pub async fn move_consumer(&self, name: String, token: String) -> anyhow::Result<()> {
-        if self.consumer(&name)?.as_ref() == Some(&token) {
+    pub async fn move_consumer(&self, name: String, to: Consumer) -> anyhow::Result<()> {
+        if self.consumer(&name)?.as_ref() == Some(&to) {
             return Ok(());
         }
         let change = move |transaction: &Transaction<'_>| {
-            transaction.execute("INSERT OR REPLACE INTO consumer VALUES (?1, ?2)", params![name, token])?;
+            let put = "INSERT OR REPLACE INTO consumer (name, filters, token) VALUES (?1, ?2, ?3)";
+            transaction.execute(put, params![name, to.filters, to.token])?;
             Ok(())
         };
         self.database().write(change).await
     }
 
-    /// The tips that `token` stands for; `None` if it isn't known here. Blocks.
+    /// What `token` stands for; `None` if it isn't known here. Blocks.
     ///
     /// # Errors
     /// If the cache can't be read.
-    pub fn cursor(&self, token: &str) -> anyhow::Result<Option<Vec<Oid>>> {
-        let blob: Option<Vec<u8>> = self.database().read(|reader| {
-            Ok(reader.query_row("SELECT tips FROM cursor WHERE token = ?1", [token], |row| row.get(0)).optional()?)
-        })?;
+    pub fn cursor(&self, token: &str) -> anyhow::Result<Option<Cursor>> {
         let length = self.hash_len();
-        Ok(blob.map(|blob| blob.chunks_exact(length).filter_map(Oid::from_bytes).collect()))
+        let read = |row: &Row<'_>| {
+            let blob = row.get_ref(0)?.as_blob()?;
+            let tips = blob.chunks_exact(length).filter_map(Oid::from_bytes).collect();
+            Ok(Cursor { tips, overlay: row.get(1)? })
+        };
+        let wanted = "SELECT tips, overlay FROM cursor WHERE token = ?1";
+        self.database().read(|reader| Ok(reader.query_row(wanted, [token], read).optional()?))
     }
 
-    /// The token that the consumer `name` has come to; `None` if there is no such consumer yet. Blocks.
+    /// The consumer `name`; `None` if there is no such consumer yet. Blocks.
     ///
     /// # Errors
     /// If the cache can't be read.
-    pub fn consumer(&self, name: &str) -> anyhow::Result<Option<String>> {
-        self.database().read(|reader| {
-            Ok(reader.query_row("SELECT token FROM consumer WHERE name = ?1", [name], |row| row.get(0)).optional()?)
-        })
+    pub fn consumer(&self, name: &str) -> anyhow::Result<Option<Consumer>> {
+        let read = |row: &Row<'_>| Ok(Consumer { filters: row.get(0)?, token: row.get(1)? });
+        let wanted = "SELECT filters, token FROM consumer WHERE name = ?1";
+        self.database().read(|reader| Ok(reader.query_row(wanted, [name], read).optional()?))
     }
 }
 
-fn keep(transaction: &Transaction<'_>, tips: &[Oid]) -> anyhow::Result<String> {
-    let token = token(tips);
-    let blob: Vec<u8> = tips.iter().flat_map(|tip| tip.as_bytes().iter().copied()).collect();
+fn keep(transaction: &Transaction<'_>, cursor: &Cursor) -> anyhow::Result<String> {
+    let token = token(cursor);
+    let blob: Vec<u8> = cursor.tips.iter().flat_map(|tip| tip.as_bytes().iter().copied()).collect();
     transaction.execute(
-        "INSERT INTO cursor VALUES (?1, ?2, ?3) ON CONFLICT (token) DO UPDATE SET used_at = excluded.used_at",
-        params![token, blob, now()],
+        "INSERT INTO cursor (token, tips, overlay, used_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (token) DO UPDATE SET used_at = excluded.used_at",
+        params![token, blob, cursor.overlay, now()],
     )?;
     transaction.execute(
         "DELETE FROM cursor WHERE token IN (SELECT token FROM cursor
@@ -111,16 +137,21 @@ mod tests {
         let path = folder.path().join("t.db");
         let (cache, aside) = Cache::open(&path, folder.path(), 20).expect("opens");
         assert_eq!(aside, None);
+        let cursor = |tips: &[u8], overlay| Cursor { tips: tips.iter().map(|&tip| id(tip)).collect(), overlay };
+        let consumer = |token: &str| Consumer { filters: "--grep=x".into(), token: token.into() };
         smol::block_on(async {
-            let first = cache.keep_cursor(vec![id(1), id(2)]).await.expect("kept");
+            let first = cache.keep_cursor(cursor(&[1, 2], 0)).await.expect("kept");
             assert_eq!(cache.consumer("ci").expect("reads"), None, "nobody was moved yet");
-            cache.move_consumer("ci".into(), first.clone()).await.expect("moved");
-            assert_eq!(first, token(&[id(2), id(1)]), "the order of tips doesn't matter");
-            assert_eq!(cache.cursor(&first).expect("reads"), Some(vec![id(1), id(2)]));
-            assert_eq!(cache.consumer("ci").expect("reads").as_ref(), Some(&first));
-            let second = cache.keep_cursor(vec![id(3)]).await.expect("kept");
-            cache.move_consumer("ci".into(), second.clone()).await.expect("moved");
-            assert_eq!(cache.consumer("ci").expect("reads"), Some(second));
+            cache.move_consumer("ci".into(), consumer(&first)).await.expect("moved");
+            assert_eq!(first, token(&cursor(&[2, 1], 0)), "the order of tips doesn't matter");
+            assert_eq!(cache.cursor(&first).expect("reads"), Some(cursor(&[1, 2], 0)));
+            assert_eq!(cache.consumer("ci").expect("reads"), Some(consumer(&first)));
+            let bent = cache.keep_cursor(cursor(&[1, 2], 5)).await.expect("kept");
+            assert_ne!(first, bent, "the same tips reach something else");
+            assert_eq!(cache.cursor(&bent).expect("reads"), Some(cursor(&[1, 2], 5)));
+            let second = cache.keep_cursor(cursor(&[3], 0)).await.expect("kept");
+            cache.move_consumer("ci".into(), consumer(&second)).await.expect("moved");
+            assert_eq!(cache.consumer("ci").expect("reads"), Some(consumer(&second)));
             assert_eq!(cache.consumer("other").expect("reads"), None);
             assert_eq!(cache.cursor("feed").expect("reads"), None);
         });

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use async_channel::{Receiver, Sender};
@@ -18,6 +18,8 @@ use crate::error::Kind;
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(30);
+/// The time between two tries to open a file that others are just making.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Idle connections that are kept for the next reader.
 const IDLE_READERS: usize = 4;
 /// Transactions that may wait for the writer.
@@ -118,7 +120,17 @@ impl Database {
             connection.pragma_update(None, "trusted_schema", false)?;
             Ok(connection)
         };
-        open().map_err(|cause| match crate::error::kind_of(&cause) {
+        let patient = || {
+            let begun = Instant::now();
+            loop {
+                match open() {
+                    // Switching a new file to WAL fails at once, whatever the timeout, while another process does the same.
+                    Err(cause) if is_busy(&cause) && begun.elapsed() < BUSY => std::thread::sleep(PAUSE),
+                    other => return other,
+                }
+            }
+        };
+        patient().map_err(|cause| match crate::error::kind_of(&cause) {
             Kind::CacheNewer => cause,
             _ => Kind::Cache.wrap(cause, format!("opening the cache {}", self.path.display())),
         })
@@ -272,6 +284,11 @@ fn migrate(connection: &mut Connection, schema: Schema, path: &Path) -> anyhow::
     Ok(())
 }
 
+fn is_busy(error: &anyhow::Error) -> bool {
+    let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 /// Whether `error` says that the file is not a sound database.
 #[must_use]
 pub fn is_damaged(error: &anyhow::Error) -> bool {
@@ -346,6 +363,22 @@ mod tests {
         }))
         .expect("commits");
         assert_eq!(count(&database), 1);
+    }
+
+    #[test]
+    fn many_can_make_one_file_at_once() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().expect("a folder");
+            let start = std::sync::Barrier::new(8);
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        start.wait();
+                        assert_eq!(count(&open(folder.path())), 0);
+                    });
+                }
+            });
+        }
     }
 
     #[test]

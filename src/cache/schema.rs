@@ -49,15 +49,18 @@ CREATE TABLE ref (
   id BLOB NOT NULL,
   commit_id BLOB
 ) WITHOUT ROWID;
--- States of the refs that a stream ended with. `tips` are the commits behind them, ids one after another.
+-- States that a stream ended with. `tips` are the commits behind the refs, ids one after another; `overlay` is what bent history:
+-- what the tips reach depends on both.
 CREATE TABLE cursor (
   token TEXT PRIMARY KEY,
   tips BLOB NOT NULL,
+  overlay INTEGER NOT NULL,
   used_at INTEGER NOT NULL
 ) WITHOUT ROWID;
--- Who follows the stream under a name, and how far they have come.
+-- Who follows the stream under a name, through which filters (as options are spelled), and how far they have come.
 CREATE TABLE consumer (
   name TEXT PRIMARY KEY,
+  filters TEXT NOT NULL,
   token TEXT NOT NULL REFERENCES cursor (token)
 ) WITHOUT ROWID;
 ";

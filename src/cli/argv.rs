@@ -33,6 +33,9 @@ impl argh::FromArgValue for TextArg {
     }
 }
 
+/// The short name of the one option of the program that may stand behind the command too: people add it to a line that is there.
+const DIRECTORY: char = 'C';
+
 /// A command line in argh's form.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Argv {
@@ -93,12 +96,16 @@ pub(super) fn normalise(info: &CommandInfoWithArgs, args: impl Iterator<Item = O
     }
 
     let mut level = Level::new(command.command.flags, rest);
+    level.of_the_program = info.flags.iter().find(|flag| flag.short == Some(DIRECTORY));
     let mut positionals = Vec::new();
     let in_command = |message| Refusal { command: Some(name.to_owned()), message };
     while let Some(positional) = level.read_options().map_err(in_command)? {
         positionals.push(positional);
     }
     plain.help = level.help;
+    // argh takes the program's own options only in front of the command.
+    let before = plain.words.len() - 1;
+    plain.words.splice(before..before, level.options_of_the_program());
     plain.words.extend(level.options());
     if command.command.positionals.is_empty()
         && !plain.help
@@ -128,6 +135,8 @@ enum Meant<'a> {
 /// The options of the program, or of one command.
 struct Level<'a> {
     flags: &'static [FlagInfo<'static>],
+    /// An option that belongs in front of the command, and is understood here as well.
+    of_the_program: Option<&'static FlagInfo<'static>>,
     words: &'a [String],
     /// The next word to read.
     next: usize,
@@ -138,7 +147,11 @@ struct Level<'a> {
 
 impl<'a> Level<'a> {
     fn new(flags: &'static [FlagInfo<'static>], words: &'a [String]) -> Self {
-        Self { flags, words, next: 0, read: Vec::new(), help: false }
+        Self { flags, of_the_program: None, words, next: 0, read: Vec::new(), help: false }
+    }
+
+    fn flags(&self) -> impl Iterator<Item = &'static FlagInfo<'static>> + use<> {
+        self.flags.iter().chain(self.of_the_program)
     }
 
     /// Reads up to and including the next word that is no option, and returns that.
@@ -197,7 +210,7 @@ impl<'a> Level<'a> {
                 self.help = true;
                 continue;
             }
-            let Some(flag) = self.flags.iter().find(|flag| flag.short == Some(letter)) else {
+            let Some(flag) = self.flags().find(|flag| flag.short == Some(letter)) else {
                 let shown = shown(&format!("-{word}"));
                 // Somebody who writes -reverse means --reverse.
                 let hint = did_you_mean(self.flags.iter().map(|it| it.long).find(|long| long[2..] == *word));
@@ -215,7 +228,7 @@ impl<'a> Level<'a> {
     /// The option of that name, or the only one that begins so.
     fn find_long(&self, name: &str) -> Result<Meant<'static>, String> {
         let mut known: Vec<(String, Meant<'static>)> = Vec::new();
-        for flag in self.flags {
+        for flag in self.flags() {
             known.push((flag.long.to_owned(), Meant::Flag(flag)));
             let not = opposite(flag.long);
             if is_switch(flag) && flag.long != "--help" && !self.flags.iter().any(|it| it.long == not) {
@@ -262,9 +275,18 @@ impl<'a> Level<'a> {
     }
 
     fn options(&mut self) -> Vec<String> {
-        let read = std::mem::take(&mut self.read);
-        read.into_iter().flat_map(|(long, value)| [Some(long.to_owned()), value]).flatten().collect()
+        as_words(std::mem::take(&mut self.read))
     }
+
+    /// Those that belong in front of the command.
+    fn options_of_the_program(&mut self) -> Vec<String> {
+        let theirs = self.of_the_program.map(|flag| flag.long);
+        as_words(self.read.extract_if(.., |(long, _)| Some(*long) == theirs).collect())
+    }
+}
+
+fn as_words(read: Vec<(&'static str, Option<String>)>) -> Vec<String> {
+    read.into_iter().flat_map(|(long, value)| [Some(long.to_owned()), value]).flatten().collect()
 }
 
 fn is_switch(flag: &FlagInfo<'_>) -> bool {

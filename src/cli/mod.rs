@@ -24,7 +24,7 @@ const PROGRAM: [&str; 2] = ["git", "bhfuil"];
 #[argh(help_triggers("-h", "--help"), usage = "[-C <path>] [--version] <command> [<args>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct GitBhfuil {
-    /// run as if started in <path>; several are joined as git does
+    /// run as if started in <path>; several are joined as git does; may follow the command
     #[argh(option, short = 'C', arg_name = "path")]
     pub directory: Vec<RawArg>,
     /// print the version

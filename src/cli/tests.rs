@@ -47,6 +47,9 @@ fn different_spellings_mean_the_same() {
         ("scan --since x", &["scan --since=w --since=x", "scan --since=x"]),
         ("scan --reverse main", &["scan main --reverse"]),
         ("scan --null --stdin", &["scan --stdin -z", "scan -z --stdin"]),
+        ("-C a scan -q", &["scan -C a -q", "scan -q -Ca", "scan -qCa", "scan --directory=a -q", "scan -q --dir a"]),
+        ("-C a -C b -C c scan", &["-C a scan -C b -C c", "scan -C a -Cb -C c", "-C a -C b scan -C c"]),
+        ("-C a schema", &["schema -C a"]),
     ] {
         for other in others {
             assert_eq!(parse_line(other), parse_line(plain), "{other}");

@@ -25,7 +25,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
             return exit::USAGE;
         }
     };
-    let dir = invocation.dir.unwrap_or_else(|| PathBuf::from("."));
+    let dir = invocation.dir.map_or_else(|| PathBuf::from("."), entered);
     match invocation.command {
         Command::Version => printed(&format!("git-bhfuil version {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Schema(_) => schema::run(),
@@ -51,6 +51,12 @@ fn progress(wanted: bool, unwanted: bool) -> Option<bool> {
 /// The globs of an option, byte for byte.
 fn globs(typed: &[RawArg]) -> Vec<Vec<u8>> {
     typed.iter().map(|glob| glob.0.as_bytes().to_vec()).collect()
+}
+
+/// Goes into `dir`, as git does for `-C`: what the environment names, a `GIT_DIR` say, is then meant from there. Where it can't
+/// be entered it is named, for the message.
+fn entered(dir: PathBuf) -> PathBuf {
+    if std::env::set_current_dir(&dir).is_ok() { PathBuf::from(".") } else { dir }
 }
 
 fn printed(text: &str) -> u8 {

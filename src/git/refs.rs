@@ -174,14 +174,14 @@ impl RefStore {
         matches!(&self.head, Some(Value::Symbolic(target)) if !self.values.contains_key(target))
     }
 
-    /// The objects that refs under `refs/replace/` exchange, with their replacements, sorted (git-replace(1)).
+    /// The objects that refs under `base` exchange, with their replacements, sorted (git-replace(1)).
     #[must_use]
-    pub fn replacements(&self) -> Vec<(Oid, Oid)> {
+    pub fn replacements(&self, base: &[u8]) -> Vec<(Oid, Oid)> {
         let pair = |(name, value): (&Vec<u8>, &Value)| match value {
-            Value::Direct { id, .. } => Some((Oid::from_hex(name.strip_prefix(b"refs/replace/")?)?, *id)),
+            Value::Direct { id, .. } => Some((Oid::from_hex(name.strip_prefix(base)?)?, *id)),
             _ => None,
         };
-        self.under(b"refs/replace/").filter_map(pair).collect()
+        self.under(base).filter_map(pair).collect()
     }
 
     fn under<'store>(&'store self, prefix: &[u8]) -> impl Iterator<Item = (&'store Vec<u8>, &'store Value)> {

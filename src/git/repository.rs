@@ -1,7 +1,9 @@
 //! A repository on disk: where its parts lie, and reading objects from it. Never writes, never fetches a missing object.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use gix::objs::Find as _;
@@ -16,6 +18,10 @@ const PACK_CACHE_BYTES: usize = 8 << 20;
 /// A repository that was found, shared by all threads.
 pub struct Repository {
     shared: gix::ThreadSafeRepository,
+    /// The folder that it was found from.
+    pub dir: PathBuf,
+    /// Whether it is the user's own, or one that the configuration calls safe; one that `GIT_DIR` names is taken as it is.
+    pub trusted: bool,
     /// The name on the wire: the last part of its path, without `.git`.
     pub name: String,
     /// The folder of this work tree's own state (`HEAD`, the index).
@@ -50,7 +56,12 @@ impl Repository {
         }
         // From "." gix doesn't see that it is inside of a `.git`.
         let dir = &absolute(dir);
-        let found = gix::ThreadSafeRepository::discover_with_environment_overrides(dir);
+        let found = gix::ThreadSafeRepository::discover_with_environment_overrides(dir).or_else(|cause| {
+            // Hooks are run inside of `.git` with a GIT_DIR of ".", from which gix takes a wrong path.
+            let named = std::env::var_os("GIT_DIR").map(|named| absolute(Path::new(&named)));
+            let as_it_is = || gix::open::Options::default().open_path_as_is(true);
+            named.and_then(|named| gix::ThreadSafeRepository::open_opts(named, as_it_is()).ok()).ok_or(cause)
+        });
         let shared = found.map_err(|cause| open_error(dir, &cause))?;
         let repo = shared.to_thread_local();
         let git_dir = absolute(repo.git_dir());
@@ -60,7 +71,12 @@ impl Repository {
             || config.plumbing().sections_by_name("remote").is_some_and(|mut remotes| {
                 remotes.any(|remote| remote.value("promisor").is_some_and(|value| value.as_slice() == b"true"))
             });
+        // git's own tests have this to play somebody else.
+        let played = std::env::var_os("GIT_TEST_ASSUME_DIFFERENT_OWNER").is_some_and(|value| value == "true");
+        let owned = repo.git_dir_trust() == gix::sec::Trust::Full && !played;
         Ok(Self {
+            dir: dir.clone(),
+            trusted: owned || std::env::var_os("GIT_DIR").is_some(),
             name: name_of(&common_dir),
             hash_len: repo.object_hash().len_in_bytes(),
             partial,
@@ -341,6 +357,12 @@ impl Handle {
     pub fn ignores_replacements(&self) -> bool {
         let config = self.repo.config_snapshot();
         std::env::var_os("GIT_NO_REPLACE_OBJECTS").is_some() || config.boolean("core.useReplaceRefs") == Some(false)
+    }
+
+    /// The prefix of the refs that replace objects (`GIT_REPLACE_REF_BASE`).
+    #[must_use]
+    pub fn replace_ref_base(&self) -> Vec<u8> {
+        std::env::var_os("GIT_REPLACE_REF_BASE").map_or_else(|| b"refs/replace/".to_vec(), OsString::into_vec)
     }
 
     /// The commits whose parents a shallow clone cut off, sorted; empty if history is whole.

@@ -25,7 +25,8 @@ impl Overlay {
     /// # Errors
     /// If a file that is there can't be read.
     pub fn read(repository: &Repository, handle: &Handle, refs: &RefStore) -> anyhow::Result<Self> {
-        let replaced = if handle.ignores_replacements() { Vec::new() } else { refs.replacements() };
+        let replaced =
+            if handle.ignores_replacements() { Vec::new() } else { refs.replacements(&handle.replace_ref_base()) };
         let mut overlay = Self { replaced, ..Self::default() };
         for (commit, parents) in grafts(repository) {
             // Of two lines for one commit git takes the first.

@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use regex::Regex;
 
 use crate::cache::Cache;
+use crate::cache::cursors::{self, Cursor};
 use crate::config::Settings;
 use crate::describe::Wishes;
 use crate::error::Kind;
@@ -75,6 +76,20 @@ pub struct Options {
     pub verbose: bool,
 }
 
+impl Options {
+    /// What decides commit by commit, as options are spelled; the same whatever their order.
+    fn filters(&self) -> String {
+        let spelled = |name: &str, patterns: &[Regex]| -> Vec<String> {
+            patterns.iter().map(|pattern| format!("--{name}={pattern}")).collect()
+        };
+        let mut all = spelled("author", &self.authors);
+        all.extend(spelled("grep", &self.messages));
+        all.sort_unstable();
+        all.dedup();
+        all.join(" ")
+    }
+}
+
 /// How a scan ended.
 #[derive(Debug, Default)]
 pub struct Scanned {
@@ -90,7 +105,7 @@ pub struct Scanned {
 pub struct Consumer {
     cache: Cache,
     name: String,
-    cursor: String,
+    to: cursors::Consumer,
 }
 
 impl Consumer {
@@ -99,7 +114,7 @@ impl Consumer {
     /// # Errors
     /// If the cache can't be written.
     pub async fn move_on(self) -> anyhow::Result<()> {
-        let moved = self.cache.move_consumer(self.name.clone(), self.cursor).await;
+        let moved = self.cache.move_consumer(self.name.clone(), self.to).await;
         moved.map_err(|cause| {
             let kind = crate::error::kind_of(&cause);
             kind.hinted(
@@ -167,14 +182,20 @@ impl Scan<'_> {
         };
         let plan = smol::future::or(self.plan(&index, &refs), stop).await?;
         let (indexed, done) = self.stream(&mut index, &plan, wishes).await?;
-        let cursor = self.finish_cursor(&index, refs.tips(), done && plan.whole).await?;
+        // Where the commits could not be kept the cursor can't be either; one warning is enough.
+        let kept = indexed.state != IndexState::Skipped;
+        let cursor = self.finish_cursor(&index, refs.tips(), done && plan.whole && kept).await?;
         self.close(&repository.name, indexed).await?;
         let watched = self.options.no_commits && self.report.format() != Format::Jsonl;
         if self.options.verbose || watched {
             self.summarise(&index, indexed);
         }
         let consumer = cursor.clone().zip(index.cache().cloned()).zip(self.options.consumer.clone());
-        let consumer = consumer.map(|((cursor, cache), name)| Consumer { cache, name, cursor });
+        let filters = self.options.filters();
+        let consumer = consumer.map(|((token, cache), name)| {
+            let to = cursors::Consumer { filters, token };
+            Consumer { cache, name, to }
+        });
         Ok(Scanned { ending: Ending { cursor, incomplete: !plan.whole, negative: false }, consumer })
     }
 
@@ -207,7 +228,7 @@ impl Scan<'_> {
         whole: bool,
     ) -> anyhow::Result<Option<String>> {
         let (Some(cache), true) = (index.cache(), whole && !self.report.is_partial()) else { return Ok(None) };
-        match cache.keep_cursor(tips).await {
+        match cache.keep_cursor(Cursor { tips, overlay: index.overlay.fingerprint() }).await {
             Ok(token) => Ok(Some(token)),
             Err(cause) => {
                 self.warn(&index.repository().name, &index.unwritten(&cause)).await?;

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::Scan;
+use crate::cache::Cache;
+use crate::cache::cursors::{Consumer, Cursor};
 use crate::error::Kind;
 use crate::facts::Oid;
 use crate::git::ObjectKind;
@@ -11,7 +13,7 @@ use crate::git::history::History as _;
 use crate::git::refs::RefList;
 use crate::git::walk::Limits;
 use crate::gitcli;
-use crate::index::Index;
+use crate::index::{Index, Trouble};
 use crate::pipeline::{Handles, Pool};
 
 /// Where the stream begins and what bounds it, with everything resolved.
@@ -59,31 +61,45 @@ impl Scan<'_> {
             let ages = [("--max-age", limits.since), ("--min-age", limits.until)];
             let ages: Vec<OsString> =
                 ages.iter().filter_map(|(name, time)| Some(format!("{name}={}", (*time)?).into())).collect();
-            let paths = Some((options.dir.as_path(), options.paths.as_slice()));
-            plan.listed = Some(gitcli::rev_list(repository, &plan.tips, &ages, paths).await?);
+            plan.listed = Some(gitcli::rev_list(repository, &plan.tips, &ages, Some(&options.paths)).await?);
         }
         Ok(plan)
     }
 
-    /// The tips that the cursor of `--after` or `--new` stands for; `None` without one, or for a consumer that is new.
-    async fn cursor_tips(&self, index: &Index) -> anyhow::Result<Option<Vec<Oid>>> {
-        let full = "run without --after for a full scan; its `end` event has the next cursor";
-        let cache = index.cache();
-        let need =
-            || cache.cloned().ok_or_else(|| Kind::BadCursor.hinted("cursors need a cache, and there is none", full));
-        let token = match (&self.options.after, &self.options.consumer) {
-            (Some(after), _) => after.clone(),
+    /// The tips that the cursor of `--after` or `--new` stands for; `None` without one, for a consumer that is new, and for one that
+    /// must begin anew.
+    async fn cursor_tips(&mut self, index: &Index) -> anyhow::Result<Option<Vec<Oid>>> {
+        let options = self.options;
+        let (full, token, named) = match (&options.after, &options.consumer) {
+            (Some(after), _) => (FULL_SCAN, after.clone(), None),
             (_, Some(name)) => {
-                let (cache, name) = (need()?, name.clone());
-                let Some(token) = smol::unblock(move || cache.consumer(&name)).await? else { return Ok(None) };
-                token
+                let (cache, wanted) = (need_cache(index)?, name.clone());
+                let known = smol::unblock(move || cache.consumer(&wanted)).await?;
+                let Some(Consumer { filters, token }) = known else { return Ok(None) };
+                same_filters(name, &filters, &options.filters())?;
+                (OTHER_NAME, token, Some(name))
             }
             _ => return Ok(None),
         };
-        let (cache, wanted) = (need()?, token.clone());
-        let tips = smol::unblock(move || cache.cursor(&wanted)).await?;
-        let tips =
-            tips.ok_or_else(|| Kind::BadCursor.hinted(format!("the cursor '{token}' is not known here"), full))?;
+        let (cache, wanted) = (need_cache(index)?, token.clone());
+        let cursor = smol::unblock(move || cache.cursor(&wanted)).await?;
+        let Some(Cursor { tips, overlay }) = cursor else {
+            return Err(Kind::BadCursor.hinted(format!("the cursor '{token}' is not known here"), full));
+        };
+        if overlay != index.overlay.fingerprint() {
+            // A deepened clone has commits below the old tips that were never streamed.
+            let Some(name) = named else {
+                let message = format!("the cursor '{token}' is no longer usable: {BENT}");
+                return Err(Kind::BadCursor.hinted(message, full));
+            };
+            let trouble = Trouble {
+                code: "history-changed",
+                message: format!("'{name}' gets everything again: {BENT}"),
+                hint: None,
+            };
+            self.warn(&index.repository().name, &trouble).await?;
+            return Ok(None);
+        }
         let handles = index.handles.clone();
         let lost = tips.iter().find(|tip| {
             index.graph.position(tip).is_none() && handles.with(|handle| handle.kind(tip) != Some(ObjectKind::Commit))
@@ -129,6 +145,31 @@ impl Scan<'_> {
         }
         Ok(ids)
     }
+}
+
+const FULL_SCAN: &str = "run without --after for a full scan; its `end` event has the next cursor";
+const OTHER_NAME: &str = "another name with --new begins with a full scan";
+const BENT: &str = "shallow, replaced or grafted commits are others than then";
+
+fn need_cache(index: &Index) -> anyhow::Result<Cache> {
+    index.cache().cloned().ok_or_else(|| {
+        Kind::BadCursor.hinted(
+            "cursors need a cache, and there is none",
+            "let GIT_BHFUIL_CACHE name a folder that can be written; without --after and --new it is a full scan",
+        )
+    })
+}
+
+/// What a filter hides is passed over for good: a consumer that began without it, or with another, would lose commits.
+fn same_filters(name: &str, began: &str, now: &str) -> anyhow::Result<()> {
+    let shown = |filters: &str| if filters.is_empty() { "no filter".to_owned() } else { filters.to_owned() };
+    if began == now {
+        return Ok(());
+    }
+    Err(Kind::BadCursor.hinted(
+        format!("'{name}' began with {}, and this is {}", shown(began), shown(now)),
+        format!("what a filter hides is passed over for good, so filter as before; {OTHER_NAME}"),
+    ))
 }
 
 /// Commits behind the objects that revisions name; what is no commit in the end reaches none, as in `git log`.

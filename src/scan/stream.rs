@@ -44,10 +44,12 @@ impl Scan<'_> {
             return self.stream_and_build(index, plan, wishes).await;
         }
         let (update, trouble) = self.update(index, plan).await?;
+        let kept = trouble.is_none() && index.cache().is_some();
         if let Some(trouble) = trouble {
             self.warn(&index.repository().name.clone(), &trouble).await?;
         }
         let indexed = match update {
+            Update::Fresh | Update::Updated(_) | Update::Built(_) if !kept => skipped,
             Update::Fresh => Indexed { state: IndexState::Fresh, new: 0 },
             Update::Updated(new) => Indexed { state: IndexState::Updated, new },
             Update::Built(new) => Indexed { state: IndexState::Built, new },
@@ -85,6 +87,7 @@ impl Scan<'_> {
         plan: &Plan,
         wishes: Wishes,
     ) -> anyhow::Result<(Indexed, bool)> {
+        let skipped = Indexed { state: IndexState::Skipped, new: 0 };
         let tips = plan.tips.clone();
         let limits = plan.limits;
         let history = index.objects(true);
@@ -92,14 +95,19 @@ impl Scan<'_> {
         let (walker, done, texts) = self.emit(walker, index, wishes, None, index.cache().is_some()).await?;
         let history = walker.and_then(Walker::into_history);
         let (true, false, Some(history)) = (done, self.report.is_partial(), history) else {
-            return Ok((Indexed { state: IndexState::Skipped, new: 0 }, done));
+            return Ok((skipped, done));
         };
         let commits = self.pool.run(move || ordered(history)).await?;
         let new = commits.len();
-        if let Err(cause) = index.adopt(commits, texts, &self.pool).await {
-            self.warn(&index.repository().name.clone(), &index.unwritten(&cause)).await?;
-        }
-        Ok((Indexed { state: IndexState::Built, new }, true))
+        let indexed = match index.adopt(commits, texts, &self.pool).await {
+            Ok(_) if index.cache().is_some() => Indexed { state: IndexState::Built, new },
+            Ok(_) => skipped,
+            Err(cause) => {
+                self.warn(&index.repository().name.clone(), &index.unwritten(&cause)).await?;
+                skipped
+            }
+        };
+        Ok((indexed, true))
     }
 
     async fn stream_limited(&mut self, index: &Index, plan: &Plan, wishes: Wishes) -> anyhow::Result<bool> {
