@@ -39,8 +39,10 @@ pub(super) struct Outcome {
 
 /// One change of an answer.
 struct Change<'c> {
-    /// The commits that are it, oldest first.
+    /// The commits that are it or hold it, oldest first.
     members: Vec<Position>,
+    /// Commits that are it together, none of them alone.
+    parts: Vec<Position>,
     /// Those that the query named; empty if it named none.
     named: Vec<Position>,
     /// The one that gives it its name.
@@ -111,10 +113,14 @@ fn changes<'c>(closure: &'c Closure, seeds: &Seeds) -> Vec<Change<'c>> {
         }
         members.sort_unstable();
         members.dedup();
+        let squashes = closure.changes.squashes.iter().filter(|(whole, _)| asked.contains(whole));
+        let parts: Vec<usize> = squashes.flat_map(|(_, parts)| parts).copied().collect();
+        members.retain(|member| !parts.contains(member));
         let position = |node: &usize| closure.nodes[*node];
         let named = if seeds.is_commit { asked.iter().map(position).collect() } else { Vec::new() };
         changes.push(Change {
             members: members.iter().map(position).collect(),
+            parts: parts.iter().map(position).collect(),
             named,
             oldest: closure.nodes[oldest],
             closure,
@@ -151,7 +157,7 @@ impl Answer<'_, '_, '_> {
         let closure = self.change.closure;
         let Some(anchor) = closure.index(self.change.oldest) else { return };
         let hops = trailer_hops(closure.nodes.len(), &closure.edges, anchor);
-        for &member in &self.change.members {
+        for &member in self.change.members.iter().chain(&self.change.parts) {
             // A commit that was asked about needs no evidence.
             let is_itself = if self.change.named.is_empty() {
                 member == self.change.oldest
@@ -241,10 +247,12 @@ impl Answer<'_, '_, '_> {
         } else {
             turns(self.desk, &members)
         };
-        let history = Histories::new(self.desk, &turns);
+        let history = Histories::new(self.desk, &turns, &self.change.parts);
         let own = if self.change.named.is_empty() { 1 } else { self.change.named.len() };
         let lines = scope.options.tags != Tags::None || scope.places.list.iter().any(|place| place.line.is_some());
-        let has = |place: &Place| matches!(history.of(place), State::Present(_) | State::Reapplied(_));
+        let has = |place: &Place| {
+            matches!(history.of(place), State::Present(_) | State::Reapplied(_) | State::Together)
+        };
         let firsts = if lines { scope.places.firsts(&scope.graph, has) } else { Vec::new() };
         for (index, place) in scope.places.list.iter().enumerate() {
             let found = history.of(place);
@@ -276,6 +284,7 @@ impl Answer<'_, '_, '_> {
             State::Present(turn) => (PresenceState::Present, Some(turn)),
             State::Reverted(turn) => (PresenceState::Reverted, Some(turn)),
             State::Reapplied(turn) => (PresenceState::Reapplied, Some(turn)),
+            State::Together => (PresenceState::Present, None),
             // History that is cut off may have held it.
             State::Missing if scope.overlay.shallow => (PresenceState::Unknown, None),
             State::Missing => (PresenceState::Missing, None),
@@ -344,8 +353,11 @@ struct Histories {
 }
 
 impl Histories {
-    fn new(desk: &Desk<'_>, turns: &[Turn]) -> Self {
+    /// `parts` are commits that bring the change together.
+    fn new(desk: &Desk<'_>, turns: &[Turn], parts: &[Position]) -> Self {
         let scope = desk.scope;
+        let partial = Containment::sweep(&scope.graph, parts, &scope.places.tips);
+        let has_all = |tip: usize| !parts.is_empty() && (0..parts.len()).all(|part| partial.has(tip, part));
         let commits: Vec<Position> = turns.iter().map(|turn| turn.position).collect();
         let contained = Containment::sweep(&scope.graph, &commits, &scope.places.tips);
         let ancestry = Containment::sweep(&scope.graph, &commits, &commits);
@@ -356,7 +368,7 @@ impl Histories {
         let of_tip = (0..scope.places.tips.len())
             .map(|tip| {
                 if contained.of(tip).iter().all(|word| *word == 0) {
-                    return State::Missing;
+                    return if has_all(tip) { State::Together } else { State::Missing };
                 }
                 let has: Vec<usize> = (0..steps.len()).filter(|&step| contained.has(tip, step)).collect();
                 state(&steps, &has, |a, b| a != b && ancestry.has(b, a))
@@ -373,7 +385,9 @@ impl Histories {
     fn how(&self, place: &Place, own: usize) -> Option<PresenceHow> {
         let tip = place.tip?;
         let mut brought = (0..self.steps.len()).filter(|&step| self.steps[step].brings && self.contained.has(tip, step));
-        let first = brought.next()?;
+        let Some(first) = brought.next() else {
+            return (self.of_tip[tip] == State::Together).then_some(PresenceHow::Backport);
+        };
         Some(if first < own { PresenceHow::Ancestor } else { PresenceHow::Backport })
     }
 }

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use super::desk::Desk;
 use crate::graph::{Containment, Position};
-use crate::matching::groups::{self, Changes, Edge, LARGEST};
-use crate::matching::{Answer, Judgement, Pair, SignalKind, Strength, Verdict, judge, keys};
+use crate::matching::groups::{self, Changes, Edge, Ground, LARGEST};
+use crate::matching::{Answer, Judgement, Pair, SignalKind, Strength, Verdict, judge, keys, squash};
 
 /// More commits than this are not pursued further: what grows so is not one change.
 const MOST: usize = LARGEST + LARGEST / 4;
@@ -48,6 +48,7 @@ pub(super) fn close(desk: &mut Desk<'_>, seeds: &[Position]) -> Closure {
         }
     }
     let mut found: Vec<(Position, Position, Verdict)> = Vec::new();
+    let mut parts: Vec<(Position, Position, Verdict)> = Vec::new();
     let mut similar = Vec::new();
     if !desk.scope.signals.is_plain_containment() {
         let mut judged = HashSet::new();
@@ -59,7 +60,17 @@ pub(super) fn close(desk: &mut Desk<'_>, seeds: &[Position]) -> Closure {
             let least = if is_first { desk.scope.least } else { Strength::Equal };
             level.clear();
             for (a, b) in pairs {
-                let Some(verdict) = verdict(desk, a, b, shared.both(a, b), least) else { continue };
+                let is_shared = shared.both(a, b);
+                let Some(verdict) = verdict(desk, a, b, is_shared, least) else {
+                    // A squash and its parts are looked at, and pursued no further.
+                    if let Some(held) = held(desk, a, b, is_shared) {
+                        if !nodes.contains(&b) && nodes.len() < MOST {
+                            nodes.push(b);
+                        }
+                        parts.push(held);
+                    }
+                    continue;
+                };
                 if verdict.strength != Strength::Equal {
                     similar.push((a, b, verdict));
                     continue;
@@ -73,7 +84,7 @@ pub(super) fn close(desk: &mut Desk<'_>, seeds: &[Position]) -> Closure {
             is_first = false;
         }
     }
-    arrange(desk, nodes, found, similar)
+    arrange(desk, nodes, found, parts, similar)
 }
 
 /// The pairs, of one of `level` and another commit, that are worth judging.
@@ -140,6 +151,27 @@ fn verdict(desk: &mut Desk<'_>, a: Position, b: Position, shared: bool, least: S
     }
 }
 
+/// Whether one of a pair holds the other: the whole, the part, and why.
+fn held(desk: &mut Desk<'_>, a: Position, b: Position, shared: bool) -> Option<(Position, Position, Verdict)> {
+    for (whole, part) in [(a, b), (b, a)] {
+        loop {
+            let (answer, kind) = squash::holds(desk.sketch(whole)?, desk.sketch(part)?, shared, desk.scope.signals);
+            match answer {
+                Answer::Yes => {
+                    let pair = Pair::new(desk.sketch(whole)?, desk.sketch(part)?, shared);
+                    return Some((whole, part, squash::verdict(&pair, kind)));
+                }
+                Answer::Needs(need) => {
+                    desk.fill(whole, need);
+                    desk.fill(part, need);
+                }
+                Answer::No | Answer::Unknowable => break,
+            }
+        }
+    }
+    None
+}
+
 /// Judges a pair once more with everything that there is to know, for an account of it.
 pub(super) fn account(desk: &mut Desk<'_>, a: Position, b: Position) -> Option<Verdict> {
     let shared = Shared::of(desk, &[(a, b)]).both(a, b);
@@ -160,6 +192,7 @@ fn arrange(
     desk: &mut Desk<'_>,
     mut nodes: Vec<Position>,
     found: Vec<(Position, Position, Verdict)>,
+    parts: Vec<(Position, Position, Verdict)>,
     similar: Vec<(Position, Position, Verdict)>,
 ) -> Closure {
     // The committer's time, and not the position, which depends on when the cache met a commit.
@@ -174,6 +207,11 @@ fn arrange(
         let (from, to) = if names(b, a) { (bt, at) } else { (at, bt) };
         closure.edges.push(Edge::new(from, to, &verdict));
         closure.links.push(Link { a: at, b: bt, verdict });
+    }
+    for (whole, part, verdict) in parts {
+        let (Some(from), Some(to)) = (closure.index(whole), closure.index(part)) else { continue };
+        closure.edges.push(Edge { ground: Ground::Part, ..Edge::new(from, to, &verdict) });
+        closure.links.push(Link { a: from, b: to, verdict });
     }
     let apart = apart(desk, &closure.nodes);
     closure.changes = groups::groups(closure.nodes.len(), &closure.edges, &apart);

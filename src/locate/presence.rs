@@ -9,6 +9,8 @@ pub(super) enum State {
     Reverted(usize),
     /// The turn of this index brought it again after it was reverted.
     Reapplied(usize),
+    /// It is there in several commits, none of which is the whole of it.
+    Together,
     /// Nothing of it is there.
     Missing,
 }

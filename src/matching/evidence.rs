@@ -225,7 +225,7 @@ impl<'s> Pair<'s> {
         })
     }
 
-    fn contained(&self, least: f64) -> Answer {
+    pub(super) fn contained(&self, least: f64) -> Answer {
         compare(&self.a.lines, &self.b.lines, Need::Lines, |_, _| {
             self.containment().is_some_and(|share| share >= least)
         })

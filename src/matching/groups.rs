@@ -69,6 +69,8 @@ pub enum Ground {
     Named,
     /// Author, date and lines alone.
     Circumstance,
+    /// `from` holds `to` among other changes (`squash::holds`): it is no join at all.
+    Part,
 }
 
 impl Ground {
@@ -86,7 +88,7 @@ impl Ground {
         match self {
             Self::Trailer { .. } | Self::ChangeId => 0,
             Self::Named => 1,
-            Self::Circumstance => 2,
+            Self::Circumstance | Self::Part => 2,
         }
     }
 }
@@ -161,6 +163,8 @@ impl Group {
 pub struct Changes {
     /// The changes, in the order of their oldest commits. Every commit is whole in exactly one of them.
     pub groups: Vec<Group>,
+    /// Commits that hold several others, and those that each holds.
+    pub squashes: Vec<(Node, Vec<Node>)>,
     /// Commits that equal one another and yet weren't joined: true of these two, and of no third. The older first.
     pub pairs: Vec<(Node, Node)>,
 }
@@ -187,7 +191,8 @@ impl Changes {
 #[must_use]
 pub fn groups(count: usize, edges: &[Edge], apart: &[(Node, Node)]) -> Changes {
     let mut union = Union::new(count, apart);
-    let equal: Vec<&Edge> = edges.iter().filter(|edge| edge.strength == Strength::Equal).collect();
+    let (parts, equal): (Vec<&Edge>, Vec<&Edge>) =
+        edges.iter().filter(|edge| edge.strength == Strength::Equal).partition(|edge| edge.ground == Ground::Part);
     let claims = claims(&equal);
     let is_claim_of_many = |edge: &Edge| {
         edge.ground == (Ground::Trailer { backed: false })
@@ -208,7 +213,7 @@ pub fn groups(count: usize, edges: &[Edge], apart: &[(Node, Node)]) -> Changes {
         if one_change {
             union.join(*node, sources[0], true);
         } else {
-            squashes.push((*node, sources));
+            squashes.push((*node, sources.clone()));
         }
     }
     join_doubtful(&mut union, equal.iter().copied().filter(|edge| edge.confidence < DOUBTFUL));
@@ -216,11 +221,14 @@ pub fn groups(count: usize, edges: &[Edge], apart: &[(Node, Node)]) -> Changes {
         union.join(edge.from, edge.to, false);
     }
 
+    hold(&mut squashes, &parts);
+
     let mut by_root: HashMap<Node, Vec<(Node, Share)>> = HashMap::new();
     for node in 0..count {
         by_root.entry(union.root(node)).or_default().push((node, Share::Whole));
     }
-    for (node, sources) in squashes {
+    for (node, sources) in &squashes {
+        let node = *node;
         for source in sources {
             let members = by_root.entry(union.root(*source)).or_default();
             if !members.iter().any(|(member, _)| *member == node) {
@@ -235,12 +243,25 @@ pub fn groups(count: usize, edges: &[Edge], apart: &[(Node, Node)]) -> Changes {
     groups.sort_by_key(Group::oldest);
     let mut pairs: Vec<(Node, Node)> = equal
         .iter()
+        .chain(&parts)
         .filter(|edge| union.root(edge.from) != union.root(edge.to))
         .map(|edge| (edge.from.min(edge.to), edge.from.max(edge.to)))
         .collect();
     pairs.sort_unstable();
     pairs.dedup();
-    Changes { groups, pairs }
+    Changes { groups, squashes, pairs }
+}
+
+/// Adds what holds what to the squashes that trailers tell of.
+fn hold(squashes: &mut Vec<(Node, Vec<Node>)>, parts: &[&Edge]) {
+    for edge in parts {
+        match squashes.iter_mut().find(|(node, _)| *node == edge.from) {
+            Some((_, held)) if held.contains(&edge.to) => {}
+            Some((_, held)) => held.push(edge.to),
+            None => squashes.push((edge.from, vec![edge.to])),
+        }
+    }
+    squashes.sort();
 }
 
 /// The distinct commits that each commit's trailers name.
@@ -401,6 +422,17 @@ mod tests {
     fn a_squash_with_the_change_id_of_one_source_is_that_change_and_holds_the_other() {
         let first = Edge { ground: Ground::Trailer { backed: true }, ..claim(2, 0) };
         assert_eq!(members(3, &[first, claim(2, 1)]), [vec![(0, Whole), (2, Whole)], vec![(1, Whole), (2, Part)]]);
+    }
+
+    #[test]
+    fn what_holds_a_change_is_a_part_of_it_and_joins_nothing() {
+        // 0 and its pick 1; 2 holds 0; 3 is a pick of 2.
+        let held = Edge { ground: Ground::Part, ..backed(2, 0, 0.97) };
+        let found = groups(4, &[backed(1, 0, 1.0), held, backed(3, 2, 1.0)], &[]);
+        let members: Vec<_> = found.groups.iter().map(|group| group.members.clone()).collect();
+        assert_eq!(members, [vec![(0, Whole), (1, Whole), (2, Part)], vec![(2, Whole), (3, Whole)]]);
+        assert_eq!(found.squashes, [(2, vec![0])]);
+        assert_eq!(found.equals_of(2), [(0, Part), (3, Whole)]);
     }
 
     #[test]

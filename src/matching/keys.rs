@@ -19,7 +19,7 @@ use crate::facts::{
 pub type Key = u64;
 
 /// Changes whenever other keys are made of the same commit.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Digits of an id, or of a Change-Id, that make its key; no abbreviation in a message is shorter.
 const DIGITS: usize = 7;
@@ -32,6 +32,7 @@ enum Kind {
     Subject,
     Number,
     Issue,
+    Listed,
 }
 
 /// A number for the rules by which keys are made, of which the keys of Jira projects that are configured are part: keys that
@@ -49,6 +50,7 @@ pub fn keys(sketch: &Sketch, references: &References<'_>) -> Vec<Key> {
     let related = [&references.reverts, &references.relands, &references.fixes];
     keys.extend(origins.chain(related.into_iter().flatten().copied()).filter_map(naming));
     keys.extend(references.issues.iter().map(of_issue));
+    keys.extend(sketch.listed.iter().map(|subject| hash(Kind::Listed, subject.as_bytes())));
     keys.sort_unstable();
     keys.dedup();
     keys
@@ -61,6 +63,11 @@ pub fn sought(sketch: &Sketch, signals: Signals) -> Vec<Key> {
     let mut keys = direct(sketch, signals);
     if signals.has(SignalKind::Trailer) {
         keys.extend(naming(&sketch.id.to_hex()));
+    }
+    // What may hold it, and what it may hold: see `squash`.
+    if signals.has(SignalKind::Subject) {
+        keys.push(hash(Kind::Listed, sketch.subject_key.as_bytes()));
+        keys.extend(sketch.listed.iter().map(|subject| hash(Kind::Subject, subject.as_bytes())));
     }
     keys.sort_unstable();
     keys.dedup();

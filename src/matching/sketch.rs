@@ -12,6 +12,8 @@ use crate::facts::{
     references::{References, normalised_subject},
 };
 
+use super::squash::listed_subjects;
+
 /// A fact that may not have been computed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Fact<T> {
@@ -90,6 +92,8 @@ pub struct Sketch {
     /// Every number of an issue or pull request that the message mentions, ascending. A pick with a pull request of its own
     /// names the original's here.
     pub mentions: Vec<u64>,
+    /// The subjects, as keys, that the message lists below its own (`squash::listed_subjects`).
+    pub listed: Vec<String>,
     /// `git patch-id --stable`; `Known(None)` for a commit that changes nothing.
     pub patch_id: Fact<Option<Oid>>,
     /// The paths that it changes, ascending (renames off: both names).
@@ -116,6 +120,7 @@ impl Sketch {
             revert_depth: 0,
             pull_request: None,
             mentions: Vec::new(),
+            listed: Vec::new(),
             patch_id: Fact::Unasked,
             paths: Fact::Unasked,
             lines: Fact::Unasked,
@@ -154,6 +159,7 @@ impl Sketch {
             revert_depth: references.revert_depth,
             pull_request: pull_request_number(subject, message),
             mentions,
+            listed: listed_subjects(message.split_once('\n').map_or("", |(_, body)| body)),
             ..Self::new(id)
         }
     }
