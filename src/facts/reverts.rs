@@ -12,7 +12,8 @@
 //!   commit X" names the *revert*. X is therefore in `reverts`, and nothing in `relands`: following X gives the commit that
 //!   lands again. Only a message that names that commit itself fills `relands`.
 //! - *depth*: each `Revert "` adds 1; `Reapply "` and `Reland` add 2, as they stand for the revert of a revert; `Revert^2 "` (Gerrit)
-//!   adds 2. A subject without any has depth 1 if a line of its message begins with git's own "This reverts commit".
+//!   adds 2. A subject without any has depth 1 if a line of its message begins with git's own "This reverts commit",
+//!   unless that is about one of the commits that a squash merge lists.
 
 use std::sync::LazyLock;
 
@@ -118,7 +119,13 @@ pub fn revert_depth(subject: &str, message: &str) -> u8 {
 fn says_it_reverts(message: &str) -> bool {
     static SENTENCE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("This reverts commit "));
     let bytes = message.as_bytes();
-    SENTENCE.find_iter(bytes).any(|at| at == 0 || bytes[at - 1] == b'\n')
+    SENTENCE.find_iter(bytes).any(|at| (at == 0 || bytes[at - 1] == b'\n') && !is_of_a_list(&message[..at]))
+}
+
+/// Whether what follows `before` belongs to one of the commits that a squash merge lists: the line above is `* Revert "…"`.
+fn is_of_a_list(before: &str) -> bool {
+    let above = before.lines().rev().find(|line| !line.trim().is_empty());
+    above.is_some_and(|line| line.starts_with("* ") || line.starts_with("- "))
 }
 
 fn depth_of_subject(subject: &str) -> u8 {
@@ -206,6 +213,8 @@ mod tests {
         }
         assert_eq!(revert_depth("Drop it", "Drop it\n\nThis reverts commit aaaaaa1.\n"), 1);
         assert_eq!(revert_depth("Drop it", "Drop it\n\n> This reverts commit aaaaaa1.\n"), 0);
+        let listed = "Tidy (#12)\n\n* Revert \"x\"\n\nThis reverts commit aaaaaa1.\n\n* y\n";
+        assert_eq!(revert_depth("Tidy (#12)", listed), 0);
     }
 
     #[test]
