@@ -128,6 +128,32 @@ pub async fn rev_list(
     Ok(output.stdout.split(|&byte| byte == b'\n').filter_map(Oid::from_hex).collect())
 }
 
+/// The patch-ids of the patches in `text` (`git patch-id --stable`), and the paths that they change, sorted.
+///
+/// # Errors
+/// [`Kind::BadValue`] if git finds no patch in it.
+pub async fn read_patch(repository: &Repository, text: &[u8]) -> anyhow::Result<(Vec<Oid>, Vec<Vec<u8>>)> {
+    let no_patch = |why: &str| {
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        Kind::BadValue.hinted(format!("there is no patch in the input{why}"), "git diff --no-renames writes one")
+    };
+    if text.is_empty() {
+        return Err(no_patch(""));
+    }
+    let ids = run_with(git(repository), &["patch-id".into(), "--stable".into()], text).await?;
+    let names = run_with(git(repository), &["apply".into(), "--numstat".into(), "-z".into(), "-".into()], text).await?;
+    let first_word = |line: &'_ [u8]| Oid::from_hex(line.split(|&byte| byte == b' ').next().unwrap_or_default());
+    let ids: Vec<Oid> = ids.stdout.split(|&byte| byte == b'\n').filter_map(first_word).collect();
+    let name = |line: &'_ [u8]| line.splitn(3, |&byte| byte == b'\t').nth(2).map(<[u8]>::to_vec);
+    let mut paths: Vec<Vec<u8>> = names.stdout.split(|&byte| byte == 0).filter_map(name).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    if ids.is_empty() || paths.is_empty() {
+        return Err(no_patch(names.last_words()));
+    }
+    Ok((ids, paths))
+}
+
 /// What git lists of refs, for [`crate::git::refs::RefStore::from_listing`]: the listing, and what `HEAD` says.
 ///
 /// # Errors

@@ -4,10 +4,11 @@
 //! # What flows where
 //!
 //! ```text
-//! main → cli → command → scan ─┬→ index ────┐
-//!                              ├→ pipeline ─┼→ git · gitcli · cache → graph → facts
-//!                              ├→ describe ─┘
-//!                              └→ report → events
+//! main → cli → command ─┬→ scan ───┬→ index ────┐
+//!                       └→ locate ─┼→ pipeline ─┼→ git · gitcli · cache → graph → facts
+//!                            │     ├→ describe ─┘
+//!                            │     └→ announce → report → events
+//!                            └→ matching · lines
 //! ```
 //!
 //! A command line is parsed once ([`cli`]) and handed to its verb ([`command`]). [`scan`] opens the repository's [`index`]: refs
@@ -15,6 +16,11 @@
 //! in git's order and cuts the walk into steps; workers read each commit, find its [`facts`] and make the line that
 //! [`describe`] gives it, an [`events`] type; [`report`] writes the lines in the order of the walk. No channel is unbounded: while the
 //! reader is slow, nothing new is begun, and memory stays flat.
+//!
+//! [`locate`] answers where a change is. It files every commit under keys of what its message says, once, in the cache; a query is
+//! then a few look-ups. From the commits that it names it goes to those filed under their keys, judges each pair by the ladder of
+//! [`matching`], a diff being made only where that asks for one, and so on from whatever was found. Which refs contain what is one sweep over
+//! the [`graph`]; [`lines`] says which refs are a release line.
 //!
 //! Arrows never turn back, and no two rooms use each other. Every third-party library has one door. `tests/layers.rs` keeps both so.
 //!
@@ -25,6 +31,8 @@
 //! | [`cli`] | what can be typed, and its help | behaviour |
 //! | [`command`] | the verbs, a file each: options resolved, work started, the exit code | git, SQL, HTTP |
 //! | [`scan`] | the main job: where a stream begins, what it holds, how it ends | the command line |
+//! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
+//! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, git config `bhfuil.*`, environment → typed settings | being passed on whole |
 //! | [`index`] | one repository: its refs, what bends its history, its graph, kept up to date in the cache | output |
 //! | [`describe`] | one commit as the wire has it | I/O but by the handle it is lent |

@@ -8,18 +8,26 @@ use std::path::Path;
 /// is refused by `the_table_itself_has_no_arrow_that_points_up`.
 const ROOMS: &[(&str, &[&str])] = &[
     ("main", &["cli", "command", "report", "shutdown"]),
-    ("command", &["cli", "scan", "report", "events", "error", "shutdown"]),
+    ("command", &["cli", "scan", "locate", "report", "events", "error", "shutdown"]),
     (
         "scan",
         &[
-            "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "facts", "report", "events",
-            "error", "shutdown",
+            "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "facts", "report",
+            "events", "error", "shutdown",
+        ],
+    ),
+    (
+        "locate",
+        &[
+            "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "matching", "lines",
+            "facts", "report", "events", "error", "shutdown",
         ],
     ),
     ("cli", &[]),
+    ("announce", &["index", "describe", "git", "report", "events"]),
     ("index", &["pipeline", "git", "gitcli", "cache", "graph", "facts", "error", "shutdown"]),
     ("describe", &["git", "facts", "events"]),
-    ("config", &["git", "error"]),
+    ("config", &["git", "facts", "error"]),
     ("pipeline", &["git", "cache", "graph", "facts", "shutdown"]),
     ("gitcli", &["git", "facts", "error"]),
     ("git", &["graph", "facts", "error"]),

@@ -83,6 +83,8 @@ CREATE TABLE posting (
 -- What a commit changed, found out for a comparison: see patches.rs.
 CREATE TABLE patch (
   id BLOB PRIMARY KEY,
-  facts BLOB NOT NULL
+  -- Empty for a commit that changes nothing.
+  patch_id BLOB NOT NULL,
+  facts BLOB
 ) WITHOUT ROWID;
 ";

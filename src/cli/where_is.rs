@@ -22,6 +22,9 @@ pub struct WhereArgs {
     /// what to look for
     #[argh(positional, arg_name = "query")]
     pub queries: Vec<RawArg>,
+    /// look for the patch in <file>, - for standard input: git diff --no-renames | git bhfuil where --patch=-
+    #[argh(option, arg_name = "file")]
+    pub patch: Option<RawArg>,
     /// ask about the refs that match <glob>; may be repeated
     #[argh(option, arg_name = "glob")]
     pub refs: Vec<RawArg>,
@@ -81,7 +84,10 @@ pub struct WhereArgs {
 impl WhereArgs {
     /// What is missing or contradicts itself, as a message.
     pub(super) fn fault(&self) -> Option<String> {
-        if self.queries.is_empty() && !self.stdin {
+        if self.stdin && self.patch.as_ref().is_some_and(|file| file.0 == "-") {
+            return Some("--stdin and --patch=- can't be used together".to_owned());
+        }
+        if self.queries.is_empty() && !self.stdin && self.patch.is_none() {
             return Some("a query is missing".to_owned());
         }
         if !self.refs.is_empty() && (self.branches || self.remotes) {

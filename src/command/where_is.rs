@@ -42,6 +42,7 @@ fn options(args: &WhereArgs, dir: &Path) -> anyhow::Result<Options> {
         refs: selection(args),
         queries: args.queries.iter().map(|query| query.0.clone()).collect(),
         stdin: args.stdin.then_some(if args.null { 0 } else { b'\n' }),
+        patch: args.patch.as_ref().map(|file| file.0.clone()),
         tags: match args.tags {
             None | Some(Asked::First) => Tags::First,
             Some(Asked::All) => Tags::All,

@@ -10,6 +10,7 @@ use super::reverts::{Turn, turns};
 use super::seeds::{Seeds, seeds};
 use super::resolve::Target;
 use super::{Options, Tags};
+use crate::cache::patches::KeptPatch;
 use crate::describe::{self, lossy};
 use crate::events::matching::{
     Candidate, CandidateReason, Fidelity, Match, Presence, PresenceHow, PresenceState, Rung, Signal, SignalKind, Strength,
@@ -34,7 +35,7 @@ pub(super) struct Outcome {
     /// Comparisons that lacked an object which a partial clone doesn't have.
     pub(super) absent: usize,
     /// What was found out of commits, to be kept.
-    pub(super) found_out: Vec<(crate::facts::Oid, Vec<u8>)>,
+    pub(super) found_out: Vec<KeptPatch>,
 }
 
 /// One change of an answer.

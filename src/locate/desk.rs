@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::Scope;
 use super::kept;
+use crate::cache::patches::KeptPatch;
 use crate::facts::Oid;
 use crate::facts::commit::RawCommit;
 use crate::facts::identity::Identity;
@@ -41,7 +42,7 @@ pub(super) struct Desk<'a> {
     buffer: Vec<u8>,
     nodes: HashMap<Position, Node>,
     /// What was found out of commits by a diff, to be kept.
-    pub(super) found_out: Vec<(Oid, Vec<u8>)>,
+    pub(super) found_out: Vec<KeptPatch>,
     /// Objects that could not be read.
     pub(super) broken: Vec<ObjectError>,
     /// Why candidates could not be looked up.
@@ -126,7 +127,7 @@ impl<'a> Desk<'a> {
         }
         let outcome = fill(&mut self.patches, self.handle, node, need);
         match outcome {
-            Ok(Some(kept)) => self.found_out.push((node.sketch.id, kept)),
+            Ok(Some(kept)) => self.found_out.push(kept),
             Ok(None) => {}
             Err(cause) => {
                 for fact in [Need::Paths, Need::PatchId, Need::Lines] {
@@ -163,7 +164,7 @@ fn fill(
     handle: &Handle,
     node: &mut Node,
     need: Need,
-) -> Result<Option<Vec<u8>>, ObjectError> {
+) -> Result<Option<KeptPatch>, ObjectError> {
     if need == Need::Paths {
         let changes = patches.changes(handle, &node.tree, node.parent.as_ref())?;
         node.sketch.paths = Fact::Known(sorted_paths(changes));
@@ -171,7 +172,9 @@ fn fill(
     }
     let patch = patches.patch(handle, &node.tree, node.parent.as_ref())?;
     let paths = sorted_paths(patches.last_changes());
-    let kept = kept::write(&paths, patch.id.as_ref(), &patch.lines);
+    // One that git itself gives up on has no patch-id, and is not kept: the threshold may be set otherwise.
+    let facts = kept::write(&paths, patch.id.as_ref(), &patch.lines);
+    let kept = (!patch.huge).then_some(KeptPatch { id: node.sketch.id, patch_id: patch.id, facts });
     node.sketch.paths = Fact::Known(paths);
     node.sketch.patch_id = Fact::Known(patch.id);
     node.sketch.lines = Fact::Known(patch.lines);

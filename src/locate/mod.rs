@@ -9,6 +9,7 @@ mod desk;
 mod filing;
 mod input;
 mod kept;
+mod patches;
 mod places;
 mod presence;
 pub mod query;
@@ -32,6 +33,7 @@ use self::places::Places;
 use self::resolve::Target;
 use crate::announce::{self, Indexed};
 use crate::cache::Cache;
+use crate::cache::patches::KeptPatch;
 use crate::cache::postings::Postings;
 use crate::config::Settings;
 use crate::describe::Wishes;
@@ -44,6 +46,7 @@ use crate::git::Repository;
 use crate::git::refs::RefList;
 pub use crate::git::refs::Selection;
 use crate::git::state::Overlay;
+use crate::gitcli;
 use crate::graph::Graph;
 use crate::index::{Index, Trouble, Update};
 use crate::lines::{LineSettings, Lines};
@@ -86,6 +89,8 @@ pub struct Options {
     pub queries: Vec<OsString>,
     /// Further queries are on standard input, each ended by this byte.
     pub stdin: Option<u8>,
+    /// A file with patches that are looked for; `-` is standard input.
+    pub patch: Option<OsString>,
     /// Which tags are told.
     pub tags: Tags,
     /// Tell every ref that lacks the change, not only those of release lines.
@@ -209,7 +214,7 @@ struct Search<'a> {
     filed: Option<Filed>,
     under_way: VecDeque<UnderWay>,
     found: bool,
-    kept: Vec<(Oid, Vec<u8>)>,
+    kept: Vec<KeptPatch>,
 }
 
 impl Search<'_> {
@@ -223,6 +228,9 @@ impl Search<'_> {
                 break;
             }
             self.ask(query).await?;
+        }
+        if let Some(file) = self.options.patch.clone() {
+            self.ask_for_patch(&file).await?;
         }
         if let Some(end) = self.options.stdin {
             self.read(end).await?;
@@ -281,7 +289,7 @@ impl Search<'_> {
 
     /// Sets a worker to answer `query`.
     async fn ask(&mut self, query: OsString) -> anyhow::Result<()> {
-        let target = resolve::resolve(&query, &self.index, &self.patterns).await?;
+        let mut target = resolve::resolve(&query, &self.index, &self.patterns).await?;
         if let Target::Commits(ids) | Target::Ambiguous(ids) = &target {
             let ids = ids.clone();
             if !self.index.knows(&ids) {
@@ -294,8 +302,74 @@ impl Search<'_> {
                 self.update(&ids).await?;
             }
         }
+        if let Target::Digits(digits) = &target
+            && let Some(id) = Oid::from_hex(digits.as_bytes())
+        {
+            let all = self.refs.tips().into_iter().map(|tip| (tip, false)).collect::<Vec<_>>();
+            let commits = self.listed(&all, None).await?;
+            let found = self.with_patch_id(&commits, &[id], None).await?;
+            if !found.is_empty() {
+                target = Target::Commits(found);
+            }
+        }
+        self.answer(query.to_string_lossy().into_owned(), target).await
+    }
+
+    /// Looks for the patches in a file.
+    async fn ask_for_patch(&mut self, file: &OsString) -> anyhow::Result<()> {
+        let name = file.clone();
+        let read = smol::unblock(move || {
+            let mut text = Vec::new();
+            if name == "-" {
+                std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut text).map(|_| text)
+            } else {
+                std::fs::read(&name)
+            }
+        });
+        let shown = if file == "-" { "standard input".into() } else { file.to_string_lossy() };
+        let text = read.await.map_err(|cause| Kind::Io.wrap(cause, format!("reading the patch from {shown}")))?;
+        let (ids, paths) = gitcli::read_patch(self.index.repository(), &text).await?;
+        // What changes the same paths changes each of them: one is enough to ask for.
+        let rarest = paths.iter().max_by_key(|path| path.len());
+        let spec = rarest.map(|path| [b":(top,literal)".as_slice(), path].concat());
+        let spec: Vec<OsString> = spec.iter().map(|spec| gitcli::argument(spec)).collect();
+        let tips: Vec<(Oid, bool)> = self.refs.tips().into_iter().map(|tip| (tip, false)).collect();
+        let commits = self.listed(&tips, Some(&spec)).await?;
+        let paths = (ids.len() == 1).then_some(paths);
+        for id in ids {
+            let found = self.with_patch_id(&commits, &[id], paths.as_deref()).await?;
+            self.answer(id.to_hex(), Target::Patch(found)).await?;
+        }
+        Ok(())
+    }
+
+    /// Every commit that `tips` reach and that changes a path of `paths`, without any simplification of history.
+    async fn listed(&self, tips: &[(Oid, bool)], paths: Option<&[OsString]>) -> anyhow::Result<Vec<Oid>> {
+        let options = ["--full-history".into(), "--no-merges".into()];
+        gitcli::rev_list(self.index.repository(), tips, &options, paths).await
+    }
+
+    /// Those of `commits` that have one of `patch_ids`.
+    async fn with_patch_id(
+        &mut self,
+        commits: &[Oid],
+        patch_ids: &[Oid],
+        paths: Option<&[Vec<u8>]>,
+    ) -> anyhow::Result<Vec<Oid>> {
+        let Some(scope) = self.scope().await? else { return Ok(Vec::new()) };
+        let bar = self.report.bar();
+        let show = |done: usize, total: usize| bar.show("comparing patches", done as u64, Some(total as u64));
+        let found =
+            patches::with_patch_id(&scope, commits, patch_ids, paths, &self.pool, self.token, show).await?;
+        let found = found.unwrap_or_default();
+        self.kept.extend(found.found_out);
+        self.keep().await?;
+        Ok(found.commits)
+    }
+
+    /// Sets a worker to answer for `target`.
+    async fn answer(&mut self, shown: String, target: Target) -> anyhow::Result<()> {
         let Some(scope) = self.scope().await? else { return Ok(()) };
-        let shown = query.to_string_lossy().into_owned();
         let (format, asked) = (self.report.format(), shown.clone());
         let job = move || {
             let handles = scope.handles.clone();

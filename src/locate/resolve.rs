@@ -19,6 +19,8 @@ const SHORTEST: usize = 4;
 pub(super) enum Target {
     /// These commits.
     Commits(Vec<Oid>),
+    /// These commits, which have the patch-id that was looked for.
+    Patch(Vec<Oid>),
     /// One of these commits, whose ids all begin with what was asked.
     Ambiguous(Vec<Oid>),
     /// The commits with this Change-Id, or one that begins so.

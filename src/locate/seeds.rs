@@ -30,6 +30,11 @@ pub(super) fn seeds(desk: &mut Desk<'_>, target: &Target) -> Seeds {
             let commits = positions(desk, ids);
             Seeds { commits, is_commit: true, sought: "a commit".into(), ..Seeds::default() }
         }
+        Target::Patch(ids) => Seeds {
+            commits: positions(desk, ids),
+            sought: "the patch-id, among the commits that change the same paths".into(),
+            ..Seeds::default()
+        },
         Target::Ambiguous(ids) => {
             Seeds { candidates: positions(desk, ids), is_ambiguous: true, sought: "a commit".into(), ..Seeds::default() }
         }
@@ -104,7 +109,7 @@ fn by_digits(desk: &mut Desk<'_>, digits: &str) -> Seeds {
         text.get(..length).zip(digits.get(..length)).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
     };
     let commits = filed(desk, keys::naming(digits), |node| node.sketch.origins.iter().any(|origin| is_it(&origin.text)));
-    Seeds { commits, sought: "a commit, and a trailer that names one".into(), ..Seeds::default() }
+    Seeds { commits, sought: "a commit, a trailer that names one, and a patch-id".into(), ..Seeds::default() }
 }
 
 fn by_words(desk: &mut Desk<'_>, words: &Words) -> Seeds {

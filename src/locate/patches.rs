@@ -1,0 +1,107 @@
+//! Looking for a patch: the commits of some list that have a given patch-id, computed where it isn't kept, a chunk a job.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::Scope;
+use super::desk::Desk;
+use crate::cache::patches::KeptPatch;
+use crate::facts::Oid;
+use crate::git::Handle;
+use crate::matching::Need;
+use crate::pipeline::Pool;
+use crate::shutdown::Token;
+
+/// Commits that are compared in one job.
+const CHUNK: usize = 64;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The commits with one of the patch-ids.
+    pub(super) commits: Vec<Oid>,
+    /// What was found out on the way.
+    pub(super) found_out: Vec<KeptPatch>,
+}
+
+/// Which of `ids` have one of `patch_ids`, and change exactly `paths` if those are known. `None` if `stop` was cancelled.
+///
+/// # Errors
+/// If a worker panicked or the cache can't be read.
+pub(super) async fn with_patch_id(
+    scope: &Arc<Scope>,
+    ids: &[Oid],
+    patch_ids: &[Oid],
+    paths: Option<&[Vec<u8>]>,
+    pool: &Pool,
+    stop: &Token,
+    mut progress: impl FnMut(usize, usize),
+) -> anyhow::Result<Option<Found>> {
+    let wanted = Arc::new((patch_ids.to_vec(), paths.map(<[Vec<u8>]>::to_vec)));
+    let mut chunks = ids.chunks(CHUNK);
+    let mut pending = VecDeque::new();
+    let mut found = Found::default();
+    let mut done = 0;
+    loop {
+        if stop.is_cancelled() {
+            return Ok(None);
+        }
+        if pending.len() < 2 * pool.threads()
+            && let Some(chunk) = chunks.next()
+        {
+            let (scope, chunk, wanted) = (Arc::clone(scope), chunk.to_vec(), Arc::clone(&wanted));
+            let handles = scope.handles.clone();
+            let job = move || handles.with(|handle| compare(&scope, handle, &chunk, &wanted.0, wanted.1.as_deref()));
+            pending.push_back(pool.submit(job).await?);
+            continue;
+        }
+        let Some(job) = pending.pop_front() else { return Ok(Some(found)) };
+        let Found { commits, found_out } = job.result().await??;
+        found.commits.extend(commits);
+        found.found_out.extend(found_out);
+        done += CHUNK;
+        progress(done.min(ids.len()), ids.len());
+    }
+}
+
+fn compare(
+    scope: &Scope,
+    handle: &Handle,
+    ids: &[Oid],
+    patch_ids: &[Oid],
+    paths: Option<&[Vec<u8>]>,
+) -> anyhow::Result<Found> {
+    let kept = match &scope.cache {
+        Some(cache) => cache.patch_ids(ids, scope.overlay.fingerprint())?,
+        None => vec![None; ids.len()],
+    };
+    let mut desk = Desk::new(scope, handle);
+    let mut found = Found::default();
+    for (id, kept) in ids.iter().zip(kept) {
+        let patch_id = match kept {
+            Some(kept) => kept,
+            None => computed(&mut desk, id, paths),
+        };
+        if patch_id.is_some_and(|patch_id| patch_ids.contains(&patch_id)) {
+            found.commits.push(*id);
+        }
+    }
+    found.found_out = std::mem::take(&mut desk.found_out);
+    Ok(found)
+}
+
+/// The patch-id of a commit; `None` for a merge, for one that changes nothing or other paths, and where it can't be known.
+fn computed(desk: &mut Desk<'_>, id: &Oid, paths: Option<&[Vec<u8>]>) -> Option<Oid> {
+    let position = desk.scope.graph.position(id)?;
+    if !desk.read(position) || desk.sketch(position)?.is_merge {
+        return None;
+    }
+    if let Some(paths) = paths {
+        desk.fill(position, Need::Paths);
+        if desk.sketch(position)?.paths.known().is_none_or(|own| own != paths) {
+            return None;
+        }
+    }
+    desk.fill(position, Need::PatchId);
+    desk.sketch(position)?.patch_id.known().copied().flatten()
+}
