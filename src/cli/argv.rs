@@ -10,6 +10,8 @@ use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 
 use super::suggest::nearest;
 
+/// The command that is meant where there is none.
+const IMPLIED: &str = "where";
 /// Stands before two hexadecimal digits that mean a byte.
 const ESCAPE: char = '\0';
 
@@ -47,6 +49,8 @@ pub(super) struct Argv {
     pub(super) help: bool,
     /// What followed `--`.
     pub(super) paths: Option<Vec<OsString>>,
+    /// What is wrong if the first word, which is no command, isn't something to look for either.
+    pub(super) implied: Option<String>,
 }
 
 /// What is wrong with a command line.
@@ -85,9 +89,16 @@ pub(super) fn normalise(info: &CommandInfoWithArgs, args: impl Iterator<Item = O
         None => return Ok(plain),
     };
     let commands = || info.commands.iter();
-    let Some(command) = commands().find(|it| it.name == name) else {
-        let hint = did_you_mean(nearest(name, commands().map(|it| it.name)));
-        return Err(in_top(format!("'{}' is not a command{hint}", shown(name))));
+    let (command, name, rest) = match commands().find(|it| it.name == name) {
+        Some(command) => (command, name, rest),
+        None => {
+            let hint = did_you_mean(nearest(name, commands().map(|it| it.name)));
+            let refusal = format!("'{}' is not a command{hint}", shown(name));
+            let implied = commands().find(|it| it.name == IMPLIED).filter(|_| !plain.help);
+            let Some(command) = implied else { return Err(in_top(refusal)) };
+            plain.implied = Some(refusal);
+            (command, IMPLIED, &words[top.next - 1..])
+        }
     };
     plain.command = Some(name.to_owned());
     plain.words.push(name.to_owned());
@@ -98,7 +109,12 @@ pub(super) fn normalise(info: &CommandInfoWithArgs, args: impl Iterator<Item = O
     let mut level = Level::new(command.command.flags, rest);
     level.of_the_program = info.flags.iter().find(|flag| flag.short == Some(DIRECTORY));
     let mut positionals = Vec::new();
-    let in_command = |message| Refusal { command: Some(name.to_owned()), message };
+    // Of a mistyped command that comes near one, the options are that command's and no help.
+    let mistyped = plain.implied.clone().filter(|refusal| refusal.contains("did you mean"));
+    let in_command = |message| match &mistyped {
+        Some(refusal) => Refusal { command: None, message: refusal.clone() },
+        None => Refusal { command: Some(name.to_owned()), message },
+    };
     while let Some(positional) = level.read_options().map_err(in_command)? {
         positionals.push(positional);
     }

@@ -21,7 +21,7 @@ const PROGRAM: [&str; 2] = ["git", "bhfuil"];
 
 /// Finds where a change is: in which branches, tags and releases, under its own id or picked, and where it is missing.
 #[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
-#[argh(help_triggers("-h", "--help"), usage = "[-C <path>] [--version] <command> [<args>]")]
+#[argh(help_triggers("-h", "--help"), usage = "[-C <path>] [--version] (<command> [<args>] | <query>...)")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct GitBhfuil {
     /// run as if started in <path>; several are joined as git does; may follow the command
@@ -71,6 +71,8 @@ pub struct Invocation {
     pub command: Command,
     /// What followed `--`, byte for byte; `None` without `--`, which is not the same as an empty list.
     pub paths: Option<Vec<OsString>>,
+    /// There was no command, and `where` was put in for it: what to say if the first query names nothing.
+    pub implied: Option<UsageError>,
 }
 
 /// Why there is nothing to run.
@@ -106,7 +108,7 @@ impl std::error::Error for UsageError {}
 pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
     let plain = argv::normalise(&GitBhfuil::get_args_info(), args)
         .map_err(|refusal| usage_error(refusal.command.as_deref(), refusal.message))?;
-    let Argv { words, command, help, paths } = plain;
+    let Argv { words, command, help, paths, implied } = plain;
     if help {
         return Err(Exit::Help(help_text(command.as_deref())));
     }
@@ -133,7 +135,8 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
         Some(Subcommand::Schema(args)) => Command::Schema(args),
         None => return Err(usage_error(None, "a command is missing".to_owned())),
     };
-    Ok(Invocation { dir: joined(&parsed.directory), command, paths })
+    let implied = implied.map(|message| UsageError { message, usage: usage(None) });
+    Ok(Invocation { dir: joined(&parsed.directory), command, paths, implied })
 }
 
 /// The directories one after another, an absolute one starting anew and an empty one changing nothing (git(1), `-C`).
@@ -154,9 +157,12 @@ fn early_exit(command: Option<&str>, exit: EarlyExit) -> Exit {
 }
 
 fn usage_error(command: Option<&str>, message: String) -> Exit {
+    Exit::Usage(UsageError { message, usage: usage(command) })
+}
+
+fn usage(command: Option<&str>) -> String {
     let help = help_text(command);
-    let usage = help.lines().next().unwrap_or_default().trim_end().to_owned();
-    Exit::Usage(UsageError { message, usage })
+    help.lines().next().unwrap_or_default().trim_end().to_owned()
 }
 
 /// The help of `command`, or of the program.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::cli::argv::RawArg;
 use crate::cli::scan::Format as Asked;
-use crate::cli::{Command, Exit, Invocation};
+use crate::cli::{Command, Exit, Invocation, UsageError};
 use crate::error::exit;
 use crate::report::{self, Format};
 use crate::shutdown::Token;
@@ -19,19 +19,27 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
     let invocation = match invocation {
         Ok(invocation) => invocation,
         Err(Exit::Help(text)) => return printed(&text),
-        Err(Exit::Usage(error)) => {
-            report::last_words(&format!("error: {}", error.message));
-            report::last_words(&error.usage);
-            return exit::USAGE;
-        }
+        Err(Exit::Usage(error)) => return refused(&error),
     };
     let dir = invocation.dir.map_or_else(|| PathBuf::from("."), entered);
+    if let (Some(refusal), Command::Where(args)) = (&invocation.implied, &invocation.command)
+        && !where_is::is_meant(args, &dir).await
+    {
+        return refused(refusal);
+    }
     match invocation.command {
         Command::Version => printed(&format!("git-bhfuil version {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Schema(_) => schema::run(),
         Command::Where(args) => where_is::run(&args, &dir, token).await,
         Command::Scan(args) => scan::run(&args, invocation.paths, &dir, token).await,
     }
+}
+
+/// Says what is wrong with the command line.
+fn refused(error: &UsageError) -> u8 {
+    report::last_words(&format!("error: {}", error.message));
+    report::last_words(&error.usage);
+    exit::USAGE
 }
 
 /// The form of the output that was asked for.

@@ -27,6 +27,14 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
     report.end(ending, token.signal()).await.exit_code
 }
 
+/// Whether the first word, which was typed without a command, is something to look for and no mistyped command.
+pub(super) async fn is_meant(args: &WhereArgs, dir: &Path) -> bool {
+    match args.queries.first() {
+        Some(query) => locate::names_something(dir, &query.0).await,
+        None => false,
+    }
+}
+
 fn options(args: &WhereArgs, dir: &Path) -> anyhow::Result<Options> {
     let signals = match &args.signals {
         None => Signals::ALL,

@@ -19,7 +19,7 @@ mod seeds;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ use self::desk::Desk;
 use self::filing::Filed;
 use self::input::{Input, Line};
 use self::places::Places;
+use self::query::Query;
 use self::resolve::Target;
 use crate::announce::{self, Indexed};
 use crate::cache::Cache;
@@ -139,6 +140,18 @@ impl Scope {
 #[must_use]
 pub fn cache_folder() -> Option<PathBuf> {
     crate::cache::location::folder(|name| std::env::var_os(name))
+}
+
+/// Whether `query` is a Change-Id, an issue, or a revision or range of the repository at `dir`, rather than a word.
+pub async fn names_something(dir: &Path, query: &OsString) -> bool {
+    let Ok(repository) = Repository::discover(dir) else { return false };
+    let Ok(settings) = Settings::load(&repository.handle(), |name| std::env::var(name).ok()) else { return false };
+    let (Ok(patterns), Some(text)) = (settings.patterns(), query.to_str()) else { return false };
+    match Query::parse(text, &patterns) {
+        Query::ChangeId(_) | Query::Issue(_) => true,
+        Query::Words(_) => false,
+        Query::Name(name) => gitcli::rev_parse(&repository, &[name.into()]).await.is_ok(),
+    }
 }
 
 /// Answers as `options` ask, on `report`, which has begun; ends early when `token` is cancelled.
