@@ -6,6 +6,7 @@ use super::closure::{Closure, account, close};
 use super::desk::Desk;
 use super::places::{Firsts, Place, PlaceKind};
 use super::presence::{State, Step, state};
+use super::ranges;
 use super::reverts::{Turn, turns};
 use super::seeds::{Seeds, seeds};
 use super::resolve::Target;
@@ -26,6 +27,8 @@ use crate::matching::{self, Verdict};
 pub(super) struct Outcome {
     /// Whether anything was found.
     pub(super) found: bool,
+    /// Whether the query may have meant several commits, and so was not answered.
+    pub(super) is_ambiguous: bool,
     /// What was looked for, for people.
     pub(super) sought: String,
     /// Origins that a message names and that aren't here: the commit, and the name.
@@ -62,7 +65,12 @@ pub(super) fn answer(
     tell: &mut dyn FnMut(&Event<'_>),
 ) -> anyhow::Result<Outcome> {
     let seeds = seeds(desk, target);
-    let mut outcome = Outcome { found: !seeds.commits.is_empty(), sought: seeds.sought.clone(), ..Outcome::default() };
+    let mut outcome = Outcome {
+        found: !seeds.commits.is_empty(),
+        is_ambiguous: seeds.is_ambiguous,
+        sought: seeds.sought.clone(),
+        ..Outcome::default()
+    };
     tell_candidates(desk, query, &seeds, tell);
     let closure = close(desk, &seeds.commits);
     for change in changes(&closure, &seeds) {
@@ -171,11 +179,14 @@ impl Answer<'_, '_, '_> {
             }
             let Some(node) = closure.index(member) else { continue };
             let Some((other, brief)) = self.best_link(node, anchor) else { continue };
-            let full = account(self.desk, closure.nodes[other], member).unwrap_or(brief);
+            let mut full = account(self.desk, closure.nodes[other], member).unwrap_or(brief);
+            if self.is_exactly_together(node) {
+                full.fidelity = Some(matching::Fidelity::Exact);
+            }
             self.tell_match(member, Some(full), hops[node]);
         }
         for (_, other, verdict) in closure.similar.iter().filter(|(seed, ..)| self.change.members.contains(seed)) {
-            if !self.change.members.contains(other) && verdict.confidence >= self.desk.scope.min_confidence {
+            if !self.change.members.contains(other) {
                 self.tell_match(*other, Some(verdict.clone()), None);
             }
         }
@@ -194,6 +205,17 @@ impl Answer<'_, '_, '_> {
             rank(one).cmp(&rank(two)).then(two.verdict.confidence.total_cmp(&one.verdict.confidence))
         })?;
         Some((other(best), best.verdict.clone()))
+    }
+
+    /// Whether a commit is the sum of several, or one of several whose sum is the change, to the letter.
+    fn is_exactly_together(&mut self, node: usize) -> bool {
+        let closure = self.change.closure;
+        let squash = closure.changes.squashes.iter().find(|(whole, parts)| {
+            *whole == node || (parts.contains(&node) && self.change.members.contains(&closure.nodes[*whole]))
+        });
+        let Some((whole, parts)) = squash.filter(|(_, parts)| parts.len() > 1) else { return false };
+        let parts: Vec<Position> = parts.iter().map(|&part| closure.nodes[part]).collect();
+        ranges::make_up(self.desk, closure.nodes[*whole], &parts)
     }
 
     fn tell_match(&mut self, member: Position, verdict: Option<Verdict>, hops: Option<u32>) {
@@ -290,6 +312,9 @@ impl Answer<'_, '_, '_> {
             State::Missing if scope.overlay.shallow => (PresenceState::Unknown, None),
             State::Missing => (PresenceState::Missing, None),
         };
+        // Of several commits that bring it together the last completes it.
+        let last_part = || self.change.parts.iter().max().copied().filter(|_| found == State::Together);
+        let brought = turn.map(|turn| turns[turn].position).or_else(last_part);
         let (refname, refname_b64) = lossy(&place.entry.name);
         let (short, short_b64) = lossy(place.entry.short());
         Presence {
@@ -302,7 +327,7 @@ impl Answer<'_, '_, '_> {
             short_b64: short_b64.map(Cow::Owned),
             line: None,
             state,
-            id: turn.map(|turn| scope.graph.id(turns[turn].position).to_hex().into()),
+            id: brought.map(|position| scope.graph.id(position).to_hex().into()),
             how,
             first_tag: None,
             first_release: None,

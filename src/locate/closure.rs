@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use super::desk::Desk;
+use super::ranges;
 use crate::graph::{Containment, Position};
 use crate::matching::groups::{self, Changes, Edge, Ground, LARGEST};
 use crate::matching::{Answer, Judgement, Pair, SignalKind, Strength, Verdict, judge, keys, squash};
@@ -71,6 +72,9 @@ pub(super) fn close(desk: &mut Desk<'_>, seeds: &[Position]) -> Closure {
                     }
                     continue;
                 };
+                if verdict.confidence < desk.scope.min_confidence {
+                    continue;
+                }
                 if verdict.strength != Strength::Equal {
                     similar.push((a, b, verdict));
                     continue;
@@ -213,6 +217,7 @@ fn arrange(
         closure.edges.push(Edge { ground: Ground::Part, ..Edge::new(from, to, &verdict) });
         closure.links.push(Link { a: from, b: to, verdict });
     }
+    ranges::split(desk, &closure.nodes, &mut closure.edges);
     let apart = apart(desk, &closure.nodes);
     closure.changes = groups::groups(closure.nodes.len(), &closure.edges, &apart);
     closure

@@ -141,6 +141,19 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// The patch-id of a commit that was read; `None` if it has none, or it can't be known.
+    pub(super) fn patch_id(&mut self, position: Position) -> Option<Oid> {
+        self.fill(position, Need::PatchId);
+        self.sketch(position)?.patch_id.known().copied().flatten()
+    }
+
+    /// The patch-id of everything that the commits from `first` to `last` change, both read before.
+    pub(super) fn patch_id_of_range(&mut self, first: Position, last: Position) -> Option<Oid> {
+        let (first, last) = (self.nodes.get(&first)?, self.nodes.get(&last)?);
+        let patch = self.patches.patch(self.handle, &last.tree, first.parent.as_ref());
+        patch.ok().filter(|patch| !patch.huge).and_then(|patch| patch.id)
+    }
+
     /// The commits filed under each of `keys`; ascending.
     pub(super) fn filed(&self, keys: &[Key]) -> Vec<Position> {
         let mut found = match self.scope.filed.under(keys) {

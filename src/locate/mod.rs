@@ -13,6 +13,7 @@ mod patches;
 mod places;
 mod presence;
 pub mod query;
+mod ranges;
 mod resolve;
 mod reverts;
 mod seeds;
@@ -413,7 +414,14 @@ impl Search<'_> {
         let Made { bytes, counts, outcome } = made;
         self.report.batch(bytes, &counts).await?;
         self.found |= outcome.found;
-        if !outcome.found {
+        if outcome.is_ambiguous {
+            let trouble = Trouble {
+                code: "ambiguous-query",
+                message: format!("'{query}' may mean several commits"),
+                hint: Some("more digits tell them apart".into()),
+            };
+            announce::warn(self.report, &self.name, &trouble).await?;
+        } else if !outcome.found {
             let count = self.index.graph.len();
             let trouble = Trouble {
                 code: "nothing-found",

@@ -102,6 +102,5 @@ fn computed(desk: &mut Desk<'_>, id: &Oid, paths: Option<&[Vec<u8>]>) -> Option<
             return None;
         }
     }
-    desk.fill(position, Need::PatchId);
-    desk.sketch(position)?.patch_id.known().copied().flatten()
+    desk.patch_id(position)
 }

@@ -1,0 +1,65 @@
+//! Consecutive commits of one branch that together are another commit: a squash of them, or the commit that was split into them.
+//! Told by the patch-id of their combined diff.
+
+use super::desk::Desk;
+use crate::graph::Position;
+use crate::matching::groups::{Edge, Ground};
+use crate::matching::squash::MOST_PARTS;
+
+/// Of `parts`, those that lie within one run of first parents without merges, from the newest on, with that run, oldest first.
+fn run_of(desk: &mut Desk<'_>, parts: &[Position]) -> (Vec<Position>, Vec<Position>) {
+    let Some(&newest) = parts.iter().max() else { return (Vec::new(), Vec::new()) };
+    let mut run = Vec::new();
+    let mut at = newest;
+    // Until the last of them that this run has.
+    let mut length = 0;
+    while run.len() < MOST_PARTS && desk.read(at) {
+        let parents = desk.scope.graph.parents(at);
+        if parents.len() > 1 {
+            break;
+        }
+        run.push(at);
+        if parts.contains(&at) {
+            length = run.len();
+        }
+        match parents.first() {
+            Some(&parent) => at = parent,
+            None => break,
+        }
+    }
+    run.truncate(length);
+    run.reverse();
+    let within = parts.iter().copied().filter(|part| run.contains(part)).collect();
+    (within, run)
+}
+
+/// Whether the combined diff of `run`, consecutive commits, has the patch-id of `whole`.
+pub(super) fn is_whole(desk: &mut Desk<'_>, whole: Position, run: &[Position]) -> bool {
+    let (Some(&first), Some(&last)) = (run.first(), run.last()) else { return false };
+    run.len() > 1 && desk.patch_id(whole).is_some_and(|id| desk.patch_id_of_range(first, last) == Some(id))
+}
+
+/// Whether `parts` make up `whole` without anything between or besides them.
+pub(super) fn make_up(desk: &mut Desk<'_>, whole: Position, parts: &[Position]) -> bool {
+    let (within, run) = run_of(desk, parts);
+    within.len() == parts.len() && is_whole(desk, whole, &run)
+}
+
+/// Finds the commits that were split: each of several consecutive commits names one, and together they are it. Their edges then
+/// say that it holds them.
+pub(super) fn split(desk: &mut Desk<'_>, nodes: &[Position], edges: &mut [Edge]) {
+    for whole in 0..nodes.len() {
+        let names = |edge: &Edge| edge.to == whole && edge.ground == (Ground::Trailer { backed: false });
+        let mut namers: Vec<Position> =
+            edges.iter().filter(|edge| names(edge)).map(|edge| nodes[edge.from]).collect();
+        while namers.len() > 1 {
+            let (within, run) = run_of(desk, &namers);
+            if within.len() > 1 && is_whole(desk, nodes[whole], &run) {
+                for edge in edges.iter_mut().filter(|edge| names(edge) && within.contains(&nodes[edge.from])) {
+                    *edge = Edge { from: edge.to, to: edge.from, ground: Ground::Part, ..*edge };
+                }
+            }
+            namers.retain(|namer| !within.contains(namer));
+        }
+    }
+}
