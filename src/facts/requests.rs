@@ -114,6 +114,7 @@ fn backport(message: &str, at: usize) -> Option<Cow<'_, str>> {
     let text = phrase(rest);
     let (called, denied) = words_to(&message[..start]);
     let wished = match message[start..end].to_ascii_lowercase().as_str() {
+        "backporting" => false,
         "backported" | "backporter" => matches!(called, Lead::Modal { .. } | Lead::ToBe),
         "backport" if matches!(called, Lead::Opens | Lead::A) && is_called_for(&text) => true,
         "backport" => match called {
@@ -125,9 +126,13 @@ fn backport(message: &str, at: usize) -> Option<Cow<'_, str>> {
             Lead::Needs => names_branch(rest),
             Lead::A | Lead::Other => false,
         },
-        _ => false,
+        _ => return None,
     };
-    (wished && !denied).then_some(text)
+    if wished && !denied {
+        return Some(text);
+    }
+    let target = if denied { None } else { this_to(&message[..start], rest) };
+    target.filter(|rest| names_branch(rest)).map(phrase)
 }
 
 /// What leads up to the word.
@@ -232,6 +237,18 @@ fn names_branch(rest: &str) -> bool {
             || target.starts_with("stable"))
 }
 
+/// "makes sense to backport this patch to 2.8", "worth backporting it to 2.8": what follows "this patch".
+fn this_to<'m>(head: &str, rest: &'m str) -> Option<&'m str> {
+    const BEFORE: [&str; 10] = ["to", "worth", "let's", "should", "must", "can", "could", "may", "might", "please"];
+    let before = head.trim_end().rsplit(|c: char| c.is_whitespace()).next()?;
+    let leads = BEFORE.iter().any(|word| before.eq_ignore_ascii_case(word));
+    let rest = rest.trim_start();
+    let rest = ["this", "it", "these", "them"].iter().find_map(|word| rest.strip_prefix(word)).filter(|_| leads)?;
+    let rest = rest.strip_prefix(char::is_whitespace)?.trim_start();
+    let thing = ["patch", "fix", "change", "commit", "series", "one"].iter().find_map(|word| rest.strip_prefix(word));
+    Some(thing.unwrap_or(rest))
+}
+
 /// "needed in 1.7", "to 2.8 is necessary": what follows "backport".
 fn is_called_for(phrase: &str) -> bool {
     const CALLS: [&str; 6] = ["needed", "necessary", "required", "recommended", "desired", "desirable"];
@@ -299,6 +316,8 @@ mod tests {
             ("[ab: to be backported as far as 1.9]", BackportTo, "as far as 1.9"),
             ("[ab: backport needed in 1.7]", BackportTo, "needed in 1.7"),
             ("To backport to 1.8.", BackportTo, "1.8"),
+            ("It could be helpful to backport this patch to 3.2.", BackportTo, "3.2"),
+            ("[ab: it might be worth backporting it to 1.6]", BackportTo, "1.6"),
             ("Backport to 3.2.", BackportTo, "3.2"),
             ("It needs a backport to 1.7.x", BackportTo, "1.7.x"),
             ("A backport to 1.9 and 1.8 is necessary.", BackportTo, "1.9 and 1.8 is necessary"),
@@ -321,6 +340,8 @@ mod tests {
             "This does not have to be backported.",
             "a feature that can't be backported\n\nBackports are documented",
             "Backport of a fix to 2.8",
+            "It makes no sense to backport this to 2.8.",
+            "Thanks for backporting it to 2.8.",
             "This fix doesn't need to be backported at the moment.",
             "where the feature may have been backported",
             "This backport needed a change of the tests.",
