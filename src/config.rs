@@ -15,21 +15,13 @@ pub struct Settings {
     pub scan_timeout: Option<Duration>,
     /// Regexes that mark a request for a backport (`bhfuil.requestPattern`).
     pub request_patterns: Vec<String>,
-    /// Regexes that mark a security fix (`bhfuil.securityPattern`).
-    pub security_patterns: Vec<String>,
     /// Project keys of a Jira tracker, such as `PROJ` (`bhfuil.jiraProject`).
     pub jira_projects: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            threads: default_threads(),
-            scan_timeout: None,
-            request_patterns: Vec::new(),
-            security_patterns: Vec::new(),
-            jira_projects: Vec::new(),
-        }
+        Self { threads: default_threads(), scan_timeout: None, request_patterns: Vec::new(), jira_projects: Vec::new() }
     }
 }
 
@@ -50,7 +42,6 @@ impl Settings {
     pub fn load(handle: &Handle, variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         let mut settings = Self {
             request_patterns: handle.config_values("bhfuil.requestPattern"),
-            security_patterns: handle.config_values("bhfuil.securityPattern"),
             jira_projects: handle.config_values("bhfuil.jiraProject"),
             ..Self::default()
         };

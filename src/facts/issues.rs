@@ -560,7 +560,7 @@ mod tests {
     use super::{IssueKind::*, *};
 
     fn read(text: &str) -> Vec<(IssueKind, String)> {
-        let patterns = Patterns::compile(&[], &[], &["PROJ".to_owned()]).expect("no patterns");
+        let patterns = Patterns::compile(&[], &["PROJ".to_owned()]).expect("no patterns");
         issues(text, &patterns).into_iter().map(|issue| (issue.kind, issue.key)).collect()
     }
 

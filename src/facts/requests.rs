@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn the_users_patterns_count_too() {
-        let patterns = Patterns::compile(&[], &["(?m)^Target: (.*)$".to_owned()], &[]).expect("valid");
+        let patterns = Patterns::compile(&["(?m)^Target: (.*)$".to_owned()], &[]).expect("valid");
         let found = requests("s\n\nTarget: 3.x\n", &[], &patterns);
         assert_eq!(found, [Request { kind: Configured, text: "3.x".into() }]);
     }

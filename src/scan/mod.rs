@@ -219,21 +219,12 @@ impl Scan<'_> {
 }
 
 fn patterns(settings: &Settings) -> anyhow::Result<Patterns> {
-    Patterns::compile(&settings.security_patterns, &settings.request_patterns, &settings.jira_projects).map_err(
-        |cause| {
-            let key = if settings.request_patterns.contains(&cause.pattern) {
-                "bhfuil.requestPattern"
-            } else if settings.security_patterns.contains(&cause.pattern) {
-                "bhfuil.securityPattern"
-            } else {
-                "bhfuil.jiraProject"
-            };
-            Kind::BadValue.hinted(
-                format!("bad value '{}' for {key}: {}", cause.pattern, last_line(&cause.error.to_string())),
-                "git config --get-regexp '^bhfuil\\.' shows where it is set",
-            )
-        },
-    )
+    Patterns::compile(&settings.request_patterns, &settings.jira_projects).map_err(|cause| {
+        Kind::BadValue.hinted(
+            format!("bad value '{}' for bhfuil.requestPattern: {}", cause.pattern, last_line(&cause.error.to_string())),
+            "git config --get-regexp '^bhfuil\\.' shows where it is set",
+        )
+    })
 }
 
 /// What a regex error says in the end; the lines before it draw the pattern.
