@@ -3,6 +3,10 @@
 //! Owns `Cc: stable@…` (Linux, `Documentation/process/stable-kernel-rules.rst`), `Backpatch-through:` (`PostgreSQL`),
 //! `Backport:` trailers, prose such as "should be backported to 2.8" (`HAProxy`) and the user's own patterns. Refuses: which
 //! branches a wish means, and whether it was granted.
+//!
+//! Counted beside `stable@|back-?port`, which finds picks and talk of them too: haproxy 6,032 / 7,824 (1,500 say that no
+//! backport is needed, some 150 are scripts and release notes, some 100 wish in other words: "eligible for backporting",
+//! "shoud be"), nova 31 / 646, ansible 8 / 890, redis 2 / 91, git 1 / 91, systemd-stable 0 / 101.
 
 use std::{borrow::Cow, sync::LazyLock};
 
