@@ -114,29 +114,29 @@ fn cc_stable(message: &str, at: usize) -> Option<&str> {
 fn backport(message: &str, at: usize) -> Option<Cow<'_, str>> {
     let start = at.checked_sub(1).filter(|&start| message.as_bytes()[start].eq_ignore_ascii_case(&b'b'))?;
     let end = at + message[at..].find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(message.len() - at);
-    let rest = &message[end..];
-    let text = phrase(rest);
-    let (called, denied) = words_to(&message[..start]);
-    let wished = match message[start..end].to_ascii_lowercase().as_str() {
-        "backporting" => false,
-        "backported" | "backporter" => matches!(called, Lead::Modal { .. } | Lead::ToBe),
-        "backport" if matches!(called, Lead::Opens | Lead::A) && is_called_for(&text) => true,
-        "backport" => match called {
-            // "should be backport to": a slip.
-            Lead::Modal { be } => be,
-            Lead::ToBe => true,
-            // No subject, for that tells what was done, and where to.
-            Lead::Opens => message[..start].contains('\n') && names_branch(rest),
-            Lead::Needs => names_branch(rest),
-            Lead::A | Lead::Other => false,
-        },
-        _ => return None,
-    };
-    if wished && !denied {
-        return Some(text);
+    let (word, rest) = (&message[start..end], &message[end..]);
+    let is = |other: &str| word.eq_ignore_ascii_case(other);
+    if !(is("backport") || is("backported") || is("backporter") || is("backporting")) {
+        return None;
     }
-    let target = if denied { None } else { this_to(&message[..start], rest) };
-    target.filter(|rest| names_branch(rest)).map(phrase)
+    let (called, denied) = words_to(&message[..start]);
+    if denied {
+        return None;
+    }
+    let wished = match called {
+        Lead::Modal { .. } | Lead::ToBe if is("backported") || is("backporter") => true,
+        _ if !is("backport") => false,
+        // "should be backport to": a slip.
+        Lead::Modal { be } => be,
+        Lead::ToBe => true,
+        // No subject, for that tells what was done, and where to.
+        Lead::Opens => (message[..start].contains('\n') && names_branch(rest)) || is_called_for(&phrase(rest)),
+        Lead::Needs => names_branch(rest),
+        Lead::A => is_called_for(&phrase(rest)),
+        Lead::Other => false,
+    };
+    let rest = if wished { Some(rest) } else { this_to(&message[..start], rest).filter(|rest| names_branch(rest)) };
+    rest.map(phrase)
 }
 
 /// What leads up to the word.
