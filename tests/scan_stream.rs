@@ -318,13 +318,13 @@ fn settings_come_from_git_config_and_bad_ones_are_named() {
     let plain = scan(&repo, &[]);
     assert_eq!(commit_ids(&events(&by_git("bhfuil.threads=1"))), all, "the last one wins");
     repo.git(&["config", "--unset", "bhfuil.threads"]);
-    repo.git(&["config", "bhfuil.securityPattern", "("]);
+    repo.git(&["config", "bhfuil.requestPattern", "("]);
     let pattern = scan(&repo, &[]);
     for (output, key, value) in [
         (bad, "bhfuil.threads", "'lots'"),
         (plain, "bhfuil.threads", "'many'"),
         (variable, "GIT_BHFUIL_THREADS", "'-3'"),
-        (pattern, "bhfuil.securityPattern", "'('"),
+        (pattern, "bhfuil.requestPattern", "'('"),
     ] {
         assert_eq!(output.status.code(), Some(128), "{key}");
         let said = stderr(&output);

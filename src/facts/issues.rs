@@ -6,6 +6,13 @@
 //! Not references: `&#39;`, `C#7`, `#include`, colours in quotes or after "color", frames of a backtrace and numbered lists
 //! (`#1` and `#12` before other text at the start of a line or after wide space), "step #2" and its like unless in a bracket
 //! ("option (#12)"), Coverity's `CID#12`.
+//!
+//! Counted beside patterns for each notation. Numbers, `#12` or GH-12: systemd-stable 20,619 / 19,198 (308 left:
+//! Coverity's, backtraces), ansible 40,042 / 40,000 (7 left: "attempt #2"), nova 14,582 / 9,943 (4), redis 6,174 / 6,101
+//! (0), haproxy 1,863 / 1,881 (44: backtraces, sections of RFCs), git 372 / 449 (128: cases of tests, backtraces).
+//! `owner/repo#12` and URLs of GitHub: 3,182 / 3,181 in all (6 left: names of branches, URLs without `https://`). CVE 467 /
+//! 467, GHSA 6 / 6, Jira URLs 3 / 3, `rhbz#12` and Bugzilla 1,846 / 1,815 (2 left: names of branches), Debian 194 / 195,
+//! Launchpad in nova 10,515 / 10,247 (32 left: misspelt footers, names of branches and merge proposals).
 
 use std::borrow::Cow;
 
@@ -560,7 +567,7 @@ mod tests {
     use super::{IssueKind::*, *};
 
     fn read(text: &str) -> Vec<(IssueKind, String)> {
-        let patterns = Patterns::compile(&[], &[], &["PROJ".to_owned()]).expect("no patterns");
+        let patterns = Patterns::compile(&[], &["PROJ".to_owned()]).expect("no patterns");
         issues(text, &patterns).into_iter().map(|issue| (issue.kind, issue.key)).collect()
     }
 
