@@ -7,14 +7,14 @@ use std::sync::Arc;
 use super::handles::Handles;
 use super::pool::{JobError, Pending, Pool};
 use super::walker::{Chunk, Item, Walker};
-use crate::cache::texts::TextBlock;
+use crate::cache::texts::{BLOCK, TextBlock};
 use crate::git::{Handle, ObjectError};
 use crate::shutdown::Token;
 
 /// The first step is small, so that the first line comes at once; each is twice the one before up to the last size, at which
 /// handing work over costs next to nothing and a step still takes only some milliseconds.
 const FIRST_STEP: usize = 16;
-const LARGEST_STEP: usize = 512;
+const LARGEST_STEP: usize = BLOCK;
 
 /// What a chunk of commits became.
 #[derive(Debug, Default)]

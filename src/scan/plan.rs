@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::Scan;
+use crate::cache::{Cache, cursors};
 use crate::error::Kind;
 use crate::facts::Oid;
 use crate::git::ObjectKind;
@@ -11,8 +12,12 @@ use crate::git::history::History as _;
 use crate::git::refs::RefList;
 use crate::git::walk::Limits;
 use crate::gitcli;
+use crate::graph::Graph;
 use crate::index::Index;
 use crate::pipeline::{Handles, Pool};
+
+/// What to do where a cursor can't be used.
+const FULL_SCAN: &str = "run without --after for a full scan; its `end` event has the next cursor";
 
 /// Where the stream begins and what bounds it, with everything resolved.
 pub(super) struct Plan {
@@ -29,9 +34,9 @@ pub(super) struct Plan {
 }
 
 impl Scan<'_> {
-    pub(super) async fn plan(&mut self, index: &Index, refs: &RefList) -> anyhow::Result<Plan> {
+    pub(super) async fn plan(&mut self, index: &mut Index, refs: &RefList) -> anyhow::Result<Plan> {
         let options = self.options;
-        let repository = index.repository();
+        let repository = &Arc::clone(index.repository());
         let date = async |text: &Option<String>| match text {
             Some(text) => gitcli::date(repository, text).await.map(Some),
             None => Ok(None),
@@ -48,9 +53,16 @@ impl Scan<'_> {
             let unlimited = limits == Limits::default();
             plan.listed = Some(if unlimited { ids } else { in_time(ids, limits, index, &self.pool).await? });
         } else if options.revisions.is_empty() {
-            plan.tips = refs.tips().into_iter().map(|tip| (tip, false)).collect();
-            if let Some(known) = self.cursor_tips(index).await? {
-                plan.tips.extend(known.into_iter().map(|tip| (tip, true)));
+            let tips = refs.tips();
+            plan.tips = tips.iter().map(|tip| (*tip, false)).collect();
+            match self.cursor(index).await? {
+                // Nothing lies between a state and itself.
+                Some(cursor) if cursor == cursors::token(&tips) => plan.listed = Some(Vec::new()),
+                Some(cursor) => {
+                    let known = self.cursor_tips(index, &cursor).await?;
+                    plan.tips.extend(known.into_iter().map(|tip| (tip, true)));
+                }
+                None => {}
             }
         } else {
             plan.tips = peeled(gitcli::rev_parse(repository, &options.revisions).await?.tips, &index.handles)?;
@@ -65,40 +77,39 @@ impl Scan<'_> {
         Ok(plan)
     }
 
-    /// The tips that the cursor of `--after` or `--new` stands for; `None` without one, or for a consumer that is new.
-    async fn cursor_tips(&self, index: &Index) -> anyhow::Result<Option<Vec<Oid>>> {
-        let full = "run without --after for a full scan; its `end` event has the next cursor";
-        let cache = index.cache();
-        let need =
-            || cache.cloned().ok_or_else(|| Kind::BadCursor.hinted("cursors need a cache, and there is none", full));
-        let token = match (&self.options.after, &self.options.consumer) {
-            (Some(after), _) => after.clone(),
+    /// The cursor of `--after` or `--new`; `None` without one, or for a consumer that is new.
+    async fn cursor(&self, index: &Index) -> anyhow::Result<Option<String>> {
+        match (&self.options.after, &self.options.consumer) {
+            (Some(after), _) => Ok(Some(after.clone())),
             (_, Some(name)) => {
-                let (cache, name) = (need()?, name.clone());
-                let Some(token) = smol::unblock(move || cache.consumer(&name)).await? else { return Ok(None) };
-                token
+                let (cache, name) = (cache_for_cursors(index)?, name.clone());
+                smol::unblock(move || cache.consumer(&name)).await
             }
-            _ => return Ok(None),
-        };
-        let (cache, wanted) = (need()?, token.clone());
+            _ => Ok(None),
+        }
+    }
+
+    /// The tips that `cursor` stands for.
+    async fn cursor_tips(&self, index: &mut Index, cursor: &str) -> anyhow::Result<Vec<Oid>> {
+        let (cache, wanted) = (cache_for_cursors(index)?, cursor.to_owned());
         let tips = smol::unblock(move || cache.cursor(&wanted)).await?;
         let tips =
-            tips.ok_or_else(|| Kind::BadCursor.hinted(format!("the cursor '{token}' is not known here"), full))?;
-        let handles = index.handles.clone();
+            tips.ok_or_else(|| Kind::BadCursor.hinted(format!("the cursor '{cursor}' is not known here"), FULL_SCAN))?;
+        let (graph, handles) = (index.graph(&self.pool).await?, index.handles.clone());
         let lost = tips.iter().find(|tip| {
-            index.graph.position(tip).is_none() && handles.with(|handle| handle.kind(tip) != Some(ObjectKind::Commit))
+            graph.position(tip).is_none() && handles.with(|handle| handle.kind(tip) != Some(ObjectKind::Commit))
         });
         match lost {
             Some(lost) => Err(Kind::BadCursor.hinted(
-                format!("the cursor '{token}' is no longer usable: its commit {lost} is gone from the repository"),
-                full,
+                format!("the cursor '{cursor}' is no longer usable: its commit {lost} is gone from the repository"),
+                FULL_SCAN,
             )),
-            None => Ok(Some(tips)),
+            None => Ok(tips),
         }
     }
 
     /// The commits that standard input names, one a line (or NUL-ended with `-z`), in its order: ids, other revisions, ranges.
-    async fn read_stdin(&mut self, index: &Index, end: u8) -> anyhow::Result<Vec<Oid>> {
+    async fn read_stdin(&mut self, index: &mut Index, end: u8) -> anyhow::Result<Vec<Oid>> {
         let read = smol::unblock(|| {
             let mut input = Vec::new();
             std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut input).map(|_| input)
@@ -109,13 +120,14 @@ impl Scan<'_> {
         };
         let input =
             smol::future::or(read, stop).await.map_err(|cause| Kind::Io.wrap(cause, "reading standard input"))?;
+        let graph = index.graph(&self.pool).await?;
         let mut ids = Vec::new();
         for line in input.split(|&byte| byte == end) {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.is_empty() {
                 continue;
             }
-            if let Some(id) = id_on_a_line(index, line) {
+            if let Some(id) = id_on_a_line(index, &graph, line) {
                 ids.push(id);
                 continue;
             }
@@ -129,6 +141,11 @@ impl Scan<'_> {
         }
         Ok(ids)
     }
+}
+
+fn cache_for_cursors(index: &Index) -> anyhow::Result<Cache> {
+    let cache = index.cache().cloned();
+    cache.ok_or_else(|| Kind::BadCursor.hinted("cursors need a cache, and there is none", FULL_SCAN))
 }
 
 /// Commits behind the objects that revisions name; what is no commit in the end reaches none, as in `git log`.
@@ -146,8 +163,8 @@ fn peeled(tips: Vec<(Oid, bool)>, handles: &Handles) -> anyhow::Result<Vec<(Oid,
 }
 
 /// Those of `ids` that `limits` hold, as for `git log --no-walk`. One that can't be read is kept: the stream will say so.
-async fn in_time(mut ids: Vec<Oid>, limits: Limits, index: &Index, pool: &Pool) -> anyhow::Result<Vec<Oid>> {
-    let (graph, mut history) = (Arc::clone(&index.graph), index.objects(false));
+async fn in_time(mut ids: Vec<Oid>, limits: Limits, index: &mut Index, pool: &Pool) -> anyhow::Result<Vec<Oid>> {
+    let (graph, mut history) = (index.graph(pool).await?, index.objects(false));
     let keep = move || {
         ids.retain(|id| {
             let known = graph.position(id).map(|position| graph.time(position));
@@ -169,14 +186,14 @@ async fn named_commits(index: &Index, line: &[u8]) -> anyhow::Result<Vec<Oid>> {
     Ok(tips.into_iter().map(|(id, _)| id).collect())
 }
 
-fn id_on_a_line(index: &Index, line: &[u8]) -> Option<Oid> {
+fn id_on_a_line(index: &Index, graph: &Graph, line: &[u8]) -> Option<Oid> {
     let text = std::str::from_utf8(line).ok()?;
     if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     let whole = Oid::from_hex(line).filter(|id| id.as_bytes().len() == index.repository().hash_len);
     match whole {
-        Some(id) if index.graph.position(&id).is_some() => Some(id),
+        Some(id) if graph.position(&id).is_some() => Some(id),
         Some(id) => match index.handles.with(|handle| handle.peel(&id)) {
             Ok((commit, ObjectKind::Commit)) => Some(commit),
             // Reading it will say what is wrong with it.
