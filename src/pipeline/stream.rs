@@ -113,8 +113,12 @@ impl Stream {
     }
 
     async fn start_rendering(&mut self, chunk: Chunk) -> Result<(), JobError> {
-        let (handles, render) = (self.handles.clone(), Arc::clone(&self.render));
+        let (handles, render, stop) = (self.handles.clone(), Arc::clone(&self.render), self.stop.clone());
         let work = move || {
+            // Nobody takes what was still waiting for its turn.
+            if stop.is_cancelled() {
+                return Piece::default();
+            }
             let mut piece = handles.with(|handle| render(handle, &chunk.items));
             piece.broken.splice(0..0, chunk.broken);
             piece
