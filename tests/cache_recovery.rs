@@ -137,7 +137,7 @@ fn the_database_of_another_program_is_set_aside() {
 
 #[test]
 fn garbage_in_the_middle_never_shows_in_the_answer() {
-    let repo = repository(600);
+    let repo = repository(1200);
     full(&repo);
     let sound = settled(&repo);
     let path = database(&repo);

@@ -370,6 +370,26 @@ fn a_reader_that_has_enough_ends_the_run_quietly() {
 }
 
 #[test]
+fn after_a_signal_nothing_new_is_begun() {
+    let repo = line(MANY);
+    for warm in [false, true] {
+        if warm {
+            scan(&repo, &["--no-commits"]);
+        }
+        let (child, mut reader) = begun(&repo, 1);
+        signal(&child, "INT");
+        wait_until_idle(child.id());
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).expect("UTF-8");
+        assert_eq!(child.wait_with_output().expect("ends").status.code(), Some(130));
+        let commits = rest.lines().filter(|line| line.starts_with(r#"{"type":"commit""#)).count();
+        // Steps grow from 16 to 512 commits. The small ones fill the pipe, then one is being written, four wait for it, and one
+        // waits to be handed over: those were finished when the signal came, and nothing else is.
+        assert!(commits <= 16 + 32 + 64 + 128 + 256 + 5 * 512, "{commits} more commits, warm: {warm}");
+    }
+}
+
+#[test]
 fn the_first_signal_ends_the_stream_in_order_and_the_second_at_once() {
     let repo = line(MANY);
     for (name, code) in [("INT", 130), ("TERM", 143)] {

@@ -167,13 +167,24 @@ impl Database {
         &self,
         change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<T> {
+        self.submit(change).await?.result().await
+    }
+
+    /// As [`Self::write`], but returns once the transaction waits for its turn, so that other work goes on meanwhile.
+    ///
+    /// # Errors
+    /// If the writer can't be started.
+    pub async fn submit<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<PendingWrite<T>> {
         let (answer, answered) = async_channel::bounded(1);
         let job: Write = Box::new(move |connection| {
             let outcome = in_transaction(connection, change, || answer.is_closed());
             let _ = answer.try_send(outcome);
         });
         self.writer()?.jobs.send(job).await.map_err(|_| Kind::Cache.error("the cache's writer has ended"))?;
-        answered.recv().await.unwrap_or_else(|_| Err(Kind::Cache.error("the cache's writer has ended")))
+        Ok(PendingWrite { answered })
     }
 
     fn writer(&self) -> anyhow::Result<&Writer> {
@@ -186,6 +197,22 @@ impl Database {
         let thread = std::thread::Builder::new().name("cache-writer".into()).spawn(work)?;
         // Another thread may have been first; then this writer ends as its channel closes.
         Ok(self.writer.get_or_init(|| Writer { jobs, thread: Mutex::new(Some(thread)) }))
+    }
+}
+
+/// A transaction that was submitted. Dropping it rolls the transaction back, unless it was committed before.
+#[derive(Debug)]
+pub struct PendingWrite<T> {
+    answered: Receiver<anyhow::Result<T>>,
+}
+
+impl<T> PendingWrite<T> {
+    /// Waits until it is committed.
+    ///
+    /// # Errors
+    /// Those of the change, and of the database.
+    pub async fn result(self) -> anyhow::Result<T> {
+        self.answered.recv().await.unwrap_or_else(|_| Err(Kind::Cache.error("the cache's writer has ended")))
     }
 }
 

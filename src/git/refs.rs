@@ -9,6 +9,7 @@ use anyhow::Context as _;
 
 use super::repository::{Handle, ObjectKind, Repository};
 use crate::facts::Oid;
+use crate::facts::oid::OidSet;
 
 /// What a ref says, before anything is looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl RefList {
     /// The commits behind the refs, without duplicates, in the order of the refs.
     #[must_use]
     pub fn tips(&self) -> Vec<Oid> {
-        let mut seen = std::collections::HashSet::with_capacity(self.refs.len());
+        let mut seen = OidSet::default();
         self.refs.iter().filter_map(|entry| entry.commit).filter(|id| seen.insert(*id)).collect()
     }
 }
@@ -140,32 +141,46 @@ impl RefStore {
     /// the rest is looked up through `handle`.
     #[must_use]
     pub fn select(&self, selection: &Selection, handle: &Handle, is_commit: impl Fn(&Oid) -> bool) -> RefList {
-        let mut list = RefList::default();
         let mut peeling = Peeling { handle, is_commit: &is_commit, known: HashMap::new() };
+        let mut list = RefList::default();
+        let mut push = |name: &[u8], value| self.push(name, value, |id, packed| peeling.peel(id, packed), &mut list);
         match selection {
-            Selection::Usual => {
-                if let Some(head) = &self.head {
-                    self.push(b"HEAD", head, &mut peeling, &mut list);
-                }
-                for prefix in [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/"] {
-                    for (name, value) in self.under(prefix) {
-                        self.push(name, value, &mut peeling, &mut list);
-                    }
-                }
-            }
+            Selection::Usual => self.usual().for_each(|(name, value)| push(name, value)),
             Selection::Globs(globs) => {
                 for glob in globs {
                     let pattern = full_glob(glob);
                     let literal = pattern.iter().position(|byte| b"*?[\\".contains(byte)).unwrap_or(pattern.len());
-                    for (name, value) in self.under(&pattern[..literal]) {
-                        if glob_matches(&pattern, name) {
-                            self.push(name, value, &mut peeling, &mut list);
-                        }
-                    }
+                    let matching = self.under(&pattern[..literal]).filter(|(name, _)| glob_matches(&pattern, name));
+                    matching.for_each(|(name, value)| push(name, value));
                 }
             }
         }
         list
+    }
+
+    /// The usual refs that lead to an object, each with what it names. Nothing is looked up.
+    pub fn usual_ids(&self) -> impl Iterator<Item = (&[u8], &Oid)> {
+        self.usual().filter_map(|(name, value)| match self.follow(value) {
+            Followed::Object { id, .. } => Some((name, id)),
+            _ => None,
+        })
+    }
+
+    /// The usual refs, where it is known already what they lead to: `peeled` has the commit behind each of [`Self::usual_ids`].
+    #[must_use]
+    pub fn usual_peeled(&self, peeled: &[Option<Oid>]) -> RefList {
+        let mut list = RefList::default();
+        let mut peeled = peeled.iter();
+        for (name, value) in self.usual() {
+            self.push(name, value, |_, _| Ok(peeled.next().copied().flatten()), &mut list);
+        }
+        list
+    }
+
+    fn usual(&self) -> impl Iterator<Item = (&[u8], &Value)> {
+        let head = self.head.iter().map(|value| (&b"HEAD"[..], value));
+        let prefixes = [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/"];
+        head.chain(prefixes.into_iter().flat_map(|prefix| self.under(prefix)))
     }
 
     /// Whether `HEAD` names a branch that has no commit yet.
@@ -177,20 +192,27 @@ impl RefStore {
     /// The objects that refs under `base` exchange, with their replacements, sorted (git-replace(1)).
     #[must_use]
     pub fn replacements(&self, base: &[u8]) -> Vec<(Oid, Oid)> {
-        let pair = |(name, value): (&Vec<u8>, &Value)| match value {
+        let pair = |(name, value): (&[u8], &Value)| match value {
             Value::Direct { id, .. } => Some((Oid::from_hex(name.strip_prefix(base)?)?, *id)),
             _ => None,
         };
         self.under(base).filter_map(pair).collect()
     }
 
-    fn under<'store>(&'store self, prefix: &[u8]) -> impl Iterator<Item = (&'store Vec<u8>, &'store Value)> {
+    fn under(&self, prefix: &[u8]) -> impl Iterator<Item = (&[u8], &Value)> + use<'_> {
         let start = prefix.to_vec();
         let prefix = prefix.to_vec();
-        self.values.range(start..).take_while(move |(name, _)| name.starts_with(&prefix))
+        let names = self.values.range(start..).map(|(name, value)| (name.as_slice(), value));
+        names.take_while(move |(name, _)| name.starts_with(&prefix))
     }
 
-    fn push(&self, name: &[u8], value: &Value, peeling: &mut Peeling<'_>, list: &mut RefList) {
+    fn push(
+        &self,
+        name: &[u8],
+        value: &Value,
+        peel: impl FnOnce(Oid, Packed) -> Result<Option<Oid>, String>,
+        list: &mut RefList,
+    ) {
         let mut broken = |reason: String| list.broken.push(BrokenRef { name: name.to_vec(), reason });
         let (symbolic, id, packed) = match self.follow(value) {
             Followed::Object { symbolic, id, packed } => (symbolic, id, packed),
@@ -205,19 +227,19 @@ impl RefStore {
                 return;
             }
         };
-        match peeling.peel(id, packed) {
-            Ok(commit) => list.refs.push(Ref { name: name.to_vec(), symbolic, id, commit }),
+        match peel(*id, packed) {
+            Ok(commit) => list.refs.push(Ref { name: name.to_vec(), symbolic, id: *id, commit }),
             Err(reason) => broken(reason),
         }
     }
 
-    fn follow(&self, value: &Value) -> Followed {
+    fn follow<'store>(&'store self, value: &'store Value) -> Followed<'store> {
         let mut value = value;
         let mut symbolic = None;
         // git gives up after five hops.
         for _ in 0..6 {
             match value {
-                Value::Direct { id, peeled } => return Followed::Object { symbolic, id: *id, packed: *peeled },
+                Value::Direct { id, peeled } => return Followed::Object { symbolic, id, packed: *peeled },
                 Value::Broken => return Followed::Broken,
                 Value::Symbolic(target) => match self.values.get(target) {
                     Some(next) => {
@@ -232,8 +254,8 @@ impl RefStore {
     }
 }
 
-enum Followed {
-    Object { symbolic: Option<Vec<u8>>, id: Oid, packed: Packed },
+enum Followed<'store> {
+    Object { symbolic: Option<Vec<u8>>, id: &'store Oid, packed: Packed },
     Dangling(Vec<u8>),
     Broken,
 }

@@ -166,8 +166,9 @@ pub async fn run(options: Options, report: &mut Report, token: &Token) -> anyhow
     let pool = Pool::new(threads).context("starting worker threads")?;
     let patterns = Arc::new(settings.patterns()?);
     let folder = options.cache_folder.clone();
-    let (index, troubles) = Index::open(Arc::clone(&repository), folder.as_deref(), &pool).await?;
+    let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), &pool).await?;
     let refs = index.select(options.refs.clone(), &pool).await?;
+    let troubles = index.take_troubles();
     announce::repository(report, &index, &refs, troubles).await?;
     let options = Arc::new(options);
     let mut search = Search {
@@ -303,10 +304,11 @@ impl Search<'_> {
 
     /// Sets a worker to answer `query`.
     async fn ask(&mut self, query: OsString) -> anyhow::Result<()> {
-        let mut target = resolve::resolve(&query, &self.index, &self.patterns).await?;
+        let graph = self.index.graph(&self.pool).await?;
+        let mut target = resolve::resolve(&query, &self.index, &graph, &self.patterns).await?;
         if let Target::Commits(ids) | Target::Ambiguous(ids) = &target {
             let ids = ids.clone();
-            if !self.index.knows(&ids) {
+            if ids.iter().any(|id| graph.position(id).is_none()) {
                 if self.options.no_update {
                     return Err(Kind::BadRevision.hinted(
                         format!("'{}' is not in the cache", query.to_string_lossy()),
@@ -422,7 +424,7 @@ impl Search<'_> {
             };
             announce::warn(self.report, &self.name, &trouble).await?;
         } else if !outcome.found {
-            let count = self.index.graph.len();
+            let count = self.index.len();
             let trouble = Trouble {
                 code: "nothing-found",
                 message: format!("'{query}' was not found: searched {count} commits for {}", outcome.sought),
@@ -470,8 +472,8 @@ impl Search<'_> {
     async fn update(&mut self, tips: &[Oid]) -> anyhow::Result<()> {
         let bar = self.report.bar();
         let show = |count: usize| bar.show("indexing", count as u64, None);
-        let (update, trouble) = self.index.update(tips, &self.pool, self.token, show).await?;
-        if let Some(trouble) = trouble {
+        let update = self.index.update(tips, &self.pool, self.token, show).await?;
+        for trouble in self.index.take_troubles() {
             announce::warn(self.report, &self.name, &trouble).await?;
         }
         let (state, new) = match update {
@@ -493,10 +495,11 @@ impl Search<'_> {
 
     /// What workers share; `None` if the run is to end.
     async fn scope(&mut self) -> anyhow::Result<Option<Arc<Scope>>> {
+        let graph = self.index.graph(&self.pool).await?;
         let places = match &self.places {
             Some(places) => Arc::clone(places),
             None => {
-                let (graph, usual, chosen) = (Arc::clone(&self.index.graph), self.index.usual.clone(), self.refs.clone());
+                let (graph, usual, chosen) = (Arc::clone(&graph), self.index.usual.clone(), self.refs.clone());
                 let rules = Lines::new(&line_settings(&self.settings));
                 let places = self.pool.run(move || Places::new(&graph, &usual, &chosen, rules)).await?;
                 Arc::clone(self.places.insert(Arc::new(places)))
@@ -510,7 +513,7 @@ impl Search<'_> {
                 let show = |done: usize, total: usize| bar.show("reading messages", done as u64, Some(total as u64));
                 let jira = &self.settings.jira_projects;
                 let filed =
-                    filing::bring_up_to_date(&self.index, &self.patterns, jira, &self.pool, self.token, show).await?;
+                    filing::bring_up_to_date(&self.index, &graph, &self.patterns, jira, &self.pool, self.token, show).await?;
                 let Some(filed) = filed else { return Ok(None) };
                 self.filed.insert(filed).clone()
             }
@@ -531,7 +534,7 @@ impl Search<'_> {
         Ok(Some(Arc::new(Scope {
             repo: self.name.clone(),
             partial: repository.partial,
-            graph: Arc::clone(&self.index.graph),
+            graph,
             overlay: Arc::clone(&self.index.overlay),
             handles: self.index.handles.clone(),
             cache: self.index.cache().cloned(),
