@@ -76,7 +76,9 @@ impl Scan<'_> {
             bar.show("indexing", count as u64, None);
         };
         let update = index.update(&tips, &self.pool, self.token, show).await?;
-        self.report.progress(&name, "index", seen.get(), None).await?;
+        if seen.get() > 0 {
+            self.report.progress(&name, "index", seen.get(), None).await?;
+        }
         Ok(update)
     }
 
@@ -118,7 +120,9 @@ impl Scan<'_> {
             Some(ids) => Walker::list(ids.iter().copied().take(early.unwrap_or(usize::MAX)).collect()),
             None if index.knows(plan.tips.iter().map(|(tip, _)| tip)) => {
                 let (graph, tips, limits) = (Arc::clone(&index.graph), plan.tips.clone(), plan.limits);
-                self.pool.run(move || graph_walker(graph, &tips, limits, early)).await?
+                // Counting looks at the whole graph: only where somebody sees it.
+                let count = limits == Limits::default() && self.report.shows_progress();
+                self.pool.run(move || graph_walker(graph, &tips, limits, early, count)).await?
             }
             None => {
                 let history = index.objects(!self.options.reverse);
@@ -186,7 +190,8 @@ impl Scan<'_> {
         keep: bool,
     ) -> anyhow::Result<(Option<Walker>, bool, Vec<TextBlock>)> {
         let name = wishes.repo.clone();
-        let total = walker.expected();
+        // Those that a filter passes over are not counted as done.
+        let total = if wishes.filter() { None } else { walker.expected() };
         let texts = if keep { Keep::Gather } else { index.texts(&self.pool).await.map_or(Keep::Nothing, Keep::Use) };
         let render = renderer(wishes, self.report.format(), texts);
         let mut stream = Stream::new(self.pool.clone(), index.handles.clone(), walker, render, self.token.clone());
@@ -218,11 +223,18 @@ impl Scan<'_> {
     }
 }
 
-fn graph_walker(graph: Arc<Graph>, tips: &[(Oid, bool)], limits: Limits, count: Option<usize>) -> Walker {
+/// `count` says whether to find out beforehand how many commits will come.
+fn graph_walker(graph: Arc<Graph>, tips: &[(Oid, bool)], limits: Limits, most: Option<usize>, count: bool) -> Walker {
     let mut source = Arc::clone(&graph);
     let nodes = nodes(&mut source, tips);
+    let reached = |from: bool| graph.reachable(nodes.iter().filter(|tip| tip.1 == from).map(|tip| tip.0));
+    let expected = count.then(|| reached(false).count_without(&reached(true)).min(most.unwrap_or(usize::MAX)));
     let walk = Walk::new(&mut source, nodes, limits);
-    Walker::walk(Source::Graph(graph), walk, count)
+    let walker = Walker::walk(Source::Graph(graph), walk, most);
+    match expected {
+        Some(expected) => walker.expecting(expected as u64),
+        None => walker,
+    }
 }
 
 fn objects_walker(mut history: ObjectHistory, tips: &[(Oid, bool)], limits: Limits, count: Option<usize>) -> Walker {
