@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::thread::JoinHandle;
@@ -15,6 +14,7 @@ use async_channel::{Receiver, Sender};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::Kind;
+use crate::panics;
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(30);
@@ -206,7 +206,7 @@ fn in_transaction<T>(
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(|cause| Kind::Cache.wrap(cause, "beginning a transaction on the cache"))?;
-    let outcome = catch_unwind(AssertUnwindSafe(|| change(&transaction)))
+    let outcome = panics::caught(|| change(&transaction))
         .unwrap_or_else(|_| Err(Kind::Internal.error("a transaction on the cache panicked")));
     // Dropping a transaction rolls it back.
     let value = outcome?;

@@ -9,6 +9,7 @@ use super::state::Overlay;
 use crate::facts::Oid;
 use crate::facts::commit::parents_and_time;
 use crate::graph::{Graph, NewCommit, Position};
+use crate::panics;
 
 /// A number for a commit, small and dense within one history.
 pub type Node = u32;
@@ -108,7 +109,8 @@ impl ObjectHistory {
             return Ok(raw);
         }
         let id = self.id(node);
-        self.handle.commit(&id, &mut self.buffer).map(<[u8]>::to_vec)
+        let read = |history: &mut Self| history.handle.commit(&id, &mut history.buffer).map(<[u8]>::to_vec);
+        panics::twice(self, read, Self::renew)
     }
 
     /// The ids of the parents of `node`, those that can't be read included.
@@ -128,6 +130,11 @@ impl ObjectHistory {
     #[must_use]
     pub fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// Begins anew with its view of the object database: a `git gc` may have moved the packs under it, of which that panics.
+    fn renew(&mut self) {
+        self.handle = self.handle.renewed();
     }
 
     fn read(&mut self, id: &Oid) -> Result<Known, ObjectError> {
@@ -159,7 +166,7 @@ impl History for ObjectHistory {
         if let Some(&number) = self.numbers.get(id) {
             return number;
         }
-        let number = match self.read(id) {
+        let number = match panics::twice(self, |history| history.read(id), Self::renew) {
             Ok(known) => {
                 self.known.push(known);
                 Position::try_from(self.known.len() - 1).ok()

@@ -89,11 +89,11 @@ impl Bar {
     }
 }
 
-/// A rate as people say it, three digits at most.
+/// A rate as people say it, four digits at most.
 fn per_second(rate: f64) -> String {
     match rate {
-        rate if rate < 1e3 => format!("{rate:.0}/s"),
-        rate if rate < 1e6 => format!("{:.0}k/s", rate / 1e3),
+        rate if rate < 1e4 => format!("{rate:.0}/s"),
+        rate if rate < 1e7 => format!("{:.0}k/s", rate / 1e3),
         rate => format!("{:.0}M/s", rate / 1e6),
     }
 }
@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn a_rate_is_short() {
-        for (rate, shown) in [(0.0, "0/s"), (12.3456, "12/s"), (999.4, "999/s"), (52_317.8, "52k/s"), (2.4e6, "2M/s")] {
+        for (rate, shown) in [(0.0, "0/s"), (12.3456, "12/s"), (1430.2, "1430/s"), (52_317.8, "52k/s"), (24e6, "24M/s")]
+        {
             assert_eq!(per_second(rate), shown);
         }
     }
