@@ -279,7 +279,7 @@ fn open_cache(
     let path = location::file(folder, &repository.name, &repository.common_dir);
     let mut open = || -> anyhow::Result<(Cache, Snapshot)> {
         let (cache, aside) = Cache::open(&path, &repository.common_dir, repository.hash_len)?;
-        troubles.extend(aside.map(|aside| rebuilt(&aside)));
+        troubles.extend(aside.iter().map(|aside| rebuilt(aside)));
         let snapshot = cache.snapshot(overlay)?;
         Ok((cache, snapshot))
     };
