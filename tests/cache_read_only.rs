@@ -28,7 +28,9 @@ fn scan(repo: &Repo, args: &[&str]) -> Output {
         chmod(repo.path().parent().expect("a folder"), 0o755);
     }
     let files: Vec<_> = std::fs::read_dir(&cache).expect("a folder").map(|file| file.expect("a file").path()).collect();
-    files.iter().for_each(|file| chmod(file, 0o444));
+    for file in &files {
+        chmod(file, 0o444);
+    }
     chmod(&cache, 0o555);
     let mut command = Command::new(program);
     command.env_clear().envs([("HOME", repo.home()), ("GIT_BHFUIL_CACHE", cache.clone())]);
@@ -39,7 +41,9 @@ fn scan(repo: &Repo, args: &[&str]) -> Output {
     }
     let output = command.output().expect("runs");
     chmod(&cache, 0o755);
-    files.iter().for_each(|file| chmod(file, 0o644));
+    for file in &files {
+        chmod(file, 0o644);
+    }
     output
 }
 

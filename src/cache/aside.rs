@@ -16,7 +16,7 @@ const KEPT: u32 = 3;
 /// Whoever sets a file aside holds the lock on this file of the folder. It stays: to remove it would let two in.
 const LOCK: &str = "rebuild.lock";
 
-/// A database, and its journals (`SQLite`, "Temporary Files Used By SQLite").
+/// A database, and its journals (`SQLite`, "Temporary Files").
 const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 
 /// Renames the damaged file at `path` with its journals, unless it turns out to be `sound`: then another process has just done so,

@@ -1,6 +1,7 @@
 //! One `SQLite` file: opening it safely, bringing its schema up to date, a pool of readers and one writer thread. Readers see the
 //! last committed state and are never held up by the writer (WAL). Knows no table by name.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -230,7 +231,11 @@ fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     for &byte in path.as_os_str().as_bytes() {
         // Every byte that means something in a URI, and all others that aren't plain.
         let plain = byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
-        if plain { uri.push(char::from(byte)) } else { uri.push_str(&format!("%{byte:02X}")) }
+        if plain {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
     }
     uri.push_str("?immutable=1");
     Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
