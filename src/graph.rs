@@ -325,6 +325,12 @@ pub struct Reachable {
 }
 
 impl Reachable {
+    /// How many commits are in the set and not in `other`.
+    #[must_use]
+    pub fn count_without(&self, other: &Self) -> usize {
+        self.marks.iter().zip(&other.marks).filter(|(own, others)| **own && !**others).count()
+    }
+
     /// Whether the commit at `position` is in the set.
     #[must_use]
     pub fn contains(&self, position: Position) -> bool {

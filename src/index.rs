@@ -364,7 +364,7 @@ fn open_cache<T>(
     let folder = folder.ok_or_else(|| Kind::Cache.error("neither HOME, XDG_CACHE_HOME nor GIT_BHFUIL_CACHE is set"))?;
     let path = location::file(folder, &repository.name, &repository.common_dir);
     let (cache, aside) = Cache::open(&path, &repository.common_dir, repository.hash_len)?;
-    troubles.extend(aside.map(|aside| rebuilt(&aside)));
+    troubles.extend(aside.iter().map(|aside| rebuilt(aside)));
     mended(cache, repository, troubles, read)
 }
 

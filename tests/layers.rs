@@ -7,7 +7,7 @@ use std::path::Path;
 /// Each room and those that it may use. A new room has to be entered here, below those that use it; an arrow that points up
 /// is refused by `the_table_itself_has_no_arrow_that_points_up`.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("main", &["cli", "command", "report", "shutdown"]),
+    ("main", &["cli", "command", "report", "error", "panics", "shutdown"]),
     ("command", &["cli", "scan", "locate", "report", "events", "error", "shutdown"]),
     (
         "scan",
@@ -28,10 +28,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("index", &["pipeline", "git", "gitcli", "cache", "graph", "facts", "error", "shutdown"]),
     ("describe", &["git", "facts", "events"]),
     ("config", &["git", "facts", "error"]),
-    ("pipeline", &["git", "cache", "graph", "facts", "shutdown"]),
+    ("pipeline", &["git", "cache", "graph", "facts", "panics", "shutdown"]),
     ("gitcli", &["git", "facts", "error"]),
-    ("git", &["graph", "facts", "error"]),
-    ("cache", &["graph", "facts", "error"]),
+    ("git", &["graph", "facts", "error", "panics"]),
+    ("cache", &["graph", "facts", "error", "panics"]),
     ("graph", &["facts"]),
     ("matching", &["facts"]),
     ("lines", &["facts"]),
@@ -39,6 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("report", &["events", "error"]),
     ("events", &[]),
     ("error", &[]),
+    ("panics", &[]),
     ("shutdown", &[]),
 ];
 

@@ -7,11 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use sha1::{Digest as _, Sha1};
 
-use super::database::{Database, is_damaged};
+use super::aside::set_aside;
+use super::database::{Database, is_damaged, quick_check};
 use super::schema::REPOSITORY;
 use super::state::State;
 use super::texts::{self, StoredTexts};
-use crate::error::Kind;
 use crate::facts::Oid;
 use crate::graph::{Damaged, Graph, Segment};
 
@@ -56,21 +56,23 @@ pub struct Snapshot {
 
 impl Cache {
     /// Opens the cache at `path` for the repository at `common_dir`. A file that is damaged, or about another repository, is set
-    /// aside (renamed, kept) and a new one begun; the second value then says where the old one is.
+    /// aside (renamed, kept) and a new one begun; the second value says where the old ones are, that of `state.db` among them.
     ///
     /// # Errors
     /// If a newer version wrote it, or it can't be opened.
-    pub fn open(path: &Path, common_dir: &Path, hash_len: usize) -> anyhow::Result<(Self, Option<PathBuf>)> {
-        match Self::open_sound(path, common_dir, hash_len) {
+    pub fn open(path: &Path, common_dir: &Path, hash_len: usize) -> anyhow::Result<(Self, Vec<PathBuf>)> {
+        let mut aside = Vec::new();
+        let cache = match Self::open_sound(path, common_dir, hash_len, &mut aside) {
             Err(cause) if is_damaged(&cause) => {
-                let aside = Self::set_aside(path)?;
-                Ok((Self::open_sound(path, common_dir, hash_len)?, aside))
+                aside.extend(Self::set_aside(path)?);
+                Self::open_sound(path, common_dir, hash_len, &mut aside)
             }
-            other => Ok((other?, None)),
-        }
+            other => other,
+        };
+        Ok((cache?, aside))
     }
 
-    fn open_sound(path: &Path, common_dir: &Path, hash_len: usize) -> anyhow::Result<Self> {
+    fn open_sound(path: &Path, common_dir: &Path, hash_len: usize, aside: &mut Vec<PathBuf>) -> anyhow::Result<Self> {
         use std::os::unix::ffi::OsStrExt as _;
         let database = Database::open(path, REPOSITORY)?;
         let cache = Self { database: std::sync::Arc::new(database), hash_len };
@@ -81,7 +83,8 @@ impl Cache {
         if known.as_deref() != Some(format) {
             // Without the note nothing is wrong: it only helps to clean up one day.
             let state = path.parent().map(State::open);
-            if let Some(Ok(state)) = state {
+            if let Some(Ok((state, damaged))) = state {
+                aside.extend(damaged);
                 let _ = smol::block_on(state.note_cache(path, common_dir));
             }
             // First use, or the repository was made anew in another format at the same place: nothing of it can be used.
@@ -101,35 +104,7 @@ impl Cache {
     /// # Errors
     /// If it can't be renamed.
     pub fn set_aside(path: &Path) -> anyhow::Result<Option<PathBuf>> {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let with = |path: &Path, suffix: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        let lock_path = with(path, ".lock");
-        let describe = || format!("setting the damaged cache {} aside", path.display());
-        let lock = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&lock_path);
-        let lock = lock.map_err(|cause| Kind::Cache.wrap(cause, describe()))?;
-        lock.lock().map_err(|cause| Kind::Cache.wrap(cause, describe()))?;
-        // Whoever held the lock before may have replaced the file already.
-        match Database::open(path, REPOSITORY).and_then(|database| database.read(integrity)) {
-            Ok(()) => return Ok(None),
-            Err(cause) if is_damaged(&cause) => {}
-            Err(cause) => return Err(cause),
-        }
-        let aside =
-            (1..=u32::MAX).map(|number| with(path, &format!(".damaged-{number}"))).find(|aside| !aside.exists());
-        let aside = aside.ok_or_else(|| Kind::Cache.error(describe()))?;
-        for suffix in ["", "-wal", "-shm"] {
-            match std::fs::rename(with(path, suffix), with(&aside, suffix)) {
-                Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Kind::Cache.wrap(cause, describe()));
-                }
-                _ => {}
-            }
-        }
-        Ok(Some(aside))
+        set_aside(path, REPOSITORY, integrity)
     }
 
     /// The file.
@@ -208,8 +183,7 @@ pub fn digest<'a>(refs: impl IntoIterator<Item = (&'a [u8], &'a Oid)>) -> i64 {
 }
 
 fn integrity(reader: &Connection) -> anyhow::Result<()> {
-    let answer: String = reader.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    anyhow::ensure!(answer == "ok", Damaged);
+    quick_check(reader)?;
     let format: Option<String> =
         reader.query_row("SELECT object_format FROM repository", [], |row| row.get(0)).optional()?;
     if let Some(format) = format {

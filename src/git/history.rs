@@ -10,6 +10,7 @@ use crate::facts::Oid;
 use crate::facts::commit::parents_and_time;
 use crate::facts::oid::OidMap;
 use crate::graph::{Batch, Graph, Parent, parents_first};
+use crate::panics;
 
 /// A number for a commit, small and dense within one history.
 pub type Node = u32;
@@ -114,7 +115,8 @@ impl ObjectHistory {
             return Ok(raw);
         }
         let id = self.id(node);
-        self.handle.commit(&id, &mut self.buffer).map(<[u8]>::to_vec)
+        let read = |history: &mut Self| history.handle.commit(&id, &mut history.buffer).map(<[u8]>::to_vec);
+        panics::twice(self, read, Self::renew)
     }
 
     /// The ids of the parents of `node`, those that can't be read included.
@@ -155,6 +157,13 @@ impl ObjectHistory {
     #[must_use]
     pub fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// Begins anew with its view of the object database: a `git gc` may have moved the packs under it, of which that panics. What
+    /// was half read is forgotten.
+    fn renew(&mut self) {
+        self.handle = self.handle.renewed();
+        self.parents.truncate(self.ends.last().copied().unwrap_or(0));
     }
 
     /// Reads the commit `id`: what is known of it goes to the ends of the arrays.
@@ -201,7 +210,7 @@ impl History for ObjectHistory {
         if let Some(&number) = self.numbers.get(id) {
             return number;
         }
-        let number = match self.read(id) {
+        let number = match panics::twice(self, |history| history.read(id), Self::renew) {
             Ok(()) => Node::try_from(self.ids.len() - 1).ok(),
             Err(cause) => {
                 self.broken.push(cause);

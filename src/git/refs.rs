@@ -312,12 +312,29 @@ fn parse_packed(text: &[u8], hash_len: usize, values: &mut BTreeMap<Vec<u8>, Val
                 let Some((hex, name)) = line.split_at_checked(2 * hash_len) else { continue };
                 let (Some(id), Some(name)) = (Oid::from_hex(hex), name.strip_prefix(b" ")) else { continue };
                 let peeled = if fully_peeled { Packed::Itself } else { Packed::Unknown };
-                sorted.push((name.to_vec(), Value::Direct { id, peeled }));
+                let value = if is_a_refname(name) { Value::Direct { id, peeled } } else { Value::Broken };
+                sorted.push((name.to_vec(), value));
             }
         }
     }
     // Collecting a sorted list builds the tree in one go.
     values.extend(sorted);
+}
+
+/// Whether git would give a ref this name (git-check-ref-format(1)); it takes none that it wouldn't give.
+fn is_a_refname(name: &[u8]) -> bool {
+    // Nearly every name is of letters, digits, and single marks that are harmless everywhere; looking closer takes longer.
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+/".contains(&byte);
+    let mut before = b'/';
+    let plain = name.iter().all(|&byte| {
+        // A dot is harmless between two of the others, if it begins no `.lock`.
+        let fine = harmless(byte) && !(byte == b'/' && before == b'/') && !(byte == b'l' && before == b'.')
+            || byte == b'.' && harmless(before) && before != b'/';
+        before = byte;
+        fine
+    });
+    let plain = plain && name.starts_with(b"refs/") && harmless(before) && before != b'/';
+    plain || gix::validate::reference::name(name.into()).is_ok()
 }
 
 fn parse_loose(text: &[u8]) -> Value {
@@ -354,9 +371,8 @@ fn read_loose(folder: &Path, prefix: &[u8], values: &mut BTreeMap<Vec<u8>, Value
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             read_loose(&entry.path(), &name, values)?;
         } else if let Some(text) = read_if_there(&entry.path())? {
-            // git takes no ref of a name that it wouldn't give.
-            let named = gix::validate::reference::name(name.as_slice().into()).is_ok();
-            values.insert(name, if named { parse_loose(&text) } else { Value::Broken });
+            let value = if is_a_refname(&name) { parse_loose(&text) } else { Value::Broken };
+            values.insert(name, value);
         }
     }
     Ok(())
@@ -412,6 +428,20 @@ mod tests {
         let (a, b) = (a.parse().expect("an id"), b.parse().expect("an id"));
         assert_eq!(values[&b"refs/heads/m"[..]], Value::Direct { id: a, peeled: Packed::Itself });
         assert_eq!(values[&b"refs/tags/t"[..]], Value::Direct { id: a, peeled: Packed::To(b) });
+    }
+
+    #[test]
+    fn a_refname_is_one_that_git_would_give() {
+        let pieces = ["refs/", "a", ".", "/", ".lock", "l", "@", "{", "\u{1}", " ", "~", "é", "-", "1"];
+        let mut names = vec![String::new()];
+        for _ in 0..4 {
+            names = names.iter().flat_map(|name| pieces.map(|piece| format!("{name}{piece}"))).collect();
+            for name in &names {
+                let name = format!("refs/heads/{name}");
+                let valid = gix::validate::reference::name(name.as_bytes().into()).is_ok();
+                assert_eq!(is_a_refname(name.as_bytes()), valid, "{name:?}");
+            }
+        }
     }
 
     #[test]

@@ -35,11 +35,11 @@ pub enum Format {
 }
 
 impl Format {
-    /// What is meant where nothing was said: people read terminals, programs read everything else. `NO_COLOR`
-    /// (no-color.org) and `TERM=dumb` turn colour off.
+    /// What is meant where nothing was said: people read terminals, and the pager that git has started before one; programs read
+    /// everything else. `NO_COLOR` (no-color.org) and `TERM=dumb` turn colour off.
     #[must_use]
     pub fn automatic() -> Self {
-        if std::io::stdout().is_terminal() { Self::human() } else { Self::Jsonl }
+        if people_read_stdout() { Self::human() } else { Self::Jsonl }
     }
 
     /// Text for people; colour on a terminal that can show it.
@@ -47,7 +47,7 @@ impl Format {
     pub fn human() -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        Self::Human { color: std::io::stdout().is_terminal() && !dumb && !set("NO_COLOR") }
+        Self::Human { color: people_read_stdout() && !dumb && !set("NO_COLOR") }
     }
 
     /// A writer for the events of one answer, which people see as a whole.
@@ -63,6 +63,12 @@ impl Format {
             Self::Human { color } => human::write(event, color, out),
         }
     }
+}
+
+/// `git -p` puts a pager behind stdout and says so in `GIT_PAGER_IN_USE`, a boolean; what is written is meant as for the terminal.
+fn people_read_stdout() -> bool {
+    let pager = std::env::var("GIT_PAGER_IN_USE").unwrap_or_default().to_ascii_lowercase();
+    std::io::stdout().is_terminal() || ["true", "yes", "on", "1"].contains(&pager.as_str())
 }
 
 /// How much is said on stderr, and whether progress is shown.
@@ -86,7 +92,7 @@ pub struct Report {
     status: Status,
     exit_code: u8,
     started: Instant,
-    last_progress: Option<Instant>,
+    last_progress: Option<(String, Instant)>,
 }
 
 /// How the stream ends, for the last line.
@@ -271,7 +277,8 @@ impl Report {
         self.status == Status::Partial
     }
 
-    /// Shows how far the work is: on the bar, and as `progress` events where they were asked for, at most ten a second.
+    /// Shows how far the work is: on the bar, and as `progress` events where they were asked for, at most ten a
+    /// second of each phase.
     ///
     /// # Errors
     /// [`Gone`] if nobody reads any more.
@@ -281,12 +288,19 @@ impl Report {
             return Ok(());
         }
         let now = Instant::now();
-        if self.last_progress.is_some_and(|last| now.duration_since(last).as_millis() < 100) {
+        let lately = |(of, at): &(String, Instant)| of == phase && now.duration_since(*at).as_millis() < 100;
+        if self.last_progress.as_ref().is_some_and(lately) {
             return Ok(());
         }
-        self.last_progress = Some(now);
+        self.last_progress = Some((phase.to_owned(), now));
         let progress = Progress { repo: Some(repo.into()), phase: phase.into(), done, total, unit: "commits".into() };
         self.event(&Event::Progress(progress)).await
+    }
+
+    /// Whether anybody is shown how far the work is.
+    #[must_use]
+    pub fn shows_progress(&self) -> bool {
+        self.bar.is_wanted() || (self.loudness.progress == Some(true) && self.format == Format::Jsonl)
     }
 
     /// The bar, for work that reports from where it can't wait.

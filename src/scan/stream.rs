@@ -80,7 +80,9 @@ impl Scan<'_> {
             bar.show("indexing", count as u64, None);
         };
         let update = index.update(&tips, &self.pool, self.token, show).await?;
-        self.report.progress(&name, "index", seen.get(), None).await?;
+        if seen.get() > 0 {
+            self.report.progress(&name, "index", seen.get(), None).await?;
+        }
         Ok(update)
     }
 
@@ -128,7 +130,7 @@ impl Scan<'_> {
         let late = if wishes.filter() { plan.count } else { None };
         let mut walker = match &plan.listed {
             Some(ids) => Walker::list(ids.iter().copied().take(early.unwrap_or(usize::MAX)).collect()),
-            None => self.walker(index, plan, early).await?,
+            None => self.walker(index, plan, early, wishes.filter()).await?,
         };
         if self.options.reverse {
             let Some(ids) = self.reversed(walker, index, &wishes, late).await? else { return Ok(false) };
@@ -142,11 +144,19 @@ impl Scan<'_> {
     }
 
     /// A walk over the graph if that has all tips, else over the object database.
-    async fn walker(&mut self, index: &mut Index, plan: &Plan, count: Option<usize>) -> anyhow::Result<Walker> {
+    async fn walker(
+        &mut self,
+        index: &mut Index,
+        plan: &Plan,
+        count: Option<usize>,
+        filtered: bool,
+    ) -> anyhow::Result<Walker> {
         let graph = index.graph(&self.pool).await?;
         let (tips, limits) = (plan.tips.clone(), plan.limits);
         if tips.iter().all(|(tip, _)| graph.position(tip).is_some()) {
-            return Ok(self.pool.run(move || graph_walker(graph, &tips, limits, count)).await?);
+            // Counting looks at the whole graph: only where somebody sees it, and where what a filter passes over isn't counted.
+            let counted = !filtered && limits == Limits::default() && self.report.shows_progress();
+            return Ok(self.pool.run(move || graph_walker(graph, &tips, limits, count, counted)).await?);
         }
         let history = index.objects(!self.options.reverse);
         Ok(self.pool.run(move || objects_walker(history, &tips, limits, count)).await?)
@@ -243,11 +253,18 @@ impl Scan<'_> {
     }
 }
 
-fn graph_walker(graph: Arc<Graph>, tips: &[(Oid, bool)], limits: Limits, count: Option<usize>) -> Walker {
+/// `count` says whether to find out beforehand how many commits will come.
+fn graph_walker(graph: Arc<Graph>, tips: &[(Oid, bool)], limits: Limits, most: Option<usize>, count: bool) -> Walker {
     let mut source = Arc::clone(&graph);
     let nodes = nodes(&mut source, tips);
+    let reached = |from: bool| graph.reachable(nodes.iter().filter(|tip| tip.1 == from).map(|tip| tip.0));
+    let expected = count.then(|| reached(false).count_without(&reached(true)).min(most.unwrap_or(usize::MAX)));
     let walk = Walk::new(&mut source, nodes, limits);
-    Walker::walk(Source::Graph(graph), walk, count)
+    let walker = Walker::walk(Source::Graph(graph), walk, most);
+    match expected {
+        Some(expected) => walker.expecting(expected as u64),
+        None => walker,
+    }
 }
 
 fn objects_walker(mut history: ObjectHistory, tips: &[(Oid, bool)], limits: Limits, count: Option<usize>) -> Walker {
