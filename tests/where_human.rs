@@ -56,11 +56,8 @@ fn what_was_undone_and_what_only_a_tag_has_are_told_from_what_is_missing() {
     let repo = Repo::fixture("backports");
     let table = |name: &str| {
         let text = shown(&repo, &[repo.id(name)], &[("LC_ALL", "C.UTF-8")]);
-        text.lines()
-            .skip(2)
-            .take_while(|line| !line.contains("Why"))
-            .map(|line| format!("{line}\n"))
-            .collect::<String>()
+        let table = text.split_once("\n\n").and_then(|(_, rest)| rest.split_once("  Why:"));
+        table.expect("a table between headline and reasons").0.to_owned()
     };
     let undone = "  1.0  2.0  mainline
   ↶    ✗    ●

@@ -58,16 +58,16 @@ pub(super) fn write(changes: &[Change], look: Look, out: &mut Vec<u8>) {
 
 fn write_legend(table: &Table, look: Look, out: &mut Vec<u8>) {
     let uses = table.uses();
-    let mut used = 0;
+    let mut filled = 0;
     let mut entry = |width: usize, write: &dyn Fn(&mut Vec<u8>)| {
-        if used > 0 && used + 3 + width > look.width {
+        if filled > 0 && filled + 3 + width > look.width {
             out.push(b'\n');
-            used = 0;
+            filled = 0;
         }
-        let gap = if used == 0 { INDENT } else { 3 };
+        let gap = if filled == 0 { INDENT } else { 3 };
         blanks(gap, out);
         write(out);
-        used += gap + width;
+        filled += gap + width;
     };
     for mark in uses.marks {
         entry(2 + columns(mark.meaning()), &|out| {
@@ -76,10 +76,10 @@ fn write_legend(table: &Table, look: Look, out: &mut Vec<u8>) {
             out.extend_from_slice(mark.meaning().as_bytes());
         });
     }
-    for (used, text) in
+    for (is_used, text) in
         [(uses.releases, "name: first release with it"), (uses.tags_alone, "but name: only a tag has it")]
     {
-        if used {
+        if is_used {
             entry(columns(text), &|out| out.extend_from_slice(text.as_bytes()));
         }
     }

@@ -1,4 +1,5 @@
-//! A table of marks: a row for each change, a column for each place, cut into bands where the window is too narrow.
+//! A table of marks: a row for each change, a column for each place. Where the window is too narrow, columns that say the same
+//! are folded into one, then the table is cut into bands.
 
 use super::look::{BOLD, Look, YELLOW, blanks, columns};
 use super::marks::Mark;
@@ -9,6 +10,8 @@ const INDENT: usize = 2;
 const GAP: usize = 2;
 /// The widest name of a release that stands in a cell.
 const WIDEST_RELEASE: usize = 20;
+/// As many columns in a row that say the same become one where there isn't room for all.
+const FOLDED: usize = 4;
 
 /// What is drawn. Texts are safe for a terminal already.
 #[derive(Debug, Default)]
@@ -67,6 +70,11 @@ impl Table {
     pub(super) fn write(&self, look: Look, out: &mut Vec<u8>) {
         let label = self.rows.iter().map(|row| columns(&row.label)).max().unwrap_or(0);
         let stub = if label > 0 { INDENT + label + GAP } else { INDENT };
+        if self.bands(look.width.saturating_sub(stub)).len() > 1
+            && let Some(folded) = self.folded(look)
+        {
+            return folded.write(look, out);
+        }
         for (place, band) in self.bands(look.width.saturating_sub(stub)).into_iter().enumerate() {
             if place > 0 {
                 out.push(b'\n');
@@ -97,6 +105,33 @@ impl Table {
                 write_line(cells, out);
             }
         }
+    }
+
+    /// The same with each run of columns that say the same, and nothing but a mark, as one; `None` if there is no such run.
+    fn folded(&self, look: Look) -> Option<Self> {
+        let cell = |row: &Row, column: usize| row.cells.get(column).cloned().flatten();
+        let is_alike = |a: usize, b: usize| {
+            let alike =
+                |row: &Row| cell(row, a) == cell(row, b) && cell(row, a).is_none_or(|cell| cell.note().is_none());
+            self.rows.iter().all(alike)
+        };
+        let mut folded = Self { columns: Vec::new(), rows: Vec::new() };
+        folded.rows.extend(self.rows.iter().map(|row| Row { label: row.label.clone(), cells: Vec::new() }));
+        let mut first = 0;
+        while first < self.columns.len() {
+            let run = (first..self.columns.len()).take_while(|&column| is_alike(first, column)).count();
+            let taken = if run >= FOLDED { run } else { 1 };
+            let (name, last) = (&self.columns[first], &self.columns[first + taken - 1]);
+            folded.columns.push(match taken {
+                1 => name.clone(),
+                _ => format!("{name} {} {last} ({taken})", look.ellipsis()),
+            });
+            for (row, of) in folded.rows.iter_mut().zip(&self.rows) {
+                row.cells.push(cell(of, first));
+            }
+            first += taken;
+        }
+        (folded.columns.len() < self.columns.len()).then_some(folded)
     }
 
     /// The columns and their widths, as many together as `room` holds, at least one.
@@ -144,6 +179,7 @@ mod tests {
 
     const ASCII: Look = Look { color: false, unicode: false, width: 80 };
 
+    #[expect(clippy::unnecessary_wraps, reason = "as a row has it")]
     fn cell(mark: Mark, release: &str) -> Option<Cell> {
         Some(Cell { mark, release: (!release.is_empty()).then(|| release.to_owned()) })
     }
@@ -188,6 +224,27 @@ mod tests {
         // However narrow, nothing is lost.
         let narrow = drawn(&two_changes(), Look { width: 1, ..ASCII });
         assert_eq!(narrow.matches("aaaaaaa").count(), 3, "{narrow}");
+    }
+
+    #[test]
+    fn columns_that_say_the_same_are_folded_where_room_is_short() {
+        let names: Vec<String> = (1..=9).map(|number| format!("{number}.0")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut cells = vec![cell(Mark::Missing, ""); 5];
+        cells.push(cell(Mark::Missing, "6.0.9"));
+        cells.extend([cell(Mark::Itself, ""), cell(Mark::Itself, ""), cell(Mark::Itself, "9.0.1")]);
+        let table = table(&names, vec![("", cells)]);
+        let wide = "  1.0  2.0  3.0  4.0  5.0  6.0          7.0  8.0  9.0
+  -    -    -    -    -    - but 6.0.9  *    *    * 9.0.1
+";
+        assert_eq!(drawn(&table, ASCII), wide);
+        let narrow = "  1.0 ... 5.0 (5)  6.0          7.0  8.0
+  -                - but 6.0.9  *    *
+
+  9.0
+  * 9.0.1
+";
+        assert_eq!(drawn(&table, Look { width: 45, ..ASCII }), narrow);
     }
 
     #[test]

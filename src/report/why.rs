@@ -61,10 +61,10 @@ struct Line {
 
 /// Writes what counts, and apart from it what only resembles the change.
 pub(super) fn write(changes: &[Change], look: Look, out: &mut Vec<u8>) {
-    let counted = changes.iter().flat_map(|change| equal(change, look)).collect();
-    write_section("Why:", counted, look, out);
-    let similar = changes.iter().flat_map(|change| similar(change, look)).collect();
-    write_section("Similar, not counted:", similar, look, out);
+    let counted: Vec<Line> = changes.iter().flat_map(|change| equal(change, look)).collect();
+    write_section("Why:", &counted, look, out);
+    let similar: Vec<Line> = changes.iter().flat_map(|change| similar(change, look)).collect();
+    write_section("Similar, not counted:", &similar, look, out);
 }
 
 /// The commits that are the change, those that took it away, and the merges that brought it.
@@ -175,13 +175,13 @@ fn percent(probability: f64) -> String {
     if tenths % 10.0 == 0.0 { format!("{:.0}%", tenths / 10.0) } else { format!("{:.1}%", tenths / 10.0) }
 }
 
-fn write_section(title: &str, lines: Vec<Line>, look: Look, out: &mut Vec<u8>) {
+fn write_section(title: &str, lines: &[Line], look: Look, out: &mut Vec<u8>) {
     if lines.is_empty() {
         return;
     }
     write_title(title, look, out);
-    let widths = Widths::of(&lines);
-    for line in &lines {
+    let widths = Widths::of(lines);
+    for line in lines {
         line.write(&widths, look, out);
     }
 }
@@ -240,10 +240,9 @@ impl Line {
             }
         }
         let needed = columns(&text);
-        if used + 2 + needed <= look.width || look.width >= used + 2 + LEAST_ROOM {
-            if needed > 0 {
-                return write_hanging(&text, used + 2, look, out);
-            }
+        let fits = used + 2 + needed <= look.width || used + 2 + LEAST_ROOM <= look.width;
+        if needed > 0 && fits {
+            return write_hanging(&text, used + 2, look, out);
         }
         trim(out);
         out.push(b'\n');
