@@ -34,9 +34,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cache", &["graph", "facts", "error", "panics"]),
     ("graph", &["facts"]),
     ("matching", &["facts"]),
+    ("report", &["lines", "events", "error"]),
     ("lines", &["facts"]),
     ("facts", &[]),
-    ("report", &["events", "error"]),
     ("events", &[]),
     ("error", &[]),
     ("panics", &[]),
@@ -53,6 +53,8 @@ const DOORS: &[(&str, &str)] = &[
     ("argh_shared", "cli"),
     ("schemars", "events"),
     ("indicatif", "report"),
+    ("console", "report"),
+    ("unicode_width", "report"),
     ("signal_hook", "shutdown"),
 ];
 

@@ -8,7 +8,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use super::{
     argv::{RawArg, TextArg},
-    scan::{Format, threads},
+    scan::{Color, Format, threads},
 };
 
 /// Tell where a change is: which branches and tags have it, as itself or as a pick, where it was reverted, and which
@@ -67,6 +67,12 @@ pub struct WhereArgs {
     /// form of the output: jsonl, human or auto (human on a terminal, the default)
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
+    /// colour: auto (on a terminal, the default), always or never
+    #[argh(option, arg_name = "when", default = "Color::Auto")]
+    pub color: Color,
+    /// no colour
+    #[argh(switch)]
+    pub no_color: bool,
     /// show progress on standard error, terminal or not
     #[argh(switch)]
     pub progress: bool,

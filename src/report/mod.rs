@@ -5,8 +5,14 @@ mod answer;
 mod bar;
 mod human;
 mod jsonl;
+mod look;
+mod marks;
 mod output;
+mod places;
 mod safe;
+mod sheet;
+mod table;
+mod why;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,6 +25,7 @@ use crate::events::{Begin, End, Error, Event, Progress, SCHEMA, Warning};
 
 pub use answer::AnswerWriter;
 pub use bar::Bar;
+pub use look::{Color, Look};
 pub use output::Gone;
 use output::Output;
 
@@ -27,27 +34,22 @@ use output::Output;
 pub enum Format {
     /// One JSON object a line.
     Jsonl,
-    /// Text for people, with colour or without.
-    Human {
-        /// Whether to use colour.
-        color: bool,
-    },
+    /// Text for people.
+    Human(Look),
 }
 
 impl Format {
     /// What is meant where nothing was said: people read terminals, and the pager that git has started before one; programs read
-    /// everything else. `NO_COLOR` (no-color.org) and `TERM=dumb` turn colour off.
+    /// everything else.
     #[must_use]
-    pub fn automatic() -> Self {
-        if people_read_stdout() { Self::human() } else { Self::Jsonl }
+    pub fn automatic(color: Color) -> Self {
+        if people_read_stdout() { Self::human(color) } else { Self::Jsonl }
     }
 
-    /// Text for people; colour on a terminal that can show it.
+    /// Text for people, as it fits stdout and the environment.
     #[must_use]
-    pub fn human() -> Self {
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        Self::Human { color: people_read_stdout() && !dumb && !set("NO_COLOR") }
+    pub fn human(color: Color) -> Self {
+        Self::Human(Look::of_stdout(color, people_read_stdout()))
     }
 
     /// A writer for the events of one answer, which people see as a whole.
@@ -60,7 +62,7 @@ impl Format {
     pub fn write(self, event: &Event<'_>, out: &mut Vec<u8>) {
         match self {
             Self::Jsonl => jsonl::write(event, out),
-            Self::Human { color } => human::write(event, color, out),
+            Self::Human(look) => human::write(event, look, out),
         }
     }
 }
@@ -89,6 +91,7 @@ pub struct Report {
     bar: Bar,
     counts: BTreeMap<&'static str, u64>,
     uncounted: Vec<(Kind, u64)>,
+    answered: bool,
     status: Status,
     exit_code: u8,
     started: Instant,
@@ -135,6 +138,7 @@ impl Report {
             bar,
             counts: BTreeMap::new(),
             uncounted: Vec::new(),
+            answered: false,
             status: Status::Ok,
             exit_code: exit::ANSWERED,
             started: Instant::now(),
@@ -191,7 +195,17 @@ impl Report {
         for (name, count) in counts {
             *self.counts.entry(name).or_default() += count;
         }
+        let bytes = self.apart(bytes);
         self.output.write(bytes).await
+    }
+
+    /// For people, what was made of an answer with an empty line between it and the answer before.
+    fn apart(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        if self.format == Format::Jsonl || bytes.is_empty() {
+            return bytes;
+        }
+        let is_first = !std::mem::replace(&mut self.answered, true);
+        if is_first { bytes } else { [b"\n", bytes.as_slice()].concat() }
     }
 
     /// Reports something that the reader should know and that makes nothing wrong.
@@ -401,6 +415,19 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Error(_) => "error",
         _ => return None,
     })
+}
+
+/// Digits of an id that people are shown.
+const SHORT: usize = 12;
+
+fn short(id: &str) -> &str {
+    id.get(..SHORT).unwrap_or(id)
+}
+
+/// The word that the wire has for a value.
+fn word(value: impl serde::Serialize) -> String {
+    let value = serde_json::to_value(value).ok();
+    value.as_ref().and_then(serde_json::Value::as_str).unwrap_or("?").to_owned()
 }
 
 /// Says in git's manner why nothing was answered.
