@@ -199,7 +199,8 @@ fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(
         "DELETE FROM segment; DELETE FROM text; DELETE FROM snapshot; DELETE FROM ref;
          DELETE FROM filed; DELETE FROM posting; DELETE FROM patch;",
-    )
+    )?;
+    super::words::forget(transaction)
 }
 
 fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
