@@ -105,12 +105,7 @@ impl Messages {
 impl Source {
     /// Hands each of the commits at `positions`, which ascend, to `then`. One that can't be read, or is no commit as git
     /// understands one, has no words; whoever walks to it is told.
-    pub(super) fn each(
-        &self,
-        handle: &Handle,
-        positions: &[Position],
-        mut then: impl FnMut(Position, &RawCommit<'_>),
-    ) {
+    pub(super) fn each(&self, handle: &Handle, positions: &[Position], mut then: impl FnMut(Position, &RawCommit<'_>)) {
         let span = positions.last().zip(positions.first()).map_or(0, |(last, first)| (last - first) as usize);
         let is_dense = span < DENSE * positions.len();
         let mut kept = self.texts.as_ref().filter(|_| is_dense).map(Texts::reader);

@@ -53,10 +53,8 @@ impl Wanted {
             paths: words.paths.iter().map(path).filter(|path| !path.is_empty()).collect(),
         };
         if wanted == Self::default() {
-            return Err(Kind::BadValue.hinted(
-                "a query has no word to look for",
-                "ask for a revision, a Change-Id, an issue or words",
-            ));
+            return Err(Kind::BadValue
+                .hinted("a query has no word to look for", "ask for a revision, a Change-Id, an issue or words"));
         }
         Ok(wanted)
     }
@@ -77,7 +75,10 @@ impl Wanted {
 
     /// Whether a message that has the keys is wanted whatever else it says.
     fn is_keys_alone(&self) -> bool {
-        self.subject.is_empty() && self.author.is_empty() && self.paths.is_empty() && self.anywhere.iter().all(Term::is_key)
+        self.subject.is_empty()
+            && self.author.is_empty()
+            && self.paths.is_empty()
+            && self.anywhere.iter().all(Term::is_key)
     }
 
     /// Whether `commit` has everything but the paths, which cost a diff.
@@ -101,26 +102,21 @@ impl Wanted {
     /// The same without one of its parts, for each part in turn.
     fn all_but_one(&self) -> Vec<Self> {
         let mut found = Vec::new();
-        for (at, _) in self.anywhere.iter().enumerate() {
-            let mut wanted = self.clone();
-            wanted.anywhere.remove(at);
-            found.push(wanted);
+        let lists: [fn(&mut Self) -> &mut Vec<Term>; 3] =
+            [|own| &mut own.anywhere, |own| &mut own.subject, |own| &mut own.author];
+        for list in lists {
+            let count = list(&mut self.clone()).len();
+            found.extend((0..count).map(|at| {
+                let mut less = self.clone();
+                list(&mut less).remove(at);
+                less
+            }));
         }
-        for (at, _) in self.subject.iter().enumerate() {
-            let mut wanted = self.clone();
-            wanted.subject.remove(at);
-            found.push(wanted);
-        }
-        for (at, _) in self.author.iter().enumerate() {
-            let mut wanted = self.clone();
-            wanted.author.remove(at);
-            found.push(wanted);
-        }
-        for (at, _) in self.paths.iter().enumerate() {
-            let mut wanted = self.clone();
-            wanted.paths.remove(at);
-            found.push(wanted);
-        }
+        found.extend((0..self.paths.len()).map(|at| {
+            let mut less = self.clone();
+            less.paths.remove(at);
+            less
+        }));
         found
     }
 }
@@ -203,7 +199,12 @@ struct Hits {
 
 impl Hits {
     /// The next hit; `None` at the end, and when `stop` was cancelled.
-    async fn next(&mut self, pool: &Pool, stop: &Token, show: impl Fn(usize, usize)) -> anyhow::Result<Option<Position>> {
+    async fn next(
+        &mut self,
+        pool: &Pool,
+        stop: &Token,
+        show: impl Fn(usize, usize),
+    ) -> anyhow::Result<Option<Position>> {
         loop {
             if stop.is_cancelled() {
                 return Ok(None);
@@ -214,7 +215,8 @@ impl Hits {
             while self.begun < self.order.len() && self.pending.len() < 2 * pool.threads() {
                 let chunk: Vec<Position> = self.order[self.begun..].iter().copied().take(CHUNK).collect();
                 self.begun += chunk.len();
-                let (messages, wanted, is_partial) = (Arc::clone(&self.messages), Arc::clone(&self.wanted), self.is_partial);
+                let (messages, wanted, is_partial) =
+                    (Arc::clone(&self.messages), Arc::clone(&self.wanted), self.is_partial);
                 let job = move || {
                     let handles = &messages.source.handles;
                     handles.with(|handle| check(&messages, &wanted, is_partial, handle, &chunk))
