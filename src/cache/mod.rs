@@ -11,5 +11,6 @@ mod repository;
 mod schema;
 pub mod state;
 pub mod texts;
+pub mod words;
 
 pub use repository::{Cache, Pass, Snapshot, SnapshotRef, digest};

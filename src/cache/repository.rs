@@ -197,8 +197,9 @@ fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(
         "DELETE FROM segment; DELETE FROM text WHERE number NOT IN (SELECT text FROM unclaimed);
          DELETE FROM snapshot; DELETE FROM ref;
-          DELETE FROM filed; DELETE FROM posting; DELETE FROM patch;",
-    )
+         DELETE FROM filed; DELETE FROM posting; DELETE FROM patch;",
+    )?;
+    super::words::forget(transaction)
 }
 
 /// How many commits the stored graph has.

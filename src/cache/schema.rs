@@ -7,7 +7,7 @@ use super::database::Schema;
 const APPLICATION_ID: i32 = 0x6268_666c;
 
 /// A repository's cache.
-pub(super) const REPOSITORY: Schema = Schema { application_id: APPLICATION_ID, migrations: &[V1, V2, V3] };
+pub(super) const REPOSITORY: Schema = Schema { application_id: APPLICATION_ID, migrations: &[V1, V2, V3, V4] };
 
 /// Ids are 20 or 32 bytes, refnames raw bytes, times seconds since 1970 (signed, 64 bits). The graph is kept as arrays in a few
 /// rows and not as a row for each commit: 88,000 commits are read in 2 ms and written in 10, and a commit costs 40 bytes.
@@ -113,4 +113,21 @@ CREATE TABLE patch (
   patch_id BLOB NOT NULL,
   facts BLOB
 ) WITHOUT ROWID;
+";
+
+/// What finds a commit by the words of its message: see words.rs.
+const V4: &str = "
+-- How far the words are indexed, a row for each of the last batches: the commits before `end`, of which `last` is the last; by what
+-- rules, and what bent history then.
+CREATE TABLE worded (
+  end INTEGER PRIMARY KEY CHECK (end > 0),
+  last BLOB NOT NULL,
+  rules INTEGER NOT NULL,
+  overlay INTEGER NOT NULL
+);
+-- The row of a commit is its position and one. The text comes as words between spaces: nothing is left to decide here. Neither the
+-- text nor where in it a word stands is kept.
+CREATE VIRTUAL TABLE word USING fts5 (
+  words, content = '', contentless_delete = 1, detail = 'none', tokenize = 'ascii tokenchars _'
+);
 ";

@@ -63,6 +63,7 @@ fn options(args: &WhereArgs, dir: &Path) -> anyhow::Result<Options> {
         similar: args.similar,
         min_confidence: args.min_confidence.unwrap_or(0.0),
         no_update: args.no_update,
+        max_count: args.max_count.map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
     })
 }
 

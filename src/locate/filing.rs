@@ -138,7 +138,7 @@ impl Filer {
                     None => handle.commit(&id, &mut buffer),
                 };
                 // One that can't be read is found under no key; whoever walks to it is told.
-                let keys = raw.and_then(|raw| with_sketch(self, &id, raw, |sketch, found, _, _| keys(&sketch, found)));
+                let keys = raw.and_then(|raw| with_sketch(self, &id, raw, |sketch, found, _| keys(&sketch, found)));
                 for key in keys.unwrap_or_default() {
                     postings.add(key, position);
                 }

@@ -1,7 +1,7 @@
 //! Where is this change? `query` reads what is asked, `resolve` and `seeds` find the commits that it is about, `filing` keeps
 //! commits under keys so that candidates are found without a walk, `closure` goes up the ladder with them, `reverts` and
 //! `presence` tell what became of the change on each ref of `places`, and `answer` makes the events of it all, on a worker
-//! with a `desk` of its own. Answers come in the order of the queries. Knows nothing of the command line.
+//! with a `desk` of its own. `words` answers queries of words hit by hit, found by `wording`. Answers come in the order of the queries. Knows nothing of the command line.
 
 mod answer;
 mod closure;
@@ -17,6 +17,8 @@ mod ranges;
 mod resolve;
 mod reverts;
 mod seeds;
+mod wording;
+mod words;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -33,6 +35,7 @@ use self::input::{Input, Line};
 use self::places::Places;
 use self::query::Query;
 use self::resolve::Target;
+use self::wording::Messages;
 use crate::announce::{self, Indexed};
 use crate::cache::Cache;
 use crate::cache::patches::KeptPatch;
@@ -107,6 +110,8 @@ pub struct Options {
     pub min_confidence: f64,
     /// Answer from the cache as it is.
     pub no_update: bool,
+    /// Changes that are told at most of a query of words; `None` for the usual number.
+    pub max_count: Option<usize>,
 }
 
 /// Everything that answering takes, shared by the workers.
@@ -184,6 +189,7 @@ pub async fn run(options: Options, report: &mut Report, token: &Token) -> anyhow
         indexed: Indexed { state: IndexState::Skipped, new: 0 },
         places: None,
         filed: None,
+        messages: None,
         under_way: VecDeque::new(),
         found: false,
         kept: Vec::new(),
@@ -227,6 +233,7 @@ struct Search<'a> {
     indexed: Indexed,
     places: Option<Arc<Places>>,
     filed: Option<Filed>,
+    messages: Option<Arc<Messages>>,
     under_way: VecDeque<UnderWay>,
     found: bool,
     kept: Vec<KeptPatch>,
@@ -317,6 +324,9 @@ impl Search<'_> {
                 }
                 self.update(&ids).await?;
             }
+        }
+        if let Target::Words(words) = &target {
+            return self.ask_words(&query, words).await;
         }
         if let Target::Digits(digits) = &target
             && let Some(id) = Oid::from_hex(digits.as_bytes())
@@ -431,7 +441,7 @@ impl Search<'_> {
                 hint: self.index.overlay.shallow.then(|| UNSHALLOW.into()),
             };
             announce::warn(self.report, &self.name, &trouble).await?;
-        } else if self.index.overlay.shallow {
+        } else if self.index.overlay.shallow && !outcome.is_further {
             let trouble = Trouble {
                 code: "shallow-history",
                 message: "history is cut off: that a ref lacks the change can't be known".into(),
@@ -490,6 +500,7 @@ impl Search<'_> {
         }
         self.places = None;
         self.filed = None;
+        self.messages = None;
         Ok(())
     }
 

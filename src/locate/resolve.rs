@@ -9,7 +9,7 @@ use crate::facts::issues::IssueRef;
 use crate::facts::patterns::Patterns;
 use crate::git::{Handle, ObjectKind};
 use crate::gitcli;
-use crate::graph::Graph;
+use crate::graph::{Graph, Position};
 use crate::index::Index;
 
 /// Digits of an abbreviated id at the least, as for git.
@@ -32,6 +32,13 @@ pub(super) enum Target {
     Digits(String),
     /// The commits whose message has these words.
     Words(Words),
+    /// Commits that were found by words, or those that almost were.
+    Hits {
+        /// Those that have all words.
+        commits: Vec<Position>,
+        /// Those that lack one.
+        near: Vec<Position>,
+    },
 }
 
 /// Resolves `text`.
