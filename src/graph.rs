@@ -416,8 +416,8 @@ mod tests {
     #[test]
     fn an_abbreviation_finds_every_commit_that_it_begins() {
         let mut graph = Graph::default();
-        graph.append(&[commit(0x9a, &[]), commit(0x93, &[]), commit(0x70, &[])]);
-        graph.append(&[commit(0x9b, &[])]);
+        graph.append(&batch(&[(0x9a, &[]), (0x93, &[]), (0x70, &[])]));
+        graph.append(&batch(&[(0x9b, &[])]));
         for (prefix, expected) in
             [("9", &[0, 1, 3][..]), ("9A9", &[0]), ("9a8", &[]), ("7", &[2]), ("", &[]), ("xyz", &[]), ("f", &[])]
         {

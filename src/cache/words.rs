@@ -134,15 +134,16 @@ mod tests {
     use super::super::database::{Database, Schema};
     use super::*;
     use crate::facts::Oid;
-    use crate::graph::NewCommit;
 
     const RULE: Rule = Rule { rules: 7, overlay: 0 };
 
     /// A graph of commits with these numbers for ids.
     fn graph(numbers: impl IntoIterator<Item = u8>) -> Arc<Graph> {
         let id = |number: u8| Oid::from_bytes(&[number; 20]).expect("20 bytes");
-        let commits: Vec<_> =
-            numbers.into_iter().map(|number| NewCommit { id: id(number), time: 0, parents: Vec::new() }).collect();
+        let mut commits = crate::graph::Batch::default();
+        for number in numbers {
+            commits.push(id(number), 0, []);
+        }
         let mut graph = Graph::default();
         graph.append(&commits);
         Arc::new(graph)
@@ -210,7 +211,7 @@ mod tests {
         assert_eq!(cache.worded(RULE, &graph).expect("read"), 0);
         assert!(add(&cache, RULE, &graph, 0, &["b", "a", "a"]));
         assert_eq!(found(&cache, &graph, 3, &["a"]), Some(vec![1, 2]));
-        let pass = Pass { overlay: 5, base: 0, segment: None, texts: Vec::new(), refs: Vec::new() };
+        let pass = Pass { overlay: 5, base: 0, segment: None, texts: crate::cache::texts::StoredTexts::default(), refs: Vec::new() };
         assert!(smol::block_on(cache.store(pass)).expect("stored"));
         assert_eq!(cache.worded(RULE, &graph).expect("read"), 0);
         let bent = Rule { overlay: 5, ..RULE };
