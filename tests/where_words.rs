@@ -204,7 +204,7 @@ fn commit(repo: &Repo, author: &str, headers: &str, message: &[u8]) -> String {
     let parent = repo.git(&["for-each-ref", "--format=parent %(objectname)%0a", "refs/heads/main"]);
     let time = 1_700_000_000 + repo.git(&["rev-list", "--all", "--count"]).parse::<u64>().expect("a count");
     let head =
-        format!("tree {tree}{parent}author {author} {time} +0000\ncommitter C <c@x.org> {time} +0000\n{headers}\n",);
+        format!("tree {tree}{parent}author {author} {time} +0000\ncommitter C <c@x.org> {time} +0000\n{headers}\n");
     let object = [head.as_bytes(), message].concat();
     let id = repo.git_with(&["hash-object", "-t", "commit", "-w", "--literally", "--stdin"], &object);
     let id = String::from_utf8(id).expect("an id").trim().to_owned();
@@ -320,7 +320,7 @@ fn only_what_the_refs_reach_is_told() {
 
 #[test]
 fn nothing_found_tells_what_lacks_one_word() {
-    let message = |number: usize| if number % 2 == 0 { "alpha beta" } else { "beta gamma" };
+    let message = |number: usize| if number.is_multiple_of(2) { "alpha beta" } else { "beta gamma" };
     let commits: Vec<Commit> = (0..20)
         .map(|number: usize| {
             let parents: Vec<usize> = number.checked_sub(1).into_iter().collect();
@@ -419,8 +419,8 @@ fn a_damaged_index_is_set_aside_and_the_answer_is_right() {
     let cache =
         std::fs::read_dir(repo.home().join("bhfuil")).expect("the caches").map(|entry| entry.expect("a file").path());
     let cache = cache.into_iter().find(|path| {
-        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-        name.ends_with(".db") && !name.starts_with("state")
+        let is_state = path.file_stem().is_some_and(|name| name.to_string_lossy().starts_with("state"));
+        path.extension().is_some_and(|end| end == "db") && !is_state
     });
     let database = rusqlite::Connection::open(cache.expect("the cache")).expect("opens");
     let changed = database.execute("UPDATE word_data SET block = x'00ff00ff' WHERE id > 10", []).expect("writes");
