@@ -159,7 +159,7 @@ pub async fn read_patch(repository: &Repository, text: &[u8]) -> anyhow::Result<
 /// # Errors
 /// If git fails.
 pub async fn list_refs(repository: &Repository) -> anyhow::Result<(Vec<u8>, Option<Vec<u8>>)> {
-    let format = "--format=%(objectname) %(*objectname) %(refname)";
+    let format = "--format=%(objectname) %(*objectname) %(symref) %(refname)";
     let listing = run(repository, &["for-each-ref".into(), format.into()]).await?;
     if !listing.success {
         return Err(Kind::Git.error(format!("git for-each-ref failed: {}", listing.last_words())));
