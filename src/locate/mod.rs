@@ -62,6 +62,8 @@ use crate::shutdown::Token;
 const AHEAD: usize = 4;
 /// Outcomes of diffs that are kept together.
 const KEPT_TOGETHER: usize = 1024;
+/// Paths that git is asked for at once.
+const MOST_PATHS: usize = 250;
 
 /// Which tags are told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -343,10 +345,16 @@ impl Search<'_> {
         let shown = if file == "-" { "standard input".into() } else { file.to_string_lossy() };
         let text = read.await.map_err(|cause| Kind::Io.wrap(cause, format!("reading the patch from {shown}")))?;
         let (ids, paths) = gitcli::read_patch(self.index.repository(), &text).await?;
-        // What changes the same paths changes each of them: one is enough to ask for.
-        let rarest = paths.iter().max_by_key(|path| path.len());
-        let spec = rarest.map(|path| [b":(top,literal)".as_slice(), path].concat());
-        let spec: Vec<OsString> = spec.iter().map(|spec| gitcli::argument(spec)).collect();
+        // What changes the same paths as one patch changes each of them: one is enough to ask for. Which paths are whose isn't
+        // known of several; more than a command line holds are looked for everywhere.
+        let longest = paths.iter().max_by_key(|path| path.len());
+        let asked = match longest {
+            Some(longest) if ids.len() == 1 => std::slice::from_ref(longest),
+            _ if paths.len() > MOST_PATHS => &[],
+            _ => &paths,
+        };
+        let spec = asked.iter().map(|path| gitcli::argument(&[b":(top,literal)".as_slice(), path].concat()));
+        let spec: Vec<OsString> = spec.collect();
         let tips: Vec<(Oid, bool)> = self.refs.tips().into_iter().map(|tip| (tip, false)).collect();
         let commits = self.listed(&tips, Some(&spec)).await?;
         let paths = (ids.len() == 1).then_some(paths);
