@@ -281,10 +281,7 @@ impl Search<'_> {
                 Next::Line(line) => match line? {
                     None => break,
                     Some(Line::Query(query)) => self.ask_or_report(query).await?,
-                    Some(Line::Unfinished) => {
-                        let message = "the stream on standard input has no `end`: it was cut off";
-                        self.report.fail_part(&self.name, None, Kind::Io, message).await?;
-                    }
+                    Some(Line::Fault(kind, message)) => self.fail_in_order(kind, &message).await?,
                     Some(Line::Nothing) => {}
                 },
             }
@@ -295,12 +292,16 @@ impl Search<'_> {
     async fn ask_or_report(&mut self, query: OsString) -> anyhow::Result<()> {
         match self.ask(query).await {
             Err(cause) if matches!(error::kind_of(&cause), Kind::BadRevision | Kind::BadValue) => {
-                // In the order of the queries.
-                while self.tell_next().await? {}
-                Ok(self.report.fail_part(&self.name, None, error::kind_of(&cause), &error::message_of(&cause)).await?)
+                self.fail_in_order(error::kind_of(&cause), &error::message_of(&cause)).await
             }
             other => other,
         }
+    }
+
+    /// Reports what could not be answered, after the answers to what was asked before it.
+    async fn fail_in_order(&mut self, kind: Kind, message: &str) -> anyhow::Result<()> {
+        while self.tell_next().await? {}
+        Ok(self.report.fail_part(&self.name, None, kind, message).await?)
     }
 
     /// Sets a worker to answer `query`.
