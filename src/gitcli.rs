@@ -141,7 +141,11 @@ pub async fn read_patch(repository: &Repository, text: &[u8]) -> anyhow::Result<
         return Err(no_patch(""));
     }
     let ids = run_with(git(repository), &["patch-id".into(), "--stable".into()], text).await?;
-    let names = run_with(git(repository), &["apply".into(), "--numstat".into(), "-z".into(), "-".into()], text).await?;
+    // In a folder of the work tree git would leave out what lies beside it.
+    let mut apply = git(repository);
+    apply.current_dir(repository.work_tree.as_ref().unwrap_or(&repository.git_dir));
+    let options = ["apply", "--numstat", "-z", "--whitespace=nowarn", "-"].map(OsString::from);
+    let names = run_with(apply, &options, text).await?;
     let first_word = |line: &'_ [u8]| Oid::from_hex(line.split(|&byte| byte == b' ').next().unwrap_or_default());
     let ids: Vec<Oid> = ids.stdout.split(|&byte| byte == b'\n').filter_map(first_word).collect();
     let name = |line: &'_ [u8]| line.splitn(3, |&byte| byte == b'\t').nth(2).map(<[u8]>::to_vec);
@@ -159,7 +163,7 @@ pub async fn read_patch(repository: &Repository, text: &[u8]) -> anyhow::Result<
 /// # Errors
 /// If git fails.
 pub async fn list_refs(repository: &Repository) -> anyhow::Result<(Vec<u8>, Option<Vec<u8>>)> {
-    let format = "--format=%(objectname) %(*objectname) %(refname)";
+    let format = "--format=%(objectname) %(*objectname) %(symref) %(refname)";
     let listing = run(repository, &["for-each-ref".into(), format.into()]).await?;
     if !listing.success {
         return Err(Kind::Git.error(format!("git for-each-ref failed: {}", listing.last_words())));

@@ -123,16 +123,19 @@ impl RefStore {
     }
 
     /// Builds a store from what `git for-each-ref` and `git symbolic-ref` print, for formats that only git reads: `listed` has a
-    /// line `<id> <peeled id or nothing> <refname>` for each ref, `head` the content that a `HEAD` file would have.
+    /// line `<id> <peeled id or nothing> <symbolic target or nothing> <refname>` for each ref, `head` the content that a `HEAD`
+    /// file would have.
     #[must_use]
     pub fn from_listing(listed: &[u8], head: Option<&[u8]>) -> Self {
         let mut values = BTreeMap::new();
         for line in listed.split(|&byte| byte == b'\n') {
-            let mut fields = line.splitn(3, |&byte| byte == b' ');
-            let (Some(id), Some(peeled), Some(name)) = (fields.next(), fields.next(), fields.next()) else { continue };
+            let fields: Vec<&[u8]> = line.splitn(4, |&byte| byte == b' ').collect();
+            let &[id, peeled, target, name] = fields.as_slice() else { continue };
             let Some(id) = Oid::from_hex(id) else { continue };
             let peeled = Oid::from_hex(peeled).map_or(Packed::Itself, Packed::To);
-            values.insert(name.to_vec(), Value::Direct { id, peeled });
+            let value =
+                if target.is_empty() { Value::Direct { id, peeled } } else { Value::Symbolic(target.to_vec()) };
+            values.insert(name.to_vec(), value);
         }
         Self { values, head: head.map(parse_loose) }
     }

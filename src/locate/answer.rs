@@ -316,8 +316,8 @@ impl Answer<'_, '_, '_> {
             State::Reverted(turn) => (PresenceState::Reverted, Some(turn)),
             State::Reapplied(turn) => (PresenceState::Reapplied, Some(turn)),
             State::Together => (PresenceState::Present, None),
-            // History that is cut off may have held it.
-            State::Missing if scope.overlay.shallow => (PresenceState::Unknown, None),
+            // History that is cut off, or isn't indexed, may have held it.
+            State::Missing if scope.overlay.shallow || place.tip.is_none() => (PresenceState::Unknown, None),
             State::Missing => (PresenceState::Missing, None),
         };
         // Of several commits that bring it together the last completes it.
@@ -347,18 +347,21 @@ impl Answer<'_, '_, '_> {
         let scope = self.desk.scope;
         presence.line = Some(scope.places.lines[line].name().to_owned().into());
         let name = |place: usize| lossy(scope.places.list[place].entry.short()).0;
-        let known = |place: Option<usize>| match place {
-            Some(place) => Some(Some(name(place).into())),
-            None => scope.overlay.shallow.then_some(None),
+        // Where history is cut off an earlier one may have it, or one where none is known to.
+        let known = |place: Option<usize>, is_sure: bool| match place {
+            _ if scope.overlay.shallow && !is_sure => Some(None),
+            place => place.map(|place| Some(name(place).into())),
         };
-        presence.first_tag = known(firsts.get(line).and_then(|first| first.tag));
-        presence.first_release = known(firsts.get(line).and_then(|first| first.release));
+        let first = firsts.get(line).copied().unwrap_or_default();
+        presence.first_tag = known(first.tag, first.tag.is_some() && !first.tag_is_later);
+        presence.first_release = known(first.release, first.release.is_some() && !first.release_is_later);
     }
 }
 
 /// Whether a place is part of the answer.
 fn is_reported(options: &Options, place: &Place, found: State, index: usize, firsts: &[Firsts]) -> bool {
-    if !place.chosen {
+    // What leads to a tree or a blob can have no change.
+    if !place.chosen || place.entry.commit.is_none() {
         return false;
     }
     let is_missing = found == State::Missing;

@@ -17,8 +17,14 @@ pub(super) enum Line {
     Query(OsString),
     /// Nothing to ask.
     Nothing,
-    /// The stream that was read has ended without its last line.
-    Unfinished,
+    /// Something that makes the answer partial, and why.
+    Fault(Kind, String),
+}
+
+impl Line {
+    fn cut_off() -> Self {
+        Self::Fault(Kind::Io, "the stream on standard input has no `end`: it was cut off".into())
+    }
 }
 
 /// As much of an event as matters here.
@@ -27,6 +33,7 @@ struct Streamed {
     #[serde(rename = "type")]
     kind: String,
     id: Option<String>,
+    status: Option<String>,
 }
 
 /// Standard input, read by a thread of its own.
@@ -65,35 +72,42 @@ impl Input {
         let mut line = std::mem::take(&mut self.line);
         if line.is_empty() {
             self.is_over = true;
-            return Ok((self.is_stream && !self.has_end).then_some(Line::Unfinished));
+            return Ok((self.is_stream && !self.has_end).then(Line::cut_off));
         }
-        if line.last() == Some(&self.end) {
+        let is_whole = line.last() == Some(&self.end);
+        if is_whole {
             line.pop();
         }
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        self.understand(&line).map(Some)
+        Ok(Some(self.understand(&line, is_whole)))
     }
 
-    fn understand(&mut self, line: &[u8]) -> anyhow::Result<Line> {
+    fn understand(&mut self, line: &[u8], is_whole: bool) -> Line {
         if line.trim_ascii().is_empty() {
-            return Ok(Line::Nothing);
+            return Line::Nothing;
         }
         if !line.starts_with(b"{") {
-            return Ok(Line::Query(gitcli::argument(line)));
+            return Line::Query(gitcli::argument(line));
         }
-        let Ok(Streamed { kind, id }) = serde_json::from_slice(line) else {
-            return Err(Kind::BadValue.hinted(
-                format!("standard input is no stream of events: {}", String::from_utf8_lossy(line)),
-                "lines that begin with '{' are read as events of another run",
-            ));
+        let Ok(Streamed { kind, id, status }) = serde_json::from_slice(line) else {
+            if !is_whole && self.is_stream {
+                // That it is cut off is said once, at the end.
+                return Line::Nothing;
+            }
+            let shown = String::from_utf8_lossy(line);
+            return Line::Fault(Kind::BadValue, format!("a line on standard input begins as an event and is none: {shown}"));
         };
         self.is_stream = true;
         self.has_end |= kind == "end";
-        Ok(match (kind.as_str(), id) {
+        match (kind.as_str(), id) {
             ("commit", Some(id)) => Line::Query(id.into()),
+            ("end", _) if status.as_deref().is_some_and(|status| status != "ok") => {
+                let status = status.unwrap_or_default();
+                Line::Fault(Kind::Io, format!("the run whose stream is on standard input has ended as {status}"))
+            }
             _ => Line::Nothing,
-        })
+        }
     }
 }

@@ -65,6 +65,8 @@ use crate::shutdown::Token;
 const AHEAD: usize = 4;
 /// Outcomes of diffs that are kept together.
 const KEPT_TOGETHER: usize = 1024;
+/// Paths that git is asked for at once.
+const MOST_PATHS: usize = 250;
 
 /// Which tags are told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -287,10 +289,7 @@ impl Search<'_> {
                 Next::Line(line) => match line? {
                     None => break,
                     Some(Line::Query(query)) => self.ask_or_report(query).await?,
-                    Some(Line::Unfinished) => {
-                        let message = "the stream on standard input has no `end`: it was cut off";
-                        self.report.fail_part(&self.name, None, Kind::Io, message).await?;
-                    }
+                    Some(Line::Fault(kind, message)) => self.fail_in_order(kind, &message).await?,
                     Some(Line::Nothing) => {}
                 },
             }
@@ -301,12 +300,16 @@ impl Search<'_> {
     async fn ask_or_report(&mut self, query: OsString) -> anyhow::Result<()> {
         match self.ask(query).await {
             Err(cause) if matches!(error::kind_of(&cause), Kind::BadRevision | Kind::BadValue) => {
-                // In the order of the queries.
-                while self.tell_next().await? {}
-                Ok(self.report.fail_part(&self.name, None, error::kind_of(&cause), &error::message_of(&cause)).await?)
+                self.fail_in_order(error::kind_of(&cause), &error::message_of(&cause)).await
             }
             other => other,
         }
+    }
+
+    /// Reports what could not be answered, after the answers to what was asked before it.
+    async fn fail_in_order(&mut self, kind: Kind, message: &str) -> anyhow::Result<()> {
+        while self.tell_next().await? {}
+        Ok(self.report.fail_part(&self.name, None, kind, message).await?)
     }
 
     /// Sets a worker to answer `query`.
@@ -355,10 +358,16 @@ impl Search<'_> {
         let shown = if file == "-" { "standard input".into() } else { file.to_string_lossy() };
         let text = read.await.map_err(|cause| Kind::Io.wrap(cause, format!("reading the patch from {shown}")))?;
         let (ids, paths) = gitcli::read_patch(self.index.repository(), &text).await?;
-        // What changes the same paths changes each of them: one is enough to ask for.
-        let rarest = paths.iter().max_by_key(|path| path.len());
-        let spec = rarest.map(|path| [b":(top,literal)".as_slice(), path].concat());
-        let spec: Vec<OsString> = spec.iter().map(|spec| gitcli::argument(spec)).collect();
+        // What changes the same paths as one patch changes each of them: one is enough to ask for. Which paths are whose isn't
+        // known of several; more than a command line holds are looked for everywhere.
+        let longest = paths.iter().max_by_key(|path| path.len());
+        let asked = match longest {
+            Some(longest) if ids.len() == 1 => std::slice::from_ref(longest),
+            _ if paths.len() > MOST_PATHS => &[],
+            _ => &paths,
+        };
+        let spec = asked.iter().map(|path| gitcli::argument(&[b":(top,literal)".as_slice(), path].concat()));
+        let spec: Vec<OsString> = spec.collect();
         let tips: Vec<(Oid, bool)> = self.refs.tips().into_iter().map(|tip| (tip, false)).collect();
         let commits = self.listed(&tips, Some(&spec)).await?;
         let paths = (ids.len() == 1).then_some(paths);

@@ -125,13 +125,17 @@ impl Places {
     pub(super) fn firsts(&self, graph: &Graph, has: impl Fn(&Place) -> bool) -> Vec<Firsts> {
         let mut firsts = vec![Firsts::default(); self.lines.len()];
         for tagged in self.tagged(graph) {
-            if !has(&self.list[tagged.place]) {
-                continue;
-            }
+            let has = has(&self.list[tagged.place]);
             for &(line, is_release) in &tagged.lines {
-                firsts[line].tag.get_or_insert(tagged.place);
+                let first = &mut firsts[line];
+                if !has {
+                    first.tag_is_later |= first.tag.is_none();
+                    first.release_is_later |= is_release && first.release.is_none();
+                    continue;
+                }
+                first.tag.get_or_insert(tagged.place);
                 if is_release {
-                    firsts[line].release.get_or_insert(tagged.place);
+                    first.release.get_or_insert(tagged.place);
                 }
             }
         }
@@ -144,6 +148,10 @@ impl Places {
 pub(super) struct Firsts {
     pub(super) tag: Option<usize>,
     pub(super) release: Option<usize>,
+    /// Whether the line has an older tag than `tag`, without the change.
+    pub(super) tag_is_later: bool,
+    /// Whether it has an older release than `release`, without the change.
+    pub(super) release_is_later: bool,
 }
 
 fn kind_of(name: &[u8]) -> PlaceKind {

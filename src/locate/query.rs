@@ -41,11 +41,21 @@ impl Query {
         if let Some(issue) = issue(text, patterns) {
             return Self::Issue(issue);
         }
+        if is_spelt_with_words(text) {
+            return Self::Name(text.to_owned());
+        }
         if text.contains(char::is_whitespace) || field(text).is_some() {
             return Self::Words(Words::parse(text));
         }
         Self::Name(text.to_owned())
     }
+}
+
+/// Whether `text` is one of the revisions that may have white space in them: `:/fix the leak`, `main^{/fix the leak}`,
+/// `main@{2 days ago}`.
+fn is_spelt_with_words(text: &str) -> bool {
+    let begins = text.split_whitespace().next().unwrap_or_default();
+    text.starts_with(":/") || (text.ends_with('}') && (begins.contains("^{/") || begins.contains("@{")))
 }
 
 impl Words {
@@ -158,6 +168,9 @@ mod tests {
             ("v1.0..v2.0", name("v1.0..v2.0")),
             ("1a2b3c4", name("1a2b3c4")),
             ("HEAD~2", name("HEAD~2")),
+            (":/fix the leak", name(":/fix the leak")),
+            ("main^{/fix the leak}", name("main^{/fix the leak}")),
+            ("main@{2 days ago}", name("main@{2 days ago}")),
             ("release-12", name("release-12")),
         ] {
             assert_eq!(parse(text), expected, "{text}");
