@@ -436,7 +436,7 @@ mod tests {
             let old = Database::open(&folder.path().join("t.db"), schema).expect("opens");
             let rows = "INSERT INTO repository VALUES (1, x'2f', 'sha1', 0);
                         INSERT INTO ref VALUES (x'41', x'42', NULL);
-                        INSERT INTO cursor VALUES ('c', zeroblob(20), 7)";
+                        INSERT INTO cursor VALUES ('c', zeroblob(20), 0, 7)";
             smol::block_on(old.write(|change| Ok(change.execute_batch(rows)?))).expect("writes");
             drop(old);
             let cache = opened(folder.path());

@@ -162,7 +162,8 @@ impl<'a> Desk<'a> {
             }
         };
         // Another process may have filed commits that this one hasn't heard of.
-        found.retain(|&position| (position as usize) < self.scope.graph.len());
+        let (graph, places) = (&self.scope.graph, &self.scope.places);
+        found.retain(|&position| (position as usize) < graph.len() && places.reach(graph, position));
         found.sort_unstable();
         found.dedup();
         found

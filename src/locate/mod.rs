@@ -135,12 +135,11 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// The one commit of the graph that hexadecimal digits begin.
+    /// The one commit that hexadecimal digits begin, of those that some ref reaches.
     fn resolve(&self, text: &str) -> Option<Oid> {
-        match self.graph.beginning_with(text).as_slice() {
-            &[only] => Some(self.graph.id(only)),
-            _ => None,
-        }
+        let mut found = self.graph.beginning_with(text).into_iter();
+        let only = found.next().filter(|_| found.next().is_none())?;
+        self.places.reach(&self.graph, only).then(|| self.graph.id(only))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use crate::git::refs::{Ref, RefList};
-use crate::graph::{Graph, Position, Reach};
+use crate::graph::{Graph, Position, Reach, Reachable};
 use crate::lines::{Line, Lines, TagName, counts_for, line_of_tag};
 
 /// What kind of ref a place is.
@@ -48,6 +48,7 @@ pub(super) struct Places {
     pub(super) lines: Vec<Line>,
     rules: Lines,
     tagged: OnceLock<Vec<Tagged>>,
+    reached: OnceLock<Reachable>,
 }
 
 impl Places {
@@ -86,7 +87,12 @@ impl Places {
         for (place, line) in list.iter_mut().zip(of_line) {
             place.line = line.and_then(|line| lines.binary_search(&line).ok());
         }
-        Self { list, tips, lines, rules, tagged: OnceLock::new() }
+        Self { list, tips, lines, rules, tagged: OnceLock::new(), reached: OnceLock::new() }
+    }
+
+    /// Whether some ref reaches the commit at `position`. One that was pushed away stays in the graph, and is no answer.
+    pub(super) fn reach(&self, graph: &Graph, position: Position) -> bool {
+        self.reached.get_or_init(|| graph.reachable(self.tips.iter().copied())).contains(position)
     }
 
     /// The tags of lines, the oldest version first.
