@@ -12,15 +12,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "scan",
         &[
-            "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "facts", "report",
-            "events", "error", "shutdown",
+            "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "facts",
+            "report", "events", "error", "shutdown",
         ],
     ),
     (
         "locate",
         &[
-            "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "matching", "lines",
-            "facts", "report", "events", "error", "shutdown",
+            "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "matching",
+            "lines", "facts", "report", "events", "error", "shutdown",
         ],
     ),
     ("cli", &[]),

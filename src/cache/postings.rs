@@ -89,9 +89,8 @@ impl Cache {
     /// If the cache can't be read.
     pub fn filed(&self, rules: i64) -> anyhow::Result<usize> {
         self.database().read(|reader| {
-            let count: Option<i64> = reader
-                .query_row("SELECT count FROM filed WHERE rules = ?1", [rules], |row| row.get(0))
-                .optional()?;
+            let count: Option<i64> =
+                reader.query_row("SELECT count FROM filed WHERE rules = ?1", [rules], |row| row.get(0)).optional()?;
             Ok(usize::try_from(count.unwrap_or(0)).unwrap_or(0))
         })
     }
@@ -133,9 +132,8 @@ fn file(
     rules: i64,
     postings: &Postings,
 ) -> anyhow::Result<bool> {
-    let known: Option<(i64, i64)> = transaction
-        .query_row("SELECT count, rules FROM filed", [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+    let known: Option<(i64, i64)> =
+        transaction.query_row("SELECT count, rules FROM filed", [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let count = known.filter(|(_, known)| *known == rules).map_or(0, |(count, _)| count);
     // Positions are those of this graph only as long as nobody has made it anew.
     let indexed: i64 =
@@ -151,10 +149,11 @@ fn file(
         insert.execute(params![bucket, i64::try_from(base)?, entries])?;
     }
     transaction.execute("INSERT OR REPLACE INTO filed VALUES (1, ?1, ?2)", params![i64::try_from(end)?, rules])?;
-    let batches: i64 = transaction
-        .query_row("SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM posting GROUP BY bucket)", [], |row| {
-            row.get(0)
-        })?;
+    let batches: i64 = transaction.query_row(
+        "SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM posting GROUP BY bucket)",
+        [],
+        |row| row.get(0),
+    )?;
     if batches > BATCHES {
         join(transaction)?;
     }
@@ -186,8 +185,8 @@ fn join(transaction: &Transaction<'_>) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Oid;
     use crate::cache::texts::StoredTexts;
+    use crate::facts::Oid;
     use crate::graph::{Batch, Graph};
 
     /// A cache with a graph of so many commits.
@@ -231,9 +230,11 @@ mod tests {
         let rows: i64 = cache
             .database()
             .read(|reader| {
-                Ok(reader.query_row("SELECT max(n) FROM (SELECT count(*) n FROM posting GROUP BY bucket)", [], |row| {
-                    row.get(0)
-                })?)
+                Ok(reader.query_row(
+                    "SELECT max(n) FROM (SELECT count(*) n FROM posting GROUP BY bucket)",
+                    [],
+                    |row| row.get(0),
+                )?)
             })
             .expect("read");
         assert!(rows <= BATCHES + 1, "small batches are joined: {rows}");

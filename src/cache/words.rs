@@ -211,7 +211,13 @@ mod tests {
         assert_eq!(cache.worded(RULE, &graph).expect("read"), 0);
         assert!(add(&cache, RULE, &graph, 0, &["b", "a", "a"]));
         assert_eq!(found(&cache, &graph, 3, &["a"]), Some(vec![1, 2]));
-        let pass = Pass { overlay: 5, base: 0, segment: None, texts: crate::cache::texts::StoredTexts::default(), refs: Vec::new() };
+        let pass = Pass {
+            overlay: 5,
+            base: 0,
+            segment: None,
+            texts: crate::cache::texts::StoredTexts::default(),
+            refs: Vec::new(),
+        };
         assert!(smol::block_on(cache.store(pass)).expect("stored"));
         assert_eq!(cache.worded(RULE, &graph).expect("read"), 0);
         let bent = Rule { overlay: 5, ..RULE };

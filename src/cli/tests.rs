@@ -21,9 +21,10 @@ fn scan(line: &str) -> ScanArgs {
     }
 }
 
+/// What is said of a line; where `where` was put in for a missing command, what is said if that has nothing to look for.
 fn refusal(line: &str) -> UsageError {
     match parse_line(line) {
-        Err(Exit::Usage(error)) => error,
+        Err(Exit::Usage(error)) | Ok(Invocation { implied: Some(error), .. }) => error,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -130,7 +131,6 @@ fn text_options_and_messages_with_other_bytes_stay_readable() {
         (&[&b"scan"[..], b"--since=\xff"][..], "with value '\u{fffd}': expected UTF-8"),
         (&[b"scan", b"--\xff"], "unknown option '--\u{fffd}'"),
         (&[b"scan", b"-\xff"], "unknown option '-\u{fffd}'"),
-        (&[b"\xff"], "'\u{fffd}' is not a command"),
         (&[b"scan", b"-n\xff"], "with value '\u{fffd}': expected a whole number"),
     ] {
         let Err(Exit::Usage(error)) = parse_bytes(args) else { panic!("{args:?}") };
@@ -232,4 +232,20 @@ fn version_needs_no_command() {
         assert_eq!(parse_line(line).expect(line).command, Command::Version, "{line}");
     }
     assert_eq!(parse_line("schema").expect("understood").command, Command::Schema(SchemaArgs {}));
+}
+
+#[test]
+fn a_query_without_a_command_is_one_of_where() {
+    for (line, queries, refusal) in [
+        ("where CVE-2024-1", &["CVE-2024-1"][..], None),
+        ("CVE-2024-1 --missing", &["CVE-2024-1"], Some("'CVE-2024-1' is not a command")),
+        ("-C a v1.0 v2.0", &["v1.0", "v2.0"], Some("'v1.0' is not a command")),
+        ("wher", &["wher"], Some("'wher' is not a command; did you mean 'where'?")),
+    ] {
+        let Ok(Invocation { command: Command::Where(args), implied, .. }) = parse_line(line) else { panic!("{line}") };
+        assert_eq!((args.queries, implied.map(|error| error.message)), (raw(queries), refusal.map(str::to_owned)));
+    }
+    assert_eq!(refusal("sacn --reverse").message, "'sacn' is not a command; did you mean 'scan'?");
+    assert!(refusal("CVE-2024-1 --bogus").message.starts_with("unknown option '--bogus'"));
+    assert_eq!(refusal("where").message, "a query is missing");
 }

@@ -7,16 +7,17 @@ use super::desk::Desk;
 use super::places::{Firsts, Place, PlaceKind};
 use super::presence::{State, Step, state};
 use super::ranges;
+use super::resolve::Target;
 use super::reverts::{Turn, turns};
 use super::seeds::{Seeds, seeds};
-use super::resolve::Target;
 use super::{Options, Tags};
 use crate::cache::patches::KeptPatch;
 use crate::describe::{self, lossy};
-use crate::events::matching::{
-    Candidate, CandidateReason, Fidelity, Match, Presence, PresenceHow, PresenceState, Rung, Signal, SignalKind, Strength,
-};
 use crate::events::Event;
+use crate::events::matching::{
+    Candidate, CandidateReason, Fidelity, Match, Presence, PresenceHow, PresenceState, Rung, Signal, SignalKind,
+    Strength,
+};
 use crate::git::ObjectError;
 use crate::graph::{Containment, Graph, Position};
 use crate::matching::groups::{Share, trailer_hops};
@@ -260,9 +261,10 @@ impl Answer<'_, '_, '_> {
     fn dangling(&self, outcome: &mut Outcome) {
         for &member in &self.change.members {
             let Some(sketch) = self.desk.sketch(member) else { continue };
-            let absent = sketch.origins.iter().filter(|origin| {
-                origin.id.is_none() && self.desk.handle.commit_by_hex(&origin.text).is_none()
-            });
+            let absent = sketch
+                .origins
+                .iter()
+                .filter(|origin| origin.id.is_none() && self.desk.handle.commit_by_hex(&origin.text).is_none());
             outcome.dangling.extend(absent.map(|origin| (sketch.id.to_hex(), origin.text.clone())));
         }
     }
@@ -281,9 +283,8 @@ impl Answer<'_, '_, '_> {
         let history = Histories::new(self.desk, &turns, &self.change.parts);
         let own = if self.change.named.is_empty() { 1 } else { self.change.named.len() };
         let lines = scope.options.tags != Tags::None || scope.places.list.iter().any(|place| place.line.is_some());
-        let has = |place: &Place| {
-            matches!(history.of(place), State::Present(_) | State::Reapplied(_) | State::Together)
-        };
+        let has =
+            |place: &Place| matches!(history.of(place), State::Present(_) | State::Reapplied(_) | State::Together);
         let firsts = if lines { scope.places.firsts(&scope.graph, has) } else { Vec::new() };
         for (index, place) in scope.places.list.iter().enumerate() {
             let found = history.of(place);
@@ -295,7 +296,9 @@ impl Answer<'_, '_, '_> {
             if let Some(line) = place.line.or_else(|| line_of_tag(index, &firsts)) {
                 self.add_line(&mut presence, line, &firsts);
             }
-            if let (true, State::Present(turn) | State::Reapplied(turn), Some(tip)) = (scope.options.via, found, place.tip) {
+            if let (true, State::Present(turn) | State::Reapplied(turn), Some(tip)) =
+                (scope.options.via, found, place.tip)
+            {
                 let merge = merge_that_brought(&scope.graph, turns[turn].position, scope.places.tips[tip]);
                 presence.via = merge.map(|merge| scope.graph.id(merge).to_hex().into());
             }
@@ -303,13 +306,10 @@ impl Answer<'_, '_, '_> {
         }
     }
 
-    fn presence_of<'e>(
-        &self,
-        place: &'e Place,
-        found: State,
-        how: Option<PresenceHow>,
-        turns: &[Turn],
-    ) -> Presence<'e> where Self: 'e {
+    fn presence_of<'e>(&self, place: &'e Place, found: State, how: Option<PresenceHow>, turns: &[Turn]) -> Presence<'e>
+    where
+        Self: 'e,
+    {
         let scope = self.desk.scope;
         let (state, turn) = match found {
             State::Present(turn) => (PresenceState::Present, Some(turn)),
@@ -398,10 +398,8 @@ impl Histories {
         let commits: Vec<Position> = turns.iter().map(|turn| turn.position).collect();
         let contained = Containment::sweep(&scope.graph, &commits, &scope.places.tips);
         let ancestry = Containment::sweep(&scope.graph, &commits, &commits);
-        let steps: Vec<Step> = turns
-            .iter()
-            .map(|turn| Step { brings: turn.brings, time: scope.graph.time(turn.position) })
-            .collect();
+        let steps: Vec<Step> =
+            turns.iter().map(|turn| Step { brings: turn.brings, time: scope.graph.time(turn.position) }).collect();
         let of_tip = (0..scope.places.tips.len())
             .map(|tip| {
                 if contained.of(tip).iter().all(|word| *word == 0) {
@@ -421,7 +419,8 @@ impl Histories {
     /// How the change came to a place; the first `own` steps are the commits that it is asked about.
     fn how(&self, place: &Place, own: usize) -> Option<PresenceHow> {
         let tip = place.tip?;
-        let mut brought = (0..self.steps.len()).filter(|&step| self.steps[step].brings && self.contained.has(tip, step));
+        let mut brought =
+            (0..self.steps.len()).filter(|&step| self.steps[step].brings && self.contained.has(tip, step));
         let Some(first) = brought.next() else {
             return (self.of_tip[tip] == State::Together).then_some(PresenceHow::Backport);
         };

@@ -171,12 +171,7 @@ impl<'a> Desk<'a> {
 }
 
 /// Returns what can be kept, if all was found out.
-fn fill(
-    patches: &mut Patches,
-    handle: &Handle,
-    node: &mut Node,
-    need: Need,
-) -> Result<Option<KeptPatch>, ObjectError> {
+fn fill(patches: &mut Patches, handle: &Handle, node: &mut Node, need: Need) -> Result<Option<KeptPatch>, ObjectError> {
     if need == Need::Paths {
         let changes = patches.changes(handle, &node.tree, node.parent.as_ref())?;
         node.sketch.paths = Fact::Known(sorted_paths(changes));
@@ -230,8 +225,8 @@ pub(super) fn with_sketch<T>(
     raw: &[u8],
     then: impl FnOnce(Sketch, &References<'_>, &RawCommit<'_>) -> T,
 ) -> Result<T, ObjectError> {
-    let commit = RawCommit::parse(raw, id.as_bytes().len())
-        .map_err(|why| ObjectError::Corrupt(*id, why.to_string()))?;
+    let commit =
+        RawCommit::parse(raw, id.as_bytes().len()).map_err(|why| ObjectError::Corrupt(*id, why.to_string()))?;
     let text = CommitText::decode(&commit);
     let message = &*text.message.text;
     let author = Identity::parse(&text.author);

@@ -63,7 +63,9 @@ pub(super) async fn bring_up_to_date(
         if base >= end {
             return Ok(Some(Filed::Cached(cache.clone())));
         }
-        let Some(postings) = file(index, graph, base..end, patterns, pool, stop, &mut progress).await? else { return Ok(None) };
+        let Some(postings) = file(index, graph, base..end, patterns, pool, stop, &mut progress).await? else {
+            return Ok(None);
+        };
         let stored = cache.file(base, end, rules, postings.clone()).await;
         if matches!(stored, Ok(true)) {
             return Ok(Some(Filed::Cached(cache.clone())));
@@ -158,4 +160,3 @@ impl Reading for Filer {
         None
     }
 }
-

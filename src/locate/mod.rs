@@ -393,8 +393,7 @@ impl Search<'_> {
         let Some(scope) = self.scope().await? else { return Ok(Vec::new()) };
         let bar = self.report.bar();
         let show = |done: usize, total: usize| bar.show("comparing patches", done as u64, Some(total as u64));
-        let found =
-            patches::with_patch_id(&scope, commits, patch_ids, paths, &self.pool, self.token, show).await?;
+        let found = patches::with_patch_id(&scope, commits, patch_ids, paths, &self.pool, self.token, show).await?;
         let found = found.unwrap_or_default();
         self.kept.extend(found.found_out);
         self.keep().await?;
@@ -532,7 +531,8 @@ impl Search<'_> {
                 let show = |done: usize, total: usize| bar.show("reading messages", done as u64, Some(total as u64));
                 let jira = &self.settings.jira_projects;
                 let filed =
-                    filing::bring_up_to_date(&self.index, &graph, &self.patterns, jira, &self.pool, self.token, show).await?;
+                    filing::bring_up_to_date(&self.index, &graph, &self.patterns, jira, &self.pool, self.token, show)
+                        .await?;
                 let Some(filed) = filed else { return Ok(None) };
                 self.filed.insert(filed).clone()
             }

@@ -180,7 +180,8 @@ mod tests {
     #[test]
     fn several_words_are_words() {
         let owned = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let Query::Words(words) = parse("leak author:kim subject:\"use after free\" path:src/net fix \"in loop\"") else {
+        let Query::Words(words) = parse("leak author:kim subject:\"use after free\" path:src/net fix \"in loop\"")
+        else {
             panic!("words");
         };
         assert_eq!(words.anywhere, owned(&["leak", "fix", "in loop"]));

@@ -50,8 +50,7 @@ pub(super) fn make_up(desk: &mut Desk<'_>, whole: Position, parts: &[Position]) 
 pub(super) fn split(desk: &mut Desk<'_>, nodes: &[Position], edges: &mut [Edge]) {
     for whole in 0..nodes.len() {
         let names = |edge: &Edge| edge.to == whole && edge.ground == (Ground::Trailer { backed: false });
-        let mut namers: Vec<Position> =
-            edges.iter().filter(|edge| names(edge)).map(|edge| nodes[edge.from]).collect();
+        let mut namers: Vec<Position> = edges.iter().filter(|edge| names(edge)).map(|edge| nodes[edge.from]).collect();
         while namers.len() > 1 {
             let (within, run) = run_of(desk, &namers);
             if within.len() > 1 && is_whole(desk, nodes[whole], &run) {

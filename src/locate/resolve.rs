@@ -76,7 +76,11 @@ pub(super) async fn resolve(
 }
 
 fn fallback(name: &str) -> Target {
-    if is_hex(name) && name.len() >= 7 { Target::Digits(name.to_ascii_lowercase()) } else { Target::Words(Words::parse(name)) }
+    if is_hex(name) && name.len() >= 7 {
+        Target::Digits(name.to_ascii_lowercase())
+    } else {
+        Target::Words(Words::parse(name))
+    }
 }
 
 fn is_hex(name: &str) -> bool {

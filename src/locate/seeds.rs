@@ -37,9 +37,12 @@ pub(super) fn seeds(desk: &mut Desk<'_>, target: &Target) -> Seeds {
             sought: "the patch-id, among the commits that change the same paths".into(),
             ..Seeds::default()
         },
-        Target::Ambiguous(ids) => {
-            Seeds { candidates: positions(desk, ids), is_ambiguous: true, sought: "a commit".into(), ..Seeds::default() }
-        }
+        Target::Ambiguous(ids) => Seeds {
+            candidates: positions(desk, ids),
+            is_ambiguous: true,
+            sought: "a commit".into(),
+            ..Seeds::default()
+        },
         Target::ChangeId(id) => by_change_id(desk, id),
         Target::Issue(issue) => by_issue(desk, issue),
         Target::Digits(digits) => by_digits(desk, digits),
@@ -56,11 +59,7 @@ fn positions(desk: &Desk<'_>, ids: &[Oid]) -> Vec<Position> {
 }
 
 /// Those of the commits filed under `key` that `is_meant` holds for, oldest first.
-fn filed(
-    desk: &mut Desk<'_>,
-    key: Option<keys::Key>,
-    is_meant: impl Fn(&super::desk::Node) -> bool,
-) -> Vec<Position> {
+fn filed(desk: &mut Desk<'_>, key: Option<keys::Key>, is_meant: impl Fn(&super::desk::Node) -> bool) -> Vec<Position> {
     let mut found = desk.filed(&key.into_iter().collect::<Vec<_>>());
     found.retain(|&position| desk.read(position) && desk.node(position).is_some_and(&is_meant));
     found
@@ -90,7 +89,8 @@ fn by_issue(desk: &mut Desk<'_>, issue: &IssueRef) -> Seeds {
         }
     };
     let commits = filed(desk, Some(keys::of_issue(issue)), has(issue));
-    let mut seeds = Seeds { commits, sought: format!("a reference to {} {}", issue.kind.as_str(), issue.key), ..Seeds::default() };
+    let mut seeds =
+        Seeds { commits, sought: format!("a reference to {} {}", issue.kind.as_str(), issue.key), ..Seeds::default() };
     if seeds.commits.is_empty() {
         // The same number in another tracker's spelling.
         let number = issue.key.rsplit(['#', '!', '-']).next().unwrap_or_default().to_owned();
@@ -114,6 +114,7 @@ fn by_digits(desk: &mut Desk<'_>, digits: &str) -> Seeds {
         let length = text.len().min(digits.len());
         text.get(..length).zip(digits.get(..length)).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
     };
-    let commits = filed(desk, keys::naming(digits), |node| node.sketch.origins.iter().any(|origin| is_it(&origin.text)));
+    let commits =
+        filed(desk, keys::naming(digits), |node| node.sketch.origins.iter().any(|origin| is_it(&origin.text)));
     Seeds { commits, sought: "a commit, a trailer that names one, and a patch-id".into(), ..Seeds::default() }
 }

@@ -4,11 +4,7 @@
 //! keep them (`cache`) and to judge what they raise ([`super::judge`]). A key is a hash: what is found under it is looked at
 //! again, so that a collision costs time and never an answer.
 
-use super::{
-    signals::Signals,
-    sketch::Sketch,
-    verdict::SignalKind,
-};
+use super::{signals::Signals, sketch::Sketch, verdict::SignalKind};
 use crate::facts::{
     Oid,
     issues::{IssueKind, IssueRef},

@@ -77,9 +77,9 @@ pub fn listed_subjects(body: &str) -> Vec<String> {
 pub fn holds(whole: &Sketch, part: &Sketch, shared_ref: bool, signals: Signals) -> (Answer, SignalKind) {
     let listed = signals.has(SignalKind::Subject) && whole.listed.contains(&part.subject_key);
     let named = signals.has(SignalKind::PullRequest)
-        && part.pull_request.is_some_and(|number| {
-            whole.pull_request != Some(number) && whole.mentions.binary_search(&number).is_ok()
-        });
+        && part
+            .pull_request
+            .is_some_and(|number| whole.pull_request != Some(number) && whole.mentions.binary_search(&number).is_ok());
     let kind = if listed { SignalKind::Subject } else { SignalKind::PullRequest };
     let pair = Pair::new(whole, part, shared_ref);
     if shared_ref || !(listed || named) || super::gates::admit(&pair, signals).is_err() {
