@@ -132,8 +132,7 @@ impl RefStore {
             let &[id, peeled, target, name] = fields.as_slice() else { continue };
             let Some(id) = Oid::from_hex(id) else { continue };
             let peeled = Oid::from_hex(peeled).map_or(Packed::Itself, Packed::To);
-            let value =
-                if target.is_empty() { Value::Direct { id, peeled } } else { Value::Symbolic(target.to_vec()) };
+            let value = if target.is_empty() { Value::Direct { id, peeled } } else { Value::Symbolic(target.to_vec()) };
             values.insert(name.to_vec(), value);
         }
         Self { values, head: head.map(parse_loose) }

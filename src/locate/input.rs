@@ -97,7 +97,10 @@ impl Input {
                 return Line::Nothing;
             }
             let shown = String::from_utf8_lossy(line);
-            return Line::Fault(Kind::BadValue, format!("a line on standard input begins as an event and is none: {shown}"));
+            return Line::Fault(
+                Kind::BadValue,
+                format!("a line on standard input begins as an event and is none: {shown}"),
+            );
         };
         self.is_stream = true;
         self.has_end |= kind == "end";
