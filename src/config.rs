@@ -16,8 +16,6 @@ pub struct Settings {
     pub scan_timeout: Option<Duration>,
     /// Regexes that mark a request for a backport (`bhfuil.requestPattern`).
     pub request_patterns: Vec<String>,
-    /// Regexes that mark a security fix (`bhfuil.securityPattern`).
-    pub security_patterns: Vec<String>,
     /// Project keys of a Jira tracker, such as `PROJ` (`bhfuil.jiraProject`).
     pub jira_projects: Vec<String>,
     /// Globs of the branches of release lines (`bhfuil.stable`).
@@ -34,7 +32,6 @@ impl Default for Settings {
             threads: default_threads(),
             scan_timeout: None,
             request_patterns: Vec::new(),
-            security_patterns: Vec::new(),
             jira_projects: Vec::new(),
             stable: Vec::new(),
             mainline: Vec::new(),
@@ -60,7 +57,6 @@ impl Settings {
     pub fn load(handle: &Handle, variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         let mut settings = Self {
             request_patterns: handle.config_values("bhfuil.requestPattern"),
-            security_patterns: handle.config_values("bhfuil.securityPattern"),
             jira_projects: handle.config_values("bhfuil.jiraProject"),
             stable: handle.config_values("bhfuil.stable"),
             mainline: handle.config_values("bhfuil.mainline"),
@@ -86,19 +82,12 @@ impl Settings {
     /// # Errors
     /// [`Kind::BadValue`] naming the key and the pattern that is none.
     pub fn patterns(&self) -> anyhow::Result<Patterns> {
-        Patterns::compile(&self.security_patterns, &self.request_patterns, &self.jira_projects).map_err(|cause| {
-            let key = if self.request_patterns.contains(&cause.pattern) {
-                "bhfuil.requestPattern"
-            } else if self.security_patterns.contains(&cause.pattern) {
-                "bhfuil.securityPattern"
-            } else {
-                "bhfuil.jiraProject"
-            };
+        Patterns::compile(&self.request_patterns, &self.jira_projects).map_err(|cause| {
             let why = cause.error.to_string();
             // The lines before the last draw the pattern.
             let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
             Kind::BadValue.hinted(
-                format!("bad value '{}' for {key}: {why}", cause.pattern),
+                format!("bad value '{}' for bhfuil.requestPattern: {why}", cause.pattern),
                 "git config --get-regexp '^bhfuil\\.' shows where it is set",
             )
         })

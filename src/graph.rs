@@ -13,15 +13,51 @@ use crate::facts::Oid;
 /// A commit's index in the graph; parents have smaller ones.
 pub type Position = u32;
 
-/// A commit to be appended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewCommit {
-    /// Its id.
-    pub id: Oid,
-    /// The committer's time in seconds since 1970, as git reads it.
-    pub time: u64,
-    /// Its parents, each in the graph already or earlier in the same batch.
-    pub parents: Vec<Oid>,
+/// Commits to be appended, parents before children.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    ids: Vec<Oid>,
+    times: Vec<u64>,
+    // The parents of the commit at `index` are `parents[ends[index-1]..ends[index]]`, with 0 before the first.
+    ends: Vec<usize>,
+    parents: Vec<Parent>,
+}
+
+/// A parent of a commit in a [`Batch`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parent {
+    /// An earlier commit of the same batch, by its index.
+    Within(u32),
+    /// A commit that the graph has already.
+    Before(Oid),
+}
+
+impl Batch {
+    /// Adds a commit. `time` is the committer's in seconds since 1970, as git reads it.
+    pub fn push(&mut self, id: Oid, time: u64, parents: impl IntoIterator<Item = Parent>) {
+        self.ids.push(id);
+        self.times.push(time);
+        self.parents.extend(parents);
+        self.ends.push(self.parents.len());
+    }
+
+    /// The ids of its commits.
+    #[must_use]
+    pub fn ids(&self) -> &[Oid] {
+        &self.ids
+    }
+
+    /// How many commits it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
 }
 
 /// The arrays. `Default` is the empty graph; the first commit decides the length of ids.
@@ -159,34 +195,35 @@ impl Graph {
         found
     }
 
-    /// Appends `batch`, parents before children, and returns it as a segment to be stored. Parents that are neither in the graph
-    /// nor earlier in the batch are left out: history is cut off there.
+    /// Appends `batch` and returns it as a segment to be stored. Parents that are neither in the graph nor earlier in the batch are
+    /// left out: history is cut off there.
     ///
     /// # Panics
     /// Beyond 2³² commits or parents.
-    pub fn append(&mut self, batch: &[NewCommit]) -> Segment {
+    pub fn append(&mut self, batch: &Batch) -> Segment {
         let first = self.len();
         let first_parent = self.parents.len();
-        if let (0, Some(commit)) = (first, batch.first()) {
-            self.hash_len = commit.id.as_bytes().len();
+        if let (0, Some(id)) = (first, batch.ids.first()) {
+            self.hash_len = id.as_bytes().len();
         }
         let narrow = |index: usize| u32::try_from(index).expect("a repository has fewer than 2^32 commits");
-        let within: std::collections::HashMap<Oid, Position> =
-            batch.iter().enumerate().map(|(index, commit)| (commit.id, narrow(first + index))).collect();
-        for commit in batch {
-            let own = narrow(self.times.len());
-            self.ids.extend_from_slice(commit.id.as_bytes());
-            self.times.push(commit.time);
-            for parent in &commit.parents {
-                let position = within.get(parent).copied().or_else(|| self.position(parent));
-                if let Some(position) = position.filter(|&position| position < own) {
-                    self.parents.push(position);
-                }
+        let base = narrow(first);
+        self.times.extend_from_slice(&batch.times);
+        self.ids.reserve(batch.len() * self.hash_len);
+        let mut start = 0;
+        for ((id, &end), own) in batch.ids.iter().zip(&batch.ends).zip(base..) {
+            self.ids.extend_from_slice(id.as_bytes());
+            for parent in &batch.parents[start..end] {
+                let position = match parent {
+                    Parent::Within(index) => base.checked_add(*index),
+                    Parent::Before(id) => self.position(id),
+                };
+                self.parents.extend(position.filter(|&position| position < own));
             }
             self.edges.push(narrow(self.parents.len()));
+            start = end;
         }
-        let mut by_id: Vec<Position> = (narrow(first)..narrow(self.len())).collect();
-        by_id.sort_unstable_by(|&a, &b| self.id_bytes(a).cmp(self.id_bytes(b)));
+        let by_id = self.sorted(base..narrow(self.len()));
         let segment = self.segment(first, first_parent, &by_id);
         self.runs.push(Run { by_id });
         segment
@@ -206,9 +243,18 @@ impl Graph {
     /// The whole graph as one segment, for storing many small ones anew.
     #[must_use]
     pub fn joined(&self) -> Segment {
-        let mut by_id: Vec<Position> = self.runs.iter().flat_map(|run| run.by_id.iter().copied()).collect();
-        by_id.sort_unstable_by(|&a, &b| self.id_bytes(a).cmp(self.id_bytes(b)));
+        let by_id = self.sorted(self.runs.iter().flat_map(|run| run.by_id.iter().copied()));
         self.segment(0, 0, &by_id)
+    }
+
+    /// `positions` in the order of their ids. The first bytes of ids nearly always decide, and stand beside the positions: looking
+    /// each id up for each comparison takes ten times as long.
+    fn sorted(&self, positions: impl IntoIterator<Item = Position>) -> Vec<Position> {
+        let first = |position| self.id_bytes(position).first_chunk().map_or(0, |&bytes| u64::from_be_bytes(bytes));
+        let mut keyed: Vec<(u64, Position)> =
+            positions.into_iter().map(|position| (first(position), position)).collect();
+        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.id_bytes(a.1).cmp(self.id_bytes(b.1))));
+        keyed.into_iter().map(|(_, position)| position).collect()
     }
 
     /// Extends the graph by a stored segment of ids of `hash_len` bytes.
@@ -279,6 +325,12 @@ pub struct Reachable {
 }
 
 impl Reachable {
+    /// How many commits are in the set and not in `other`.
+    #[must_use]
+    pub fn count_without(&self, other: &Self) -> usize {
+        self.marks.iter().zip(&other.marks).filter(|(own, others)| **own && !**others).count()
+    }
+
     /// Whether the commit at `position` is in the set.
     #[must_use]
     pub fn contains(&self, position: Position) -> bool {
@@ -286,38 +338,35 @@ impl Reachable {
     }
 }
 
-/// Puts commits, given in any order, so that parents come before children; among those that are free, the order given is kept.
-/// Parents that are not among them don't matter.
+/// The numbers of commits in an order in which parents come before children; where there is a choice, higher numbers first. The
+/// parents of the commit `number` are `parents[ends[number-1]..ends[number]]`, with 0 before the first and `None` for one that
+/// isn't among them.
 #[must_use]
-pub fn parents_first(commits: Vec<NewCommit>) -> Vec<NewCommit> {
-    let index: std::collections::HashMap<Oid, usize> =
-        commits.iter().enumerate().map(|(index, commit)| (commit.id, index)).collect();
-    let mut placed = vec![false; commits.len()];
-    let mut order = Vec::with_capacity(commits.len());
-    // A depth-first visit without recursion: history can be deeper than a stack.
-    let mut stack: Vec<(usize, usize)> = Vec::new();
-    for root in 0..commits.len() {
-        if placed[root] {
+pub fn parents_first(ends: &[usize], parents: &[Option<u32>]) -> Vec<u32> {
+    let start = |number: u32| number.checked_sub(1).map_or(0, |before| ends[before as usize]);
+    let mut placed = vec![false; ends.len()];
+    let mut order = Vec::with_capacity(ends.len());
+    // A depth-first visit without recursion: history can be deeper than a stack. Each entry has the parent to look at next.
+    let mut stack: Vec<(u32, usize)> = Vec::new();
+    for tip in (0..u32::try_from(ends.len()).unwrap_or(u32::MAX)).rev() {
+        if std::mem::replace(&mut placed[tip as usize], true) {
             continue;
         }
-        placed[root] = true;
-        stack.push((root, 0));
-        while let Some((at, next)) = stack.pop() {
-            if let Some(parent) = commits[at].parents.get(next) {
-                stack.push((at, next + 1));
-                if let Some(&parent) = index.get(parent)
-                    && !placed[parent]
-                {
-                    placed[parent] = true;
-                    stack.push((parent, 0));
-                }
-            } else {
-                order.push(at);
+        stack.push((tip, start(tip)));
+        while let Some((number, next)) = stack.pop() {
+            if next == ends[number as usize] {
+                order.push(number);
+                continue;
+            }
+            stack.push((number, next + 1));
+            if let Some(parent) = parents[next]
+                && !std::mem::replace(&mut placed[parent as usize], true)
+            {
+                stack.push((parent, start(parent)));
             }
         }
     }
-    let mut slots: Vec<Option<NewCommit>> = commits.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|at| slots[at].take()).collect()
+    order
 }
 
 #[cfg(test)]
@@ -328,19 +377,25 @@ mod tests {
         Oid::from_bytes(&[number; 20]).expect("20 bytes")
     }
 
-    fn commit(number: u8, parents: &[u8]) -> NewCommit {
-        NewCommit {
-            id: id(number),
-            time: u64::from(number),
-            parents: parents.iter().map(|&parent| id(parent)).collect(),
+    /// Commits, each with a number, which is its time too, and the numbers of its parents.
+    fn batch(commits: &[(u8, &[u8])]) -> Batch {
+        let mut batch = Batch::default();
+        for (number, parents) in commits {
+            let known: Vec<Oid> = batch.ids().to_vec();
+            let link = |parent: &u8| {
+                let within = known.iter().zip(0..).find(|(known, _)| **known == id(*parent));
+                within.map_or(Parent::Before(id(*parent)), |(_, index)| Parent::Within(index))
+            };
+            batch.push(id(*number), u64::from(*number), parents.iter().map(link));
         }
+        batch
     }
 
     #[test]
     fn a_stored_graph_is_the_graph() {
         let mut graph = Graph::default();
-        let first = graph.append(&[commit(9, &[]), commit(3, &[9]), commit(7, &[9, 3])]);
-        let second = graph.append(&[commit(1, &[7]), commit(2, &[1, 99])]);
+        let first = graph.append(&batch(&[(9, &[]), (3, &[9]), (7, &[9, 3])]));
+        let second = graph.append(&batch(&[(1, &[7]), (2, &[1, 99])]));
         let mut read = Graph::default();
         read.extend(&first, 20).expect("whole");
         read.extend(&second, 20).expect("whole");
@@ -361,8 +416,8 @@ mod tests {
     #[test]
     fn an_abbreviation_finds_every_commit_that_it_begins() {
         let mut graph = Graph::default();
-        graph.append(&[commit(0x9a, &[]), commit(0x93, &[]), commit(0x70, &[])]);
-        graph.append(&[commit(0x9b, &[])]);
+        graph.append(&batch(&[(0x9a, &[]), (0x93, &[]), (0x70, &[])]));
+        graph.append(&batch(&[(0x9b, &[])]));
         for (prefix, expected) in
             [("9", &[0, 1, 3][..]), ("9A9", &[0]), ("9a8", &[]), ("7", &[2]), ("", &[]), ("xyz", &[]), ("f", &[])]
         {
@@ -376,7 +431,7 @@ mod tests {
     #[test]
     fn a_damaged_segment_is_refused() {
         let mut graph = Graph::default();
-        let good = graph.append(&[commit(1, &[]), commit(2, &[1])]);
+        let good = graph.append(&batch(&[(1, &[]), (2, &[1])]));
         let mut loops = good.clone();
         loops.parents = 1_u32.to_le_bytes().to_vec();
         let mut short = good.clone();
@@ -390,15 +445,16 @@ mod tests {
 
     #[test]
     fn parents_come_first_whatever_the_order_given() {
-        let ordered = parents_first(vec![commit(4, &[3, 2]), commit(3, &[1]), commit(2, &[1]), commit(1, &[])]);
-        let ids: Vec<_> = ordered.iter().map(|commit| commit.time).collect();
-        assert_eq!(ids, [1, 3, 2, 4]);
+        // 0 has the parents 1 and 2, which have 3; 1 has one more, which isn't here.
+        let order = parents_first(&[2, 4, 5, 5], &[Some(1), Some(2), Some(3), None, Some(3)]);
+        assert_eq!(order, [3, 2, 1, 0]);
+        assert_eq!(parents_first(&[0, 2, 3], &[Some(2), Some(0), Some(0)]), [0, 2, 1]);
     }
 
     #[test]
     fn reachability_is_that_of_the_parents() {
         let mut graph = Graph::default();
-        graph.append(&[commit(1, &[]), commit(2, &[1]), commit(3, &[1]), commit(4, &[2])]);
+        graph.append(&batch(&[(1, &[]), (2, &[1]), (3, &[1]), (4, &[2])]));
         let set = graph.reachable([3]);
         assert_eq!((0..4).map(|position| set.contains(position)).collect::<Vec<_>>(), [true, true, false, true]);
     }

@@ -5,16 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::cache::database::is_damaged;
-use crate::cache::texts::{TextBlock, Texts};
+use crate::cache::texts::{StoredTexts, TextStore, Texts};
 use crate::cache::{Cache, Pass, Snapshot, digest, location};
 use crate::error::{self, Kind};
 use crate::facts::Oid;
+use crate::facts::oid::OidSet;
 use crate::git::history::ObjectHistory;
 use crate::git::refs::{RefList, RefStore, Selection};
 use crate::git::state::Overlay;
 use crate::git::{ObjectError, Repository};
 use crate::gitcli;
-use crate::graph::{Graph, NewCommit};
+use crate::graph::{Batch, Graph};
 use crate::pipeline::discovery::{self, Discovery};
 use crate::pipeline::{Handles, Pool};
 use crate::shutdown::Token;
@@ -59,41 +60,74 @@ pub struct Index {
     pub usual: RefList,
     /// Shallow, grafted and replaced commits.
     pub overlay: Arc<Overlay>,
-    /// The commits indexed so far.
-    pub graph: Arc<Graph>,
     cache: Option<Cache>,
-    fresh: bool,
-}
-
-struct Opened {
-    refs: RefStore,
-    usual: RefList,
-    overlay: Overlay,
-    cache: Option<Cache>,
-    snapshot: Snapshot,
+    commits: Commits,
     fresh: bool,
     troubles: Vec<Trouble>,
+}
+
+/// The commits indexed so far. While the refs stand as they stood, many a run ends without having asked for them.
+#[derive(Debug)]
+enum Commits {
+    /// Read.
+    Here(Arc<Graph>),
+    /// In the cache, so many.
+    Stored(usize),
 }
 
 impl Index {
     /// Reads the refs of `repository` and what the cache in `folder` knows of it.
     ///
     /// # Errors
-    /// If git refuses the repository for its owner, if refs can't be read, or the cache is one of a newer version. A cache that can't be used otherwise is a [`Trouble`].
-    pub async fn open(
-        repository: Arc<Repository>,
-        folder: Option<&Path>,
-        pool: &Pool,
-    ) -> anyhow::Result<(Self, Vec<Trouble>)> {
+    /// If git refuses the repository for its owner, if refs can't be read, or the cache is one of a newer version. A cache that can't be
+    /// used otherwise is a [`Trouble`].
+    pub async fn open(repository: Arc<Repository>, folder: Option<&Path>, pool: &Pool) -> anyhow::Result<Self> {
         gitcli::check_owner(&repository).await?;
         let handles = Handles::new(Arc::clone(&repository));
         let listed = if repository.uses_reftable() { Some(gitcli::list_refs(&repository).await?) } else { None };
         let folder = folder.map(Path::to_owned);
-        let shared = handles.clone();
-        let opened = pool.run(move || open(&shared, folder.as_deref(), listed.as_ref())).await??;
-        let Opened { refs, usual, overlay, cache, snapshot, fresh, troubles } = opened;
-        let (overlay, graph) = (Arc::new(overlay), Arc::new(snapshot.graph));
-        Ok((Self { handles, refs, usual, overlay, graph, cache, fresh }, troubles))
+        pool.run(move || open(handles, folder.as_deref(), listed.as_ref())).await?
+    }
+
+    /// What went wrong since the last call.
+    pub fn take_troubles(&mut self) -> Vec<Trouble> {
+        std::mem::take(&mut self.troubles)
+    }
+
+    /// Whether something went wrong since then.
+    #[must_use]
+    pub fn has_troubles(&self) -> bool {
+        !self.troubles.is_empty()
+    }
+
+    /// The commits indexed so far, read from the cache when they are first asked for. If the cache turns out to be damaged, it is
+    /// set aside, which is a [`Trouble`], and a new one begun: then there are none.
+    ///
+    /// # Errors
+    /// If a worker panicked.
+    pub async fn graph(&mut self, pool: &Pool) -> anyhow::Result<Arc<Graph>> {
+        if let Commits::Stored(_) = self.commits {
+            self.reload(pool).await?;
+        }
+        match &self.commits {
+            Commits::Here(graph) => Ok(Arc::clone(graph)),
+            Commits::Stored(_) => Ok(Arc::default()),
+        }
+    }
+
+    /// How many commits are indexed so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.commits {
+            Commits::Here(graph) => graph.len(),
+            Commits::Stored(count) => *count,
+        }
+    }
+
+    /// Whether none are.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The repository.
@@ -114,21 +148,16 @@ impl Index {
         self.fresh
     }
 
-    /// Whether the graph holds all of `ids`.
-    #[must_use]
-    pub fn knows<'a>(&self, ids: impl IntoIterator<Item = &'a Oid>) -> bool {
-        ids.into_iter().all(|id| self.graph.position(id).is_some())
-    }
-
     /// The refs that `selection` asks for.
     ///
     /// # Errors
     /// If a worker panicked.
-    pub async fn select(&self, selection: Selection, pool: &Pool) -> anyhow::Result<RefList> {
+    pub async fn select(&mut self, selection: Selection, pool: &Pool) -> anyhow::Result<RefList> {
         if selection == Selection::Usual {
             return Ok(self.usual.clone());
         }
-        let (refs, graph, handles) = (self.refs.clone(), Arc::clone(&self.graph), self.handles.clone());
+        let graph = self.graph(pool).await?;
+        let (refs, handles) = (self.refs.clone(), self.handles.clone());
         let select = move || handles.with(|handle| refs.select(&selection, handle, |id| graph.position(id).is_some()));
         Ok(pool.run(select).await?)
     }
@@ -149,51 +178,79 @@ impl Index {
         pool: &Pool,
         stop: &Token,
         mut progress: impl FnMut(usize),
-    ) -> anyhow::Result<(Update, Option<Trouble>)> {
+    ) -> anyhow::Result<Update> {
         let mut wanted = self.usual.tips();
+        if self.fresh {
+            let known: OidSet = wanted.iter().copied().collect();
+            if tips.iter().all(|tip| known.contains(tip)) {
+                return Ok(Update::Fresh);
+            }
+        }
         wanted.extend_from_slice(tips);
         let mut added = 0;
         for _ in 0..TRIES {
-            let new: Vec<Oid> = wanted.iter().filter(|id| self.graph.position(id).is_none()).copied().collect();
+            let graph = self.graph(pool).await?;
+            let new: Vec<Oid> = wanted.iter().filter(|id| graph.position(id).is_none()).copied().collect();
             if new.is_empty() && self.fresh {
                 break;
             }
+            let built = graph.is_empty();
             let history = self.objects(true);
-            let Discovery { commits, texts, broken } =
-                discovery::discover(pool, history, Arc::clone(&self.graph), new, stop, &mut progress).await?;
+            let texts = self.text_store();
+            let found = discovery::discover(pool, history, graph, new, texts, stop, &mut progress).await?;
+            let Discovery { commits, texts, broken } = found;
             if stop.is_cancelled() {
-                return Ok((Update::Cancelled, None));
+                return Ok(Update::Cancelled);
             }
             if !broken.is_empty() {
-                return Ok((Update::Broken(broken), None));
+                return Ok(Update::Broken(broken));
             }
-            let built = self.graph.is_empty();
             added += commits.len();
             match self.adopt(commits, texts, pool).await {
-                Ok(true) if built => return Ok((Update::Built(added), None)),
-                Ok(true) => return Ok((Update::Updated(added), None)),
+                Ok(true) if built => return Ok(Update::Built(added)),
+                Ok(true) => return Ok(Update::Updated(added)),
                 Ok(false) => self.reload(pool).await?,
-                Err(cause) => return Ok((Update::Updated(added), Some(self.unwritten(&cause)))),
+                Err(cause) => {
+                    let unwritten = self.unwritten(&cause);
+                    self.troubles.push(unwritten);
+                    return Ok(Update::Updated(added));
+                }
             }
         }
         // Others have kept the graph up to date better than we could.
-        Ok((if added == 0 { Update::Fresh } else { Update::Updated(added) }, None))
+        Ok(if added == 0 { Update::Fresh } else { Update::Updated(added) })
     }
 
-    /// Appends `commits`, parents first, and stores the pass. `false` if another process was first.
+    /// Where the bytes of commits go while a pass goes on; `None` without a cache.
+    #[must_use]
+    pub fn text_store(&self) -> Option<TextStore> {
+        self.cache.clone().map(TextStore::new)
+    }
+
+    /// Appends `commits` and stores the pass, unless their texts could not be stored. `false` if another process was first.
     ///
     /// # Errors
     /// If the cache can't be written; the graph in memory is right all the same.
-    pub async fn adopt(&mut self, commits: Vec<NewCommit>, texts: Vec<TextBlock>, pool: &Pool) -> anyhow::Result<bool> {
-        let base = self.graph.len();
-        let mut graph = Arc::unwrap_or_clone(std::mem::take(&mut self.graph));
-        let (graph, segment) = pool
+    pub async fn adopt(
+        &mut self,
+        commits: Batch,
+        texts: anyhow::Result<StoredTexts>,
+        pool: &Pool,
+    ) -> anyhow::Result<bool> {
+        let base = self.graph(pool).await?.len();
+        let Commits::Here(graph) = std::mem::replace(&mut self.commits, Commits::Stored(base)) else {
+            return Ok(false);
+        };
+        let mut graph = Arc::unwrap_or_clone(graph);
+        let (graph, segment, texts) = pool
             .run(move || {
-                let segment = (!commits.is_empty()).then(|| graph.append(&commits));
-                (graph, segment)
+                let numbers = texts.as_ref().map_or_else(|_| Vec::new(), |texts| texts.numbers(commits.ids()));
+                let segment = (!commits.is_empty()).then(|| (graph.append(&commits), numbers));
+                (graph, segment, texts)
             })
             .await?;
-        self.graph = Arc::new(graph);
+        self.commits = Commits::Here(Arc::new(graph));
+        let texts = texts?;
         let Some(cache) = &self.cache else { return Ok(true) };
         let refs = self.usual.refs.iter().map(|entry| (entry.name.clone(), entry.id, entry.commit)).collect();
         let stored = cache.store(Pass { overlay: self.overlay.fingerprint(), base, segment, texts, refs }).await?;
@@ -226,11 +283,27 @@ impl Index {
     }
 
     async fn reload(&mut self, pool: &Pool) -> anyhow::Result<()> {
-        let Some(cache) = self.cache.clone() else { return Ok(()) };
-        let overlay = self.overlay.fingerprint();
-        let snapshot = pool.run(move || cache.snapshot(overlay)).await??;
-        self.fresh = snapshot.digest == Some(digest_of(&self.usual));
-        self.graph = Arc::new(snapshot.graph);
+        let Some(cache) = self.cache.take() else { return Ok(()) };
+        let (repository, overlay) = (Arc::clone(self.repository()), self.overlay.fingerprint());
+        let read = move || {
+            let mut troubles = Vec::new();
+            let read = mended(cache, &repository, &mut troubles, |cache| cache.graph(overlay));
+            (read, troubles)
+        };
+        let (read, troubles) = pool.run(read).await?;
+        self.troubles.extend(troubles);
+        let (graph, digest) = match read {
+            Ok((cache, found)) => {
+                self.cache = Some(cache);
+                found
+            }
+            Err(cause) => {
+                self.troubles.push(unavailable(&cause));
+                (Graph::default(), None)
+            }
+        };
+        self.fresh = digest == Some(digest_of(&self.usual));
+        self.commits = Commits::Here(Arc::new(graph));
         Ok(())
     }
 }
@@ -239,58 +312,89 @@ fn digest_of(list: &RefList) -> i64 {
     digest(list.refs.iter().map(|entry| (entry.name.as_slice(), &entry.id)))
 }
 
-fn open(
-    handles: &Handles,
-    folder: Option<&Path>,
-    listed: Option<&(Vec<u8>, Option<Vec<u8>>)>,
-) -> anyhow::Result<Opened> {
+fn open(handles: Handles, folder: Option<&Path>, listed: Option<&(Vec<u8>, Option<Vec<u8>>)>) -> anyhow::Result<Index> {
     let repository = handles.repository();
     let refs = match listed {
         Some((listing, head)) => RefStore::from_listing(listing, head.as_deref()),
         None => RefStore::read(repository)?,
     };
     let overlay = handles.with(|handle| Overlay::read(repository, handle, &refs))?;
+    let fingerprint = overlay.fingerprint();
+    let seen = digest(refs.usual_ids());
     let mut troubles = Vec::new();
-    let (cache, snapshot) = match open_cache(repository, folder, overlay.fingerprint(), &mut troubles) {
-        Ok((cache, snapshot)) => (Some(cache), snapshot),
+    // Where the refs stand as the last complete pass saw them, it has left what they lead to, and the graph can wait.
+    let read = |cache: &Cache| match cache.snapshot(fingerprint, seen)? {
+        Some(snapshot) => Ok(Known::Standing(snapshot)),
+        None => cache.graph(fingerprint).map(|(graph, digest)| Known::Moved(graph, digest)),
+    };
+    let (cache, known) = match open_cache(repository, folder, &mut troubles, read) {
+        Ok((cache, known)) => (Some(cache), known),
         Err(cause) if error::kind_of(&cause) == Kind::CacheNewer => return Err(cause),
         Err(cause) => {
-            troubles.push(Trouble {
-                code: "cache-unavailable",
-                message: format!("working without a cache: {}", error::message_of(&cause)),
-                hint: Some("let GIT_BHFUIL_CACHE name a folder that can be written".into()),
-            });
-            (None, Snapshot::default())
+            troubles.push(unavailable(&cause));
+            (None, Known::Moved(Graph::default(), None))
         }
     };
-    let known = |id: &Oid| snapshot.graph.position(id).is_some();
-    let usual = handles.with(|handle| refs.select(&Selection::Usual, handle, known));
-    let fresh = snapshot.digest == Some(digest_of(&usual));
-    Ok(Opened { refs, usual, overlay, cache, snapshot, fresh, troubles })
+    let (usual, commits, fresh) = match known {
+        Known::Standing(snapshot) => (refs.usual_peeled(&snapshot.peeled), Commits::Stored(snapshot.commits), true),
+        Known::Moved(graph, digest) => {
+            let usual =
+                handles.with(|handle| refs.select(&Selection::Usual, handle, |id| graph.position(id).is_some()));
+            let fresh = digest == Some(digest_of(&usual));
+            (usual, Commits::Here(Arc::new(graph)), fresh)
+        }
+    };
+    Ok(Index { refs, usual, overlay: Arc::new(overlay), cache, commits, fresh, troubles, handles })
 }
 
-fn open_cache(
+/// What the cache knows when it is opened.
+enum Known {
+    /// The refs as they stand.
+    Standing(Snapshot),
+    /// Other refs, or none: the graph, and the digest of the refs that it was made for.
+    Moved(Graph, Option<i64>),
+}
+
+fn open_cache<T>(
     repository: &Repository,
     folder: Option<&Path>,
-    overlay: i64,
     troubles: &mut Vec<Trouble>,
-) -> anyhow::Result<(Cache, Snapshot)> {
+    read: impl Fn(&Cache) -> anyhow::Result<T>,
+) -> anyhow::Result<(Cache, T)> {
     let folder = folder.ok_or_else(|| Kind::Cache.error("neither HOME, XDG_CACHE_HOME nor GIT_BHFUIL_CACHE is set"))?;
     let path = location::file(folder, &repository.name, &repository.common_dir);
-    let mut open = || -> anyhow::Result<(Cache, Snapshot)> {
-        let (cache, aside) = Cache::open(&path, &repository.common_dir, repository.hash_len)?;
-        troubles.extend(aside.map(|aside| rebuilt(&aside)));
-        let snapshot = cache.snapshot(overlay)?;
-        Ok((cache, snapshot))
-    };
-    match open() {
+    let (cache, aside) = Cache::open(&path, &repository.common_dir, repository.hash_len)?;
+    troubles.extend(aside.iter().map(|aside| rebuilt(aside)));
+    mended(cache, repository, troubles, read)
+}
+
+/// What `read` finds in `cache`. If that is damaged, it is set aside and a new one begun.
+fn mended<T>(
+    cache: Cache,
+    repository: &Repository,
+    troubles: &mut Vec<Trouble>,
+    read: impl Fn(&Cache) -> anyhow::Result<T>,
+) -> anyhow::Result<(Cache, T)> {
+    match read(&cache) {
         Err(cause) if is_damaged(&cause) => {
+            let path = cache.path().to_owned();
+            // Its connections end here, lest they write to the file that takes its place.
+            drop(cache);
             let aside = Cache::set_aside(&path)?;
-            let reopened = open()?;
+            let (cache, _) = Cache::open(&path, &repository.common_dir, repository.hash_len)?;
             troubles.extend(aside.map(|aside| rebuilt(&aside)));
-            Ok(reopened)
+            let found = read(&cache)?;
+            Ok((cache, found))
         }
-        other => other,
+        found => Ok((cache, found?)),
+    }
+}
+
+fn unavailable(cause: &anyhow::Error) -> Trouble {
+    Trouble {
+        code: "cache-unavailable",
+        message: format!("working without a cache: {}", error::message_of(cause)),
+        hint: Some("let GIT_BHFUIL_CACHE name a folder that can be written".into()),
     }
 }
 

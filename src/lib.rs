@@ -47,6 +47,7 @@
 //! | [`events`] | the wire; its rustdoc is the specification | behaviour |
 //! | [`report`] | the only writer to stdout: JSON Lines, text for people, bars on stderr | computing |
 //! | [`error`] | kinds of failure, their codes, hints and exit codes | printing, exiting |
+//! | [`panics`] | panics that are caught, and trying again | hiding what nobody catches |
 //! | [`shutdown`] | signals → a token | what is stopped |
 //!
 //! # The concurrent core
@@ -138,6 +139,7 @@ pub mod index;
 pub mod lines;
 pub mod locate;
 pub mod matching;
+pub mod panics;
 pub mod pipeline;
 pub mod report;
 pub mod scan;

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use git_bhfuil::shutdown::{SignalWatch, Token};
-use git_bhfuil::{cli, command, report};
+use git_bhfuil::{cli, command, error, panics, report};
 
 fn main() -> ExitCode {
+    panics::hush_caught();
     let token = Token::new();
     // The second signal ends the process wherever it is.
     let watch = SignalWatch::start(token.clone(), |code| std::process::exit(code));
@@ -13,5 +14,7 @@ fn main() -> ExitCode {
         report::last_words(&format!("warning: signals end the run without a last line: {cause}"));
     }
     let invocation = cli::parse(std::env::args_os().skip(1));
-    ExitCode::from(smol::block_on(command::run(invocation, &token)))
+    // The hook has told what happened.
+    let run = std::panic::AssertUnwindSafe(|| smol::block_on(command::run(invocation, &token)));
+    ExitCode::from(std::panic::catch_unwind(run).unwrap_or(error::exit::FATAL))
 }

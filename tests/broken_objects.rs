@@ -235,3 +235,23 @@ fn a_partial_clone_without_trees_has_null_for_paths() {
     assert_eq!((warnings.len(), warnings[0]["count"].as_u64()), (1, Some(12)));
     assert_eq!(repo.git(&["count-objects", "-v"]), before, "nothing was fetched");
 }
+
+#[test]
+fn packed_refs_of_names_that_git_never_gives_are_broken() {
+    let (repo, ids) = support::dag::repository(&support::dag::random(5, 20, 2, 5), &[("refs/heads/main", 19)]);
+    let bad = ["refs/heads/a..b", "refs/heads/x\u{1b}[31m", "refs/tags/t.lock", "refs/heads/.hidden"];
+    let good = ["refs/heads/v1.2", "refs/heads/ünï", "refs/tags/t-1_2"];
+    let mut lines: Vec<String> = bad.iter().chain(&good).map(|name| format!("{} {name}\n", ids[10])).collect();
+    lines.sort_by(|one, other| one[41..].cmp(&other[41..]));
+    let text = format!("# pack-refs with: peeled fully-peeled sorted \n{}", lines.concat());
+    std::fs::write(repo.path().join(".git/packed-refs"), text).expect("writes");
+    let listed = repo.git(&["for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags"]);
+    let output = bhfuil(&repo).args(["scan", "--show-refs"]).output().expect("runs");
+    assert_eq!(output.status.code(), Some(0));
+    let events = events(&output);
+    let refs: Vec<&str> = of_type(&events, "ref").iter().filter_map(|event| event["ref"].as_str()).collect();
+    assert_eq!(refs[1..], listed.lines().collect::<Vec<_>>());
+    let mut warned: Vec<&str> = of_type(&events, "warning").iter().filter_map(|event| event["code"].as_str()).collect();
+    warned.dedup();
+    assert_eq!((warned, of_type(&events, "warning").len()), (vec!["broken-ref"], bad.len()));
+}

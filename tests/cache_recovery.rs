@@ -113,10 +113,30 @@ fn a_damaged_file_is_set_aside_and_made_anew() {
         std::fs::write(&path, &bytes).expect("writes");
         is_rebuilt(&repo, &bytes, what);
     }
+    // They don't pile up, and neither do locks.
+    let names: Vec<String> = files(&folder(&repo)).iter().map(|path| path.display().to_string()).collect();
+    let count = |part: &str| names.iter().filter(|name| name.contains(part)).count();
+    assert_eq!((count(".db.damaged-6"), count(".lock")), (1, 1), "{names:?}");
+    let kept =
+        names.iter().filter(|name| name.contains(".damaged-") && !name.ends_with("-wal") && !name.ends_with("-shm"));
+    assert_eq!(kept.count(), 3, "{names:?}");
     // An empty file is one that somebody has just begun.
     std::fs::write(&path, b"").expect("writes");
     assert_eq!(codes(&full(&repo)), Vec::<&str>::new());
     assert_eq!(index(&full(&repo)), "fresh");
+}
+
+#[test]
+fn a_damaged_list_of_caches_is_set_aside_too() {
+    let repo = repository(50);
+    full(&repo);
+    std::fs::write(folder(&repo).join("state.db"), [b'x'; 9000]).expect("writes");
+    std::fs::remove_file(database(&repo)).expect("it was there");
+    let events = full(&repo);
+    assert_eq!(codes(&events), ["cache-rebuilt"]);
+    let message = of_type(&events, "warning")[0]["message"].to_string();
+    assert!(message.contains("state.db.damaged-1"), "{message}");
+    assert_eq!(codes(&full(&repo)).len(), 0);
 }
 
 #[test]
@@ -137,7 +157,7 @@ fn the_database_of_another_program_is_set_aside() {
 
 #[test]
 fn garbage_in_the_middle_never_shows_in_the_answer() {
-    let repo = repository(600);
+    let repo = repository(1200);
     full(&repo);
     let sound = settled(&repo);
     let path = database(&repo);

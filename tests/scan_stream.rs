@@ -318,13 +318,13 @@ fn settings_come_from_git_config_and_bad_ones_are_named() {
     let plain = scan(&repo, &[]);
     assert_eq!(commit_ids(&events(&by_git("bhfuil.threads=1"))), all, "the last one wins");
     repo.git(&["config", "--unset", "bhfuil.threads"]);
-    repo.git(&["config", "bhfuil.securityPattern", "("]);
+    repo.git(&["config", "bhfuil.requestPattern", "("]);
     let pattern = scan(&repo, &[]);
     for (output, key, value) in [
         (bad, "bhfuil.threads", "'lots'"),
         (plain, "bhfuil.threads", "'many'"),
         (variable, "GIT_BHFUIL_THREADS", "'-3'"),
-        (pattern, "bhfuil.securityPattern", "'('"),
+        (pattern, "bhfuil.requestPattern", "'('"),
     ] {
         assert_eq!(output.status.code(), Some(128), "{key}");
         let said = stderr(&output);
@@ -367,6 +367,26 @@ fn a_reader_that_has_enough_ends_the_run_quietly() {
     assert!(cache > 0);
     let next = events(&scan(&repo, &["--no-commits"]));
     assert_eq!(of_type(&next, "repo-end")[0]["index"], "built", "it was prompt: nothing was read to its end");
+}
+
+#[test]
+fn after_a_signal_nothing_new_is_begun() {
+    let repo = line(MANY);
+    for warm in [false, true] {
+        if warm {
+            scan(&repo, &["--no-commits"]);
+        }
+        let (child, mut reader) = begun(&repo, 1);
+        signal(&child, "INT");
+        wait_until_idle(child.id());
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).expect("UTF-8");
+        assert_eq!(child.wait_with_output().expect("ends").status.code(), Some(130));
+        let commits = rest.lines().filter(|line| line.starts_with(r#"{"type":"commit""#)).count();
+        // Steps grow from 16 to 512 commits. The small ones fill the pipe, then one is being written, four wait for it, and one
+        // waits to be handed over: those were finished when the signal came, and nothing else is.
+        assert!(commits <= 16 + 32 + 64 + 128 + 256 + 5 * 512, "{commits} more commits, warm: {warm}");
+    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! One `SQLite` file: opening it safely, bringing its schema up to date, a pool of readers and one writer thread. Readers see the
 //! last committed state and are never held up by the writer (WAL). Knows no table by name.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::thread::JoinHandle;
@@ -15,6 +16,7 @@ use async_channel::{Receiver, Sender};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::Kind;
+use crate::panics;
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(30);
@@ -43,6 +45,14 @@ impl Schema {
     }
 }
 
+/// What the file system lets this process do with the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Write,
+    /// What somebody else keeps up to date can be read all the same.
+    Read,
+}
+
 type Write = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// An open database. Dropping it waits for the writer.
@@ -50,6 +60,7 @@ type Write = Box<dyn FnOnce(&mut Connection) + Send>;
 pub struct Database {
     path: PathBuf,
     schema: Schema,
+    access: Access,
     idle: Mutex<Vec<Connection>>,
     writer: OnceLock<Writer>,
 }
@@ -72,7 +83,8 @@ impl Drop for Writer {
 }
 
 impl Database {
-    /// Opens the file at `path`, making it (mode 0600) and its folder (0700) if need be, and migrates it.
+    /// Opens the file at `path`, making it (mode 0600) and its folder (0700) if need be, and migrates it. One that may not be written
+    /// is opened for reading; then every write fails.
     ///
     /// # Errors
     /// [`Kind::CacheNewer`] if a newer version wrote it (the file is left untouched), [`Kind::Cache`] otherwise;
@@ -86,14 +98,23 @@ impl Database {
                 .map_err(|cause| Kind::Cache.wrap(cause, format!("making the cache folder {}", folder.display())))?;
         }
         refuse_newer(header_version(path, schema)?, schema, path)?;
+        match Self::open_for(Access::Write, path, schema) {
+            Err(cause) if is_forbidden(&cause) => Self::open_for(Access::Read, path, schema).map_err(|_| cause),
+            other => other,
+        }
+    }
+
+    fn open_for(access: Access, path: &Path, schema: Schema) -> anyhow::Result<Self> {
         // SQLite makes its journals with the mode of the main file.
+        let writes = access == Access::Write;
         fs::OpenOptions::new()
-            .append(true)
-            .create(true)
+            .read(true)
+            .append(writes)
+            .create(writes)
             .mode(0o600)
             .open(path)
             .map_err(|cause| Kind::Cache.wrap(cause, format!("opening the cache {}", path.display())))?;
-        let database = Self { path: path.to_owned(), schema, idle: Mutex::default(), writer: OnceLock::new() };
+        let database = Self { path: path.to_owned(), schema, access, idle: Mutex::default(), writer: OnceLock::new() };
         let connection = database.connect()?;
         database.keep(connection);
         Ok(database)
@@ -107,12 +128,15 @@ impl Database {
 
     fn connect(&self) -> anyhow::Result<Connection> {
         let open = || -> anyhow::Result<Connection> {
-            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let mut connection = Connection::open_with_flags(&self.path, flags)?;
+            let mut connection = match self.access {
+                Access::Write => Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE | NO_MUTEX)?,
+                Access::Read => open_for_reading(&self.path)?,
+            };
             connection.busy_timeout(BUSY)?;
             let version = own_version(&mut connection, self.schema)?;
             refuse_newer(version, self.schema, &self.path)?;
             if version < self.schema.version() {
+                anyhow::ensure!(self.access == Access::Write, "it is of version {version}, and can't be written");
                 migrate(&mut connection, self.schema, &self.path)?;
             }
             connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -167,13 +191,27 @@ impl Database {
         &self,
         change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<T> {
+        self.submit(change).await?.result().await
+    }
+
+    /// As [`Self::write`], but returns once the transaction waits for its turn, so that other work goes on meanwhile.
+    ///
+    /// # Errors
+    /// If the writer can't be started.
+    pub async fn submit<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<PendingWrite<T>> {
+        if self.access == Access::Read {
+            return Err(Kind::Cache.error(format!("{} can only be read", self.path.display())));
+        }
         let (answer, answered) = async_channel::bounded(1);
         let job: Write = Box::new(move |connection| {
             let outcome = in_transaction(connection, change, || answer.is_closed());
             let _ = answer.try_send(outcome);
         });
         self.writer()?.jobs.send(job).await.map_err(|_| Kind::Cache.error("the cache's writer has ended"))?;
-        answered.recv().await.unwrap_or_else(|_| Err(Kind::Cache.error("the cache's writer has ended")))
+        Ok(PendingWrite { answered })
     }
 
     fn writer(&self) -> anyhow::Result<&Writer> {
@@ -187,6 +225,58 @@ impl Database {
         // Another thread may have been first; then this writer ends as its channel closes.
         Ok(self.writer.get_or_init(|| Writer { jobs, thread: Mutex::new(Some(thread)) }))
     }
+}
+
+/// A transaction that was submitted. Dropping it rolls the transaction back, unless it was committed before.
+#[derive(Debug)]
+pub struct PendingWrite<T> {
+    answered: Receiver<anyhow::Result<T>>,
+}
+
+impl<T> PendingWrite<T> {
+    /// Waits until it is committed.
+    ///
+    /// # Errors
+    /// Those of the change, and of the database.
+    pub async fn result(self) -> anyhow::Result<T> {
+        self.answered.recv().await.unwrap_or_else(|_| Err(Kind::Cache.error("the cache's writer has ended")))
+    }
+}
+
+const NO_MUTEX: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+
+/// Without a log beside it nobody is writing, and none can be made here: then the file is read as it lies (`immutable`, "Write-Ahead
+/// Logging", read-only databases). It may be replaced meanwhile, but not by this program, which appends to the log first.
+fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | NO_MUTEX;
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        return Connection::open_with_flags(path, flags);
+    }
+    let mut uri = String::from("file:");
+    for &byte in path.as_os_str().as_bytes() {
+        // Every byte that means something in a URI, and all others that aren't plain.
+        let plain = byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+        if plain {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri.push_str("?immutable=1");
+    Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
+}
+
+/// Whether `error` says that the file system doesn't let us write: the file, or its folder, in which a log would have to be made.
+fn is_forbidden(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    error.chain().any(|cause| {
+        let code = cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+        let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied))
+            || matches!(kind, Some(PermissionDenied | ReadOnlyFilesystem))
+    })
 }
 
 fn serve(connection: &mut Connection, queue: &Receiver<Write>) {
@@ -206,7 +296,7 @@ fn in_transaction<T>(
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(|cause| Kind::Cache.wrap(cause, "beginning a transaction on the cache"))?;
-    let outcome = catch_unwind(AssertUnwindSafe(|| change(&transaction)))
+    let outcome = panics::caught(|| change(&transaction))
         .unwrap_or_else(|_| Err(Kind::Internal.error("a transaction on the cache panicked")));
     // Dropping a transaction rolls it back.
     let value = outcome?;
@@ -287,6 +377,13 @@ fn migrate(connection: &mut Connection, schema: Schema, path: &Path) -> anyhow::
 fn is_busy(error: &anyhow::Error) -> bool {
     let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
     matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Looks through the file for damage.
+pub(super) fn quick_check(reader: &Connection) -> anyhow::Result<()> {
+    let answer: String = reader.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    anyhow::ensure!(answer == "ok", crate::graph::Damaged);
+    Ok(())
 }
 
 /// Whether `error` says that the file is not a sound database.

@@ -1,6 +1,7 @@
 //! The only door to rusqlite. One database for each git common directory, under `$XDG_CACHE_HOME/git-bhfuil/`: what would be
 //! slow to find out again. All of it can be deleted at any time; git is the truth. Knows no gix and no events.
 
+mod aside;
 pub mod cursors;
 pub mod database;
 pub mod location;
@@ -10,5 +11,6 @@ mod repository;
 mod schema;
 pub mod state;
 pub mod texts;
+pub mod words;
 
 pub use repository::{Cache, Pass, Snapshot, SnapshotRef, digest};

@@ -187,17 +187,20 @@ fn join(transaction: &Transaction<'_>) -> anyhow::Result<()> {
 mod tests {
     use super::*;
     use crate::facts::Oid;
-    use crate::graph::{Graph, NewCommit};
+    use crate::cache::texts::StoredTexts;
+    use crate::graph::{Batch, Graph};
 
     /// A cache with a graph of so many commits.
     fn cache(folder: &std::path::Path, count: u8) -> Cache {
         let (cache, _) = Cache::open(&folder.join("cache"), folder, 20).expect("a new cache");
         let id = |number: u8| Oid::from_bytes(&[number; 20]).expect("20 bytes");
-        let commits: Vec<_> =
-            (1..=count).map(|number| NewCommit { id: id(number), time: 0, parents: Vec::new() }).collect();
-        let segment = Graph::default().append(&commits);
-        let pass =
-            super::super::Pass { overlay: 0, base: 0, segment: Some(segment), texts: Vec::new(), refs: Vec::new() };
+        let mut commits = Batch::default();
+        for number in 1..=count {
+            commits.push(id(number), 0, []);
+        }
+        let segment = (Graph::default().append(&commits), vec![u32::MAX; usize::from(count)]);
+        let texts = StoredTexts::default();
+        let pass = super::super::Pass { overlay: 0, base: 0, segment: Some(segment), texts, refs: Vec::new() };
         assert!(smol::block_on(cache.store(pass)).expect("stored"));
         cache
     }

@@ -1,19 +1,19 @@
 //! The cache of one repository: its graph, and the refs as the last complete pass saw them.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use sha1::{Digest as _, Sha1};
 
-use super::database::{Database, is_damaged};
+use super::aside::set_aside;
+use super::database::{Database, is_damaged, quick_check};
 use super::schema::REPOSITORY;
 use super::state::State;
-use super::texts::{self, TextBlock};
-use crate::error::Kind;
+use super::texts::{self, StoredTexts};
 use crate::facts::Oid;
-use crate::graph::{Graph, Segment};
+use crate::graph::{Damaged, Graph, Segment};
 
 /// More segments than this are joined into one when the next is stored.
 const SEGMENTS: i64 = 16;
@@ -29,46 +29,50 @@ pub struct Cache {
 pub type SnapshotRef = (Vec<u8>, Oid, Option<Oid>);
 
 /// What a complete pass found, to be stored at once.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Pass {
     /// The state of shallow, replaced and grafted commits that the graph was made under.
     pub overlay: i64,
     /// How many commits the graph had before.
     pub base: usize,
-    /// What was appended, if anything.
-    pub segment: Option<Segment>,
-    /// The bytes of the commits that were appended.
-    pub texts: Vec<TextBlock>,
+    /// What was appended, if anything, and the number of each commit's text.
+    pub segment: Option<(Segment, Vec<u32>)>,
+    /// Where the bytes of the commits that were appended have been stored.
+    pub texts: StoredTexts,
     /// The usual refs.
     pub refs: Vec<SnapshotRef>,
 }
 
-/// What the cache knows of a repository.
-#[derive(Debug, Default)]
+/// The usual refs as the last complete pass saw them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The commits indexed so far.
-    pub graph: Graph,
-    /// The digest of the refs at the last complete pass; `None` if there was none.
-    pub digest: Option<i64>,
+    /// Their digest.
+    pub digest: i64,
+    /// The commit behind each, in the order in which they were given; `None` where there is none.
+    pub peeled: Vec<Option<Oid>>,
+    /// How many commits the graph has.
+    pub commits: usize,
 }
 
 impl Cache {
     /// Opens the cache at `path` for the repository at `common_dir`. A file that is damaged, or about another repository, is set
-    /// aside (renamed, kept) and a new one begun; the second value then says where the old one is.
+    /// aside (renamed, kept) and a new one begun; the second value says where the old ones are, that of `state.db` among them.
     ///
     /// # Errors
     /// If a newer version wrote it, or it can't be opened.
-    pub fn open(path: &Path, common_dir: &Path, hash_len: usize) -> anyhow::Result<(Self, Option<PathBuf>)> {
-        match Self::open_sound(path, common_dir, hash_len) {
+    pub fn open(path: &Path, common_dir: &Path, hash_len: usize) -> anyhow::Result<(Self, Vec<PathBuf>)> {
+        let mut aside = Vec::new();
+        let cache = match Self::open_sound(path, common_dir, hash_len, &mut aside) {
             Err(cause) if is_damaged(&cause) => {
-                let aside = Self::set_aside(path)?;
-                Ok((Self::open_sound(path, common_dir, hash_len)?, aside))
+                aside.extend(Self::set_aside(path)?);
+                Self::open_sound(path, common_dir, hash_len, &mut aside)
             }
-            other => Ok((other?, None)),
-        }
+            other => other,
+        };
+        Ok((cache?, aside))
     }
 
-    fn open_sound(path: &Path, common_dir: &Path, hash_len: usize) -> anyhow::Result<Self> {
+    fn open_sound(path: &Path, common_dir: &Path, hash_len: usize, aside: &mut Vec<PathBuf>) -> anyhow::Result<Self> {
         use std::os::unix::ffi::OsStrExt as _;
         let database = Database::open(path, REPOSITORY)?;
         let cache = Self { database: std::sync::Arc::new(database), hash_len };
@@ -79,7 +83,8 @@ impl Cache {
         if known.as_deref() != Some(format) {
             // Without the note nothing is wrong: it only helps to clean up one day.
             let state = path.parent().map(State::open);
-            if let Some(Ok(state)) = state {
+            if let Some(Ok((state, damaged))) = state {
+                aside.extend(damaged);
                 let _ = smol::block_on(state.note_cache(path, common_dir));
             }
             // First use, or the repository was made anew in another format at the same place: nothing of it can be used.
@@ -99,35 +104,7 @@ impl Cache {
     /// # Errors
     /// If it can't be renamed.
     pub fn set_aside(path: &Path) -> anyhow::Result<Option<PathBuf>> {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let with = |path: &Path, suffix: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        let lock_path = with(path, ".lock");
-        let describe = || format!("setting the damaged cache {} aside", path.display());
-        let lock = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&lock_path);
-        let lock = lock.map_err(|cause| Kind::Cache.wrap(cause, describe()))?;
-        lock.lock().map_err(|cause| Kind::Cache.wrap(cause, describe()))?;
-        // Whoever held the lock before may have replaced the file already.
-        match Database::open(path, REPOSITORY).and_then(|database| database.read(integrity)) {
-            Ok(()) => return Ok(None),
-            Err(cause) if is_damaged(&cause) => {}
-            Err(cause) => return Err(cause),
-        }
-        let aside =
-            (1..=u32::MAX).map(|number| with(path, &format!(".damaged-{number}"))).find(|aside| !aside.exists());
-        let aside = aside.ok_or_else(|| Kind::Cache.error(describe()))?;
-        for suffix in ["", "-wal", "-shm"] {
-            match std::fs::rename(with(path, suffix), with(&aside, suffix)) {
-                Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Kind::Cache.wrap(cause, describe()));
-                }
-                _ => {}
-            }
-        }
-        Ok(Some(aside))
+        set_aside(path, REPOSITORY, integrity)
     }
 
     /// The file.
@@ -146,20 +123,38 @@ impl Cache {
         &self.database
     }
 
-    /// Reads the graph and the digest of the refs in one transaction. Blocks. A graph that was made under another `overlay` is
-    /// not returned: its parents no longer hold.
+    /// The last complete pass under `overlay`, if there was one and its refs had this digest. Blocks. Takes a look, however many
+    /// commits there are.
     ///
     /// # Errors
     /// If the cache can't be read; [`is_damaged`] tells whether it should be set aside.
-    pub fn snapshot(&self, overlay: i64) -> anyhow::Result<Snapshot> {
+    pub fn snapshot(&self, overlay: i64, digest: i64) -> anyhow::Result<Option<Snapshot>> {
+        self.database.read(|reader| {
+            let query = "SELECT peeled, sum FROM snapshot, repository WHERE digest = ?1 AND overlay = ?2";
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, u32>(1)?));
+            let Some((peeled, sum)) = reader.query_row(query, params![digest, overlay], row).optional()? else {
+                return Ok(None);
+            };
+            anyhow::ensure!(crc32fast::hash(&peeled) == sum, Damaged);
+            let commit = |bytes| Oid::from_bytes(bytes).filter(|id| !id.is_null());
+            let peeled = peeled.chunks_exact(self.hash_len).map(commit).collect();
+            Ok(Some(Snapshot { digest, peeled, commits: usize::try_from(end(reader)?)? }))
+        })
+    }
+
+    /// Reads the graph, and the digest of the refs at the last complete pass, in one transaction. Blocks. A graph that was made
+    /// under another `overlay` is not returned: its parents no longer hold.
+    ///
+    /// # Errors
+    /// If the cache can't be read; [`is_damaged`] tells whether it should be set aside.
+    pub fn graph(&self, overlay: i64) -> anyhow::Result<(Graph, Option<i64>)> {
         self.database.read(|reader| {
             let known: i64 = reader.query_row("SELECT overlay FROM repository", [], |row| row.get(0))?;
             if known != overlay {
-                return Ok(Snapshot::default());
+                return Ok((Graph::default(), None));
             }
-            let graph = read_graph(reader, self.hash_len)?;
             let digest = reader.query_row("SELECT digest FROM snapshot", [], |row| row.get(0)).optional()?;
-            Ok(Snapshot { graph, digest })
+            Ok((read_graph(reader, self.hash_len)?, digest))
         })
     }
 
@@ -174,19 +169,21 @@ impl Cache {
     }
 }
 
-/// A number that changes when a ref is added, moved or deleted.
+/// A number that changes when a ref is added, moved or deleted: the start of the SHA-1 of their names (which hold no NUL), each
+/// with its id.
 #[must_use]
 pub fn digest<'a>(refs: impl IntoIterator<Item = (&'a [u8], &'a Oid)>) -> i64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = Sha1::new();
     for (name, id) in refs {
-        (name, id.as_bytes()).hash(&mut hasher);
+        hasher.update(name);
+        hasher.update([0]);
+        hasher.update(id.as_bytes());
     }
-    hasher.finish().cast_signed()
+    hasher.finalize().first_chunk().map_or(0, |&start| i64::from_be_bytes(start))
 }
 
 fn integrity(reader: &Connection) -> anyhow::Result<()> {
-    let answer: String = reader.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    anyhow::ensure!(answer == "ok", crate::graph::Damaged);
+    quick_check(reader)?;
     let format: Option<String> =
         reader.query_row("SELECT object_format FROM repository", [], |row| row.get(0)).optional()?;
     if let Some(format) = format {
@@ -196,10 +193,18 @@ fn integrity(reader: &Connection) -> anyhow::Result<()> {
 }
 
 fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    // Texts that are nobody's yet may be those of the pass that is to be stored next.
     transaction.execute_batch(
-        "DELETE FROM segment; DELETE FROM text; DELETE FROM snapshot; DELETE FROM ref;
+        "DELETE FROM segment; DELETE FROM text WHERE number NOT IN (SELECT text FROM unclaimed);
+         DELETE FROM snapshot; DELETE FROM ref;
          DELETE FROM filed; DELETE FROM posting; DELETE FROM patch;",
-    )
+    )?;
+    super::words::forget(transaction)
+}
+
+/// How many commits the stored graph has.
+fn end(reader: &Connection) -> rusqlite::Result<i64> {
+    reader.query_row("SELECT coalesce(max(first + count), 0) FROM segment", [], |row| row.get(0))
 }
 
 fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
@@ -209,7 +214,7 @@ fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let first: i64 = row.get(0)?;
-        anyhow::ensure!(usize::try_from(first) == Ok(graph.len()), crate::graph::Damaged);
+        anyhow::ensure!(usize::try_from(first) == Ok(graph.len()), Damaged);
         let segment = Segment {
             ids: row.get_ref(1)?.as_blob()?,
             times: row.get_ref(2)?.as_blob()?,
@@ -217,7 +222,7 @@ fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
             parents: row.get_ref(4)?.as_blob()?,
             by_id: row.get_ref(5)?.as_blob()?,
         };
-        anyhow::ensure!(sum_of(&segment, row.get_ref(6)?.as_blob()?) == row.get::<_, u32>(7)?, crate::graph::Damaged);
+        anyhow::ensure!(sum_of(&segment, row.get_ref(6)?.as_blob()?) == row.get::<_, u32>(7)?, Damaged);
         graph.extend(&segment, hash_len)?;
     }
     Ok(graph)
@@ -229,21 +234,20 @@ fn store(transaction: &Transaction<'_>, pass: Pass, hash_len: usize) -> anyhow::
         forget(transaction)?;
         transaction.execute("UPDATE repository SET overlay = ?1", [pass.overlay])?;
     }
-    let end: i64 =
-        transaction.query_row("SELECT coalesce(max(first + count), 0) FROM segment", [], |row| row.get(0))?;
-    if usize::try_from(end) != Ok(pass.base) {
+    if usize::try_from(end(transaction)?) != Ok(pass.base) {
+        texts::discard(transaction, &pass.texts)?;
         return Ok(false);
     }
-    if let Some(segment) = pass.segment {
-        let ids: Vec<&[u8]> = segment.ids.chunks_exact(hash_len).collect();
-        let numbers = texts::store(transaction, &pass.texts, &ids)?;
+    if let Some((segment, numbers)) = pass.segment {
+        let numbers: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         insert(transaction, pass.base, &segment, &numbers)?;
+        texts::claim(transaction, &pass.texts)?;
         let count: i64 = transaction.query_row("SELECT count(*) FROM segment", [], |row| row.get(0))?;
         if count > SEGMENTS {
             join(transaction, hash_len)?;
         }
     }
-    store_refs(transaction, &pass.refs)?;
+    store_refs(transaction, &pass.refs, hash_len)?;
     Ok(true)
 }
 
@@ -294,7 +298,7 @@ fn sum_of<B: AsRef<[u8]>>(segment: &Segment<B>, texts: &[u8]) -> u32 {
 }
 
 /// Brings the stored refs to `refs`, writing only what differs.
-fn store_refs(transaction: &Transaction<'_>, refs: &[SnapshotRef]) -> anyhow::Result<()> {
+fn store_refs(transaction: &Transaction<'_>, refs: &[SnapshotRef], hash_len: usize) -> anyhow::Result<()> {
     let mut old = HashMap::<Vec<u8>, (Vec<u8>, Option<Vec<u8>>)>::new();
     {
         let mut statement = transaction.prepare("SELECT name, id, commit_id FROM ref")?;
@@ -317,11 +321,133 @@ fn store_refs(transaction: &Transaction<'_>, refs: &[SnapshotRef]) -> anyhow::Re
         delete.execute([name])?;
     }
     let digest = digest(refs.iter().map(|(name, id, _)| (name.as_slice(), id)));
-    transaction.execute("INSERT OR REPLACE INTO snapshot VALUES (1, ?1, ?2)", params![digest, now()])?;
+    let none = vec![0; hash_len];
+    let behind = refs.iter().map(|(_, _, commit)| commit.as_ref().map_or(none.as_slice(), Oid::as_bytes));
+    let peeled = behind.collect::<Vec<_>>().concat();
+    let sum = crc32fast::hash(&peeled);
+    transaction
+        .execute("INSERT OR REPLACE INTO snapshot VALUES (1, ?1, ?2, ?3, ?4)", params![digest, peeled, sum, now()])?;
     Ok(())
 }
 
 /// Seconds since 1970.
 pub(super) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::database::Schema;
+    use super::super::texts::{TextPacker, TextStore};
+    use super::*;
+    use crate::graph::Batch;
+
+    fn id(number: u8) -> Oid {
+        Oid::from_bytes(&[number; 20]).expect("20 bytes")
+    }
+
+    fn opened(folder: &Path) -> Cache {
+        let (cache, aside) = Cache::open(&folder.join("t.db"), folder, 20).expect("opens");
+        assert!(aside.is_empty());
+        cache
+    }
+
+    /// Writes the bytes of the commit `number`, as a pass does on its way.
+    fn written(cache: &Cache, number: u8) -> StoredTexts {
+        let mut packer = TextPacker::default();
+        packer.add(id(number), &[number; 9]);
+        let mut store = TextStore::new(cache.clone());
+        smol::block_on(async {
+            store.add(packer.pack()).await;
+            store.finish().await.expect("writes")
+        })
+    }
+
+    /// The pass that appends the commit `number` to `base` others.
+    fn pass(number: u8, base: usize, texts: StoredTexts) -> Pass {
+        let mut batch = Batch::default();
+        batch.push(id(number), 1, []);
+        let numbers = texts.numbers(batch.ids());
+        let refs = vec![(b"HEAD".to_vec(), id(number), Some(id(number))), (b"refs/tags/tree".to_vec(), id(99), None)];
+        let mut graph = Graph::default();
+        for other in 0..base {
+            let mut batch = Batch::default();
+            batch.push(id(100 + u8::try_from(other).expect("few")), 1, []);
+            graph.append(&batch);
+        }
+        Pass { overlay: 0, base, segment: Some((graph.append(&batch), numbers)), texts, refs }
+    }
+
+    fn count(cache: &Cache, table: &str) -> i64 {
+        let query = format!("SELECT count(*) FROM {table}");
+        cache.database.read(|reader| Ok(reader.query_row(&query, [], |row| row.get(0))?)).expect("reads")
+    }
+
+    fn text(cache: &Cache, position: u32, number: u8) -> Option<Vec<u8>> {
+        let texts = Arc::new(cache.texts(0).expect("reads"));
+        texts.reader().get(position, &id(number)).map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn a_pass_that_comes_second_or_never_ends_leaves_no_texts_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = opened(folder.path());
+        let (first, second, third) = (written(&cache, 1), written(&cache, 2), written(&cache, 3));
+        drop(third);
+        assert_eq!((count(&cache, "text"), count(&cache, "unclaimed")), (3, 3));
+        smol::block_on(async {
+            assert!(cache.store(pass(1, 0, first)).await.expect("stores"));
+            assert!(!cache.store(pass(2, 0, second)).await.expect("another was first"));
+            assert_eq!((count(&cache, "text"), count(&cache, "unclaimed")), (1, 0));
+            let next = written(&cache, 4);
+            assert!(cache.store(pass(4, 1, next)).await.expect("stores"));
+        });
+        assert_eq!(text(&cache, 0, 1), Some(vec![1; 9]));
+        assert_eq!(text(&cache, 1, 4), Some(vec![4; 9]));
+        assert_eq!(text(&cache, 1, 2), None, "what stands there is another commit's");
+    }
+
+    #[test]
+    fn refs_that_stand_are_known_with_what_they_lead_to() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = opened(folder.path());
+        let texts = written(&cache, 1);
+        let stored = smol::block_on(cache.store(pass(1, 0, texts)));
+        assert!(stored.expect("stores"));
+        let refs: [(&[u8], Oid); 2] = [(b"HEAD", id(1)), (b"refs/tags/tree", id(99))];
+        let seen = digest(refs.iter().map(|(name, id)| (*name, id)));
+        let snapshot = Snapshot { digest: seen, peeled: vec![Some(id(1)), None], commits: 1 };
+        assert_eq!(cache.snapshot(0, seen).expect("reads"), Some(snapshot));
+        assert_eq!(cache.snapshot(0, seen + 1).expect("reads"), None, "other refs");
+        assert_eq!(cache.snapshot(1, seen).expect("reads"), None, "history is bent in another way");
+        assert_eq!(cache.graph(0).expect("reads").1, Some(seen));
+        let damage = "UPDATE snapshot SET peeled = zeroblob(40)";
+        smol::block_on(cache.database.write(|change| Ok(change.execute(damage, [])?))).expect("writes");
+        assert!(is_damaged(&cache.snapshot(0, seen).expect_err("its sum differs")));
+    }
+
+    #[test]
+    fn a_cache_of_any_older_version_is_brought_up_to_date() {
+        for version in 1..REPOSITORY.migrations.len() {
+            let folder = tempfile::tempdir().expect("a folder");
+            let schema = Schema { migrations: &REPOSITORY.migrations[..version], ..REPOSITORY };
+            let old = Database::open(&folder.path().join("t.db"), schema).expect("opens");
+            let rows = "INSERT INTO repository VALUES (1, x'2f', 'sha1', 0);
+                        INSERT INTO ref VALUES (x'41', x'42', NULL);
+                        INSERT INTO cursor VALUES ('c', zeroblob(20), 7)";
+            smol::block_on(old.write(|change| Ok(change.execute_batch(rows)?))).expect("writes");
+            drop(old);
+            let cache = opened(folder.path());
+            assert_eq!(
+                cache.cursor("c").expect("reads").map(|cursor| cursor.tips.len()),
+                Some(1),
+                "consumers stay where they are"
+            );
+            let texts = written(&cache, 1);
+            assert!(smol::block_on(cache.store(pass(1, 0, texts))).expect("stores"));
+            assert_eq!(text(&cache, 0, 1), Some(vec![1; 9]), "version {version}");
+        }
+    }
 }

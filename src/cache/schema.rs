@@ -7,7 +7,7 @@ use super::database::Schema;
 const APPLICATION_ID: i32 = 0x6268_666c;
 
 /// A repository's cache.
-pub(super) const REPOSITORY: Schema = Schema { application_id: APPLICATION_ID, migrations: &[V1, V2] };
+pub(super) const REPOSITORY: Schema = Schema { application_id: APPLICATION_ID, migrations: &[V1, V2, V3, V4] };
 
 /// Ids are 20 or 32 bytes, refnames raw bytes, times seconds since 1970 (signed, 64 bits). The graph is kept as arrays in a few
 /// rows and not as a row for each commit: 88,000 commits are read in 2 ms and written in 10, and a commit costs 40 bytes.
@@ -65,8 +65,34 @@ CREATE TABLE consumer (
 ) WITHOUT ROWID;
 ";
 
-/// What finds a commit by what its message says: see postings.rs. Kept apart from the graph since only `where` needs it.
+/// Blocks of texts are written while a pass goes on, and their numbers are never used a second time, so that a pass that ends late
+/// can't take another's block for its own. What the last version kept is made anew from git.
 const V2: &str = "
+DELETE FROM segment;
+DELETE FROM ref;
+DROP TABLE text;
+CREATE TABLE text (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  block BLOB NOT NULL
+);
+-- Blocks that no segment names yet: those of a pass that is still going on, or that never ended.
+CREATE TABLE unclaimed (
+  text INTEGER PRIMARY KEY REFERENCES text (number) ON DELETE CASCADE
+);
+DROP TABLE snapshot;
+-- The usual refs as they stood at the last complete pass. `digest` tells at one look whether any has moved; `peeled` has the
+-- commit behind each, in their order: all zeros where there is none; `sum` is its CRC-32.
+CREATE TABLE snapshot (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  digest INTEGER NOT NULL,
+  peeled BLOB NOT NULL,
+  sum INTEGER NOT NULL,
+  taken_at INTEGER NOT NULL
+);
+";
+
+/// What finds a commit by what its message says: see postings.rs. Kept apart from the graph since only `where` needs it.
+const V3: &str = "
 -- How many commits, from the graph's first on, are filed, and by what rules.
 CREATE TABLE filed (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -87,4 +113,21 @@ CREATE TABLE patch (
   patch_id BLOB NOT NULL,
   facts BLOB
 ) WITHOUT ROWID;
+";
+
+/// What finds a commit by the words of its message: see words.rs.
+const V4: &str = "
+-- How far the words are indexed, a row for each of the last batches: the commits before `end`, of which `last` is the last; by what
+-- rules, and what bent history then.
+CREATE TABLE worded (
+  end INTEGER PRIMARY KEY CHECK (end > 0),
+  last BLOB NOT NULL,
+  rules INTEGER NOT NULL,
+  overlay INTEGER NOT NULL
+);
+-- The row of a commit is its position and one. The text comes as words between spaces: nothing is left to decide here. Neither the
+-- text nor where in it a word stands is kept.
+CREATE VIRTUAL TABLE word USING fts5 (
+  words, content = '', contentless_delete = 1, detail = 'none', tokenize = 'ascii tokenchars _'
+);
 ";

@@ -1,12 +1,13 @@
 //! `state.db`: what belongs to no single repository. For now which file is the cache of which repository, so that caches whose
 //! repository is gone can be told from the others.
 
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::params;
 
-use super::database::{Database, Schema};
+use super::aside::set_aside;
+use super::database::{Database, Schema, is_damaged, quick_check};
 use super::repository::now;
 
 /// Marks the file: "bhst" in the header's `application_id`.
@@ -28,12 +29,22 @@ pub struct State {
 }
 
 impl State {
-    /// Opens `state.db` in `folder`, making it if need be.
+    /// Opens `state.db` in `folder`, making it if need be. One that is damaged is set aside and begun anew; the second value then says
+    /// where the old one is.
     ///
     /// # Errors
     /// If a newer version wrote it, or it can't be opened.
-    pub fn open(folder: &Path) -> anyhow::Result<Self> {
-        Ok(Self { database: Database::open(&folder.join("state.db"), SCHEMA)? })
+    pub fn open(folder: &Path) -> anyhow::Result<(Self, Option<PathBuf>)> {
+        let path = folder.join("state.db");
+        let open = || -> anyhow::Result<Self> { Ok(Self { database: Database::open(&path, SCHEMA)? }) };
+        let checked = open().and_then(|state| state.database.read(quick_check).map(|()| state));
+        match checked {
+            Err(cause) if is_damaged(&cause) => {
+                let aside = set_aside(&path, SCHEMA, quick_check)?;
+                Ok((open()?, aside))
+            }
+            other => Ok((other?, None)),
+        }
     }
 
     /// Notes that `file` is the cache of the repository at `common_dir`.
@@ -50,19 +61,6 @@ impl State {
         };
         self.database.write(note).await
     }
-
-    /// The caches that were noted: file name, and the common directory that each is about. Blocks.
-    ///
-    /// # Errors
-    /// If it can't be read.
-    pub fn caches(&self) -> anyhow::Result<Vec<(PathBuf, PathBuf)>> {
-        let path = |bytes: Vec<u8>| PathBuf::from(std::ffi::OsString::from_vec(bytes));
-        self.database.read(|reader| {
-            let mut statement = reader.prepare("SELECT file, common_dir FROM cache ORDER BY file")?;
-            let rows = statement.query_map([], |row| Ok((path(row.get(0)?), path(row.get(1)?))))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-    }
 }
 
 #[cfg(test)]
@@ -72,12 +70,26 @@ mod tests {
     #[test]
     fn a_cache_is_noted_once_with_its_repository() {
         let folder = tempfile::tempdir().expect("a folder");
-        let state = State::open(folder.path()).expect("opens");
+        let (state, aside) = State::open(folder.path()).expect("opens");
+        assert_eq!(aside, None);
         smol::block_on(async {
             for _ in 0..2 {
                 state.note_cache(&folder.path().join("nova-1.db"), Path::new("/srv/nova")).await.expect("notes");
             }
         });
-        assert_eq!(state.caches().expect("reads"), [("nova-1.db".into(), "/srv/nova".into())]);
+        let noted = |state: &State| -> Vec<(Vec<u8>, Vec<u8>)> {
+            let read = state.database.read(|reader| {
+                let mut statement = reader.prepare("SELECT file, common_dir FROM cache")?;
+                let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            });
+            read.expect("reads")
+        };
+        assert_eq!(noted(&state), [(b"nova-1.db".to_vec(), b"/srv/nova".to_vec())]);
+        drop(state);
+        std::fs::write(folder.path().join("state.db"), [b'x'; 9000]).expect("writes");
+        let (state, aside) = State::open(folder.path()).expect("opens");
+        assert_eq!(aside, Some(folder.path().join("state.db.damaged-1")));
+        assert_eq!(noted(&state), []);
     }
 }

@@ -2,19 +2,25 @@
 //! since git compresses every commit by itself. Here some hundred commits share one LZ4 block, which unpacks ten times as fast
 //! and takes about 270 bytes a commit. An object's bytes change only when it is replaced, and then all of this is made anew.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
+use super::database::PendingWrite;
 use super::repository::Cache;
 use crate::facts::Oid;
+use crate::facts::oid::OidMap;
 use crate::graph::Position;
 
+/// The most commits that one block can hold. A commit's number is that of its block times this, plus its place in it.
+pub const BLOCK: usize = 1 << BLOCK_BITS;
+const BLOCK_BITS: u32 = 9;
 /// Unpacked blocks that a reader keeps.
 const OPEN_BLOCKS: usize = 4;
 /// The number of a commit whose bytes are not kept.
 const NONE: u32 = u32::MAX;
+/// Bytes that are gathered for one transaction.
+const BATCH: usize = 2 << 20;
 
 /// Commits that were packed together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,8 +38,21 @@ pub struct TextPacker {
 }
 
 impl TextPacker {
-    /// Adds the commit `id`, whose bytes are `raw`.
+    /// One that needn't grow while it is filled, as a rule.
+    #[must_use]
+    pub fn with_room() -> Self {
+        Self {
+            ids: Vec::with_capacity(BLOCK),
+            ends: Vec::with_capacity(4 * BLOCK),
+            raw: Vec::with_capacity(1024 * BLOCK),
+        }
+    }
+
+    /// Adds the commit `id`, whose bytes are `raw`, unless the block is full.
     pub fn add(&mut self, id: Oid, raw: &[u8]) {
+        if self.ids.len() == BLOCK {
+            return;
+        }
         self.raw.extend_from_slice(raw);
         // A block ends long before 4 GiB: its commits were in memory at once.
         self.ends.extend_from_slice(&u32::try_from(self.raw.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -67,10 +86,130 @@ impl TextPacker {
     }
 }
 
+/// Writes blocks to the cache while a pass goes on. Until a segment that names them is stored they are nobody's: a pass that is
+/// cut off costs nothing but their space, and that only until the next one ends.
+#[derive(Debug)]
+pub struct TextStore {
+    cache: Cache,
+    waiting: Vec<TextBlock>,
+    bytes: usize,
+    writing: Option<PendingWrite<StoredTexts>>,
+    stored: anyhow::Result<StoredTexts>,
+}
+
+/// Where the blocks of a pass were stored: the number of each, and its commits.
+#[derive(Debug, Default)]
+pub struct StoredTexts {
+    blocks: Vec<(u32, Vec<Oid>)>,
+}
+
+impl TextStore {
+    /// For one pass.
+    #[must_use]
+    pub fn new(cache: Cache) -> Self {
+        Self { cache, waiting: Vec::new(), bytes: 0, writing: None, stored: Ok(StoredTexts::default()) }
+    }
+
+    /// Takes `block` over. Waits only where the cache is slower than the pass; that it can't be written shows at the end.
+    pub async fn add(&mut self, block: TextBlock) {
+        self.bytes += block.bytes.len();
+        self.waiting.push(block);
+        if self.bytes >= BATCH {
+            self.write().await;
+        }
+    }
+
+    /// Waits until all is written.
+    ///
+    /// # Errors
+    /// If the cache can't be written.
+    pub async fn finish(mut self) -> anyhow::Result<StoredTexts> {
+        self.write().await;
+        self.settle().await;
+        self.stored
+    }
+
+    async fn write(&mut self) {
+        self.settle().await;
+        let blocks = std::mem::take(&mut self.waiting);
+        self.bytes = 0;
+        if blocks.is_empty() || self.stored.is_err() {
+            return;
+        }
+        match self.cache.database().submit(move |transaction| insert(transaction, blocks)).await {
+            Ok(writing) => self.writing = Some(writing),
+            Err(cause) => self.stored = Err(cause),
+        }
+    }
+
+    /// Waits for the transaction that is under way.
+    async fn settle(&mut self) {
+        let Some(writing) = self.writing.take() else { return };
+        match (writing.result().await, &mut self.stored) {
+            (Ok(more), Ok(stored)) => stored.blocks.extend(more.blocks),
+            (Err(cause), Ok(_)) => self.stored = Err(cause),
+            (_, Err(_)) => {}
+        }
+    }
+}
+
+impl StoredTexts {
+    /// The number of the text of each of `ids`, in this order.
+    #[must_use]
+    pub fn numbers(&self, ids: &[Oid]) -> Vec<u32> {
+        let mut numbers = OidMap::with_capacity_and_hasher(ids.len(), std::hash::BuildHasherDefault::default());
+        for (block, ids) in &self.blocks {
+            // Beyond 2²³ blocks nothing more is kept: git has the commits too.
+            if *block < NONE >> BLOCK_BITS {
+                numbers.extend(ids.iter().copied().zip(block << BLOCK_BITS..));
+            }
+        }
+        ids.iter().map(|id| numbers.get(id).copied().unwrap_or(NONE)).collect()
+    }
+
+    /// The numbers of the blocks.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = u32> {
+        self.blocks.iter().map(|(number, _)| *number)
+    }
+}
+
+fn insert(transaction: &Transaction<'_>, blocks: Vec<TextBlock>) -> anyhow::Result<StoredTexts> {
+    let mut insert = transaction.prepare("INSERT INTO text (block) VALUES (?1)")?;
+    let mut note = transaction.prepare("INSERT INTO unclaimed VALUES (?1)")?;
+    let mut stored = StoredTexts::default();
+    for TextBlock { ids, bytes } in blocks {
+        let number = insert.insert([bytes])?;
+        note.execute([number])?;
+        stored.blocks.push((u32::try_from(number)?, ids));
+    }
+    Ok(stored)
+}
+
+/// Makes the blocks of a pass its own, since its segment was stored. Whatever else is nobody's belongs to passes that were cut
+/// off, or that began from the same commits and won't be stored any more.
+pub(super) fn claim(transaction: &Transaction<'_>, texts: &StoredTexts) -> anyhow::Result<()> {
+    let mut claim = transaction.prepare("DELETE FROM unclaimed WHERE text = ?1")?;
+    for number in texts.blocks() {
+        claim.execute([number])?;
+    }
+    transaction.execute("DELETE FROM text WHERE number IN (SELECT text FROM unclaimed)", [])?;
+    Ok(())
+}
+
+/// Forgets the blocks of a pass that is not to be stored.
+pub(super) fn discard(transaction: &Transaction<'_>, texts: &StoredTexts) -> anyhow::Result<()> {
+    let mut discard =
+        transaction.prepare("DELETE FROM text WHERE number = (SELECT text FROM unclaimed WHERE text = ?1)")?;
+    for number in texts.blocks() {
+        discard.execute([number])?;
+    }
+    Ok(())
+}
+
 /// One block, unpacked.
 #[derive(Debug)]
 struct Unpacked {
-    first: u32,
+    number: u32,
     hash_len: usize,
     ends: Vec<u32>,
     ids: Vec<u8>,
@@ -79,7 +218,7 @@ struct Unpacked {
 
 impl Unpacked {
     /// `None` if the block is damaged; git has the commits too.
-    fn new(first: u32, hash_len: usize, bytes: &[u8]) -> Option<Self> {
+    fn new(number: u32, hash_len: usize, bytes: &[u8]) -> Option<Self> {
         let count = usize::try_from(word(bytes, 0)?).ok()?;
         let sum = word(bytes, 4)?;
         let ends: Vec<u32> = (0..count).map(|index| word(bytes, 8 + 4 * index)).collect::<Option<_>>()?;
@@ -87,12 +226,11 @@ impl Unpacked {
         let raw = lz4_flex::decompress_size_prepended(packed).ok()?;
         let sound =
             checksum(ids, &raw) == sum && ends.is_sorted() && ends.last().is_none_or(|&end| end as usize == raw.len());
-        sound.then(|| Self { first, hash_len, ends, ids: ids.to_vec(), raw })
+        sound.then(|| Self { number, hash_len, ends, ids: ids.to_vec(), raw })
     }
 
-    /// The bytes of the commit `id`, if that is what stands there.
-    fn get(&self, number: u32, id: &Oid) -> Option<&[u8]> {
-        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+    /// The bytes of the commit `id`, if that is what stands at `index`.
+    fn get(&self, index: usize, id: &Oid) -> Option<&[u8]> {
         let at = index * self.hash_len;
         if self.ids.get(at..at + self.hash_len)? != id.as_bytes() {
             return None;
@@ -120,9 +258,8 @@ pub struct Texts {
     cache: Cache,
     // The state of history under which these bytes were read: replaced objects have others.
     overlay: i64,
-    // For each position the number of its text, and for each block the number of its first.
+    // For each position the number of its text.
     numbers: Vec<u32>,
-    blocks: Vec<u32>,
 }
 
 impl Texts {
@@ -132,14 +269,14 @@ impl Texts {
         TextReader { texts: Arc::clone(self), open: Vec::new() }
     }
 
-    fn block(&self, first: u32) -> Option<Unpacked> {
+    fn block(&self, number: u32) -> Option<Unpacked> {
         let read = self.cache.database().read(|reader| {
             // Another process may have made the cache anew meanwhile: each block is asked whose it is.
-            let query = "SELECT block FROM text, repository WHERE first = ?1 AND overlay = ?2";
+            let query = "SELECT block FROM text, repository WHERE number = ?1 AND overlay = ?2";
             let mut statement = reader.prepare_cached(query)?;
             let bytes: Option<Vec<u8>> =
-                statement.query_row(params![first, self.overlay], |row| row.get(0)).optional()?;
-            Ok(bytes.and_then(|bytes| Unpacked::new(first, self.cache.hash_len(), &bytes)))
+                statement.query_row(params![number, self.overlay], |row| row.get(0)).optional()?;
+            Ok(bytes.and_then(|bytes| Unpacked::new(number, self.cache.hash_len(), &bytes)))
         });
         read.ok().flatten()
     }
@@ -156,18 +293,17 @@ impl TextReader {
     /// The bytes of the commit `id` at `position`; `None` if they are not kept, or can't be read.
     pub fn get(&mut self, position: Position, id: &Oid) -> Option<&[u8]> {
         let number = self.texts.numbers.get(position as usize).copied().filter(|&number| number != NONE)?;
-        let block = self.texts.blocks.partition_point(|&first| first <= number).checked_sub(1)?;
-        let first = self.texts.blocks[block];
-        if let Some(at) = self.open.iter().position(|open| open.first == first) {
+        let (block, index) = (number >> BLOCK_BITS, number as usize % BLOCK);
+        if let Some(at) = self.open.iter().position(|open| open.number == block) {
             self.open[at..].rotate_left(1);
         } else {
-            let unpacked = self.texts.block(first)?;
+            let unpacked = self.texts.block(block)?;
             if self.open.len() == OPEN_BLOCKS {
                 self.open.remove(0);
             }
             self.open.push(unpacked);
         }
-        self.open.last()?.get(number, id)
+        self.open.last()?.get(index, id)
     }
 }
 
@@ -185,26 +321,9 @@ impl Cache {
                 let bytes = row.get_ref(0)?.as_blob()?;
                 numbers.extend(bytes.chunks_exact(4).filter_map(|bytes| word(bytes, 0)));
             }
-            let mut statement = reader.prepare("SELECT first FROM text ORDER BY first")?;
-            let blocks = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            Ok(Texts { cache: self.clone(), overlay, numbers, blocks })
+            Ok(Texts { cache: self.clone(), overlay, numbers })
         })
     }
-}
-
-/// Stores `blocks` and returns for each of `ids`, in order, the number of its text, 4 bytes each.
-pub(super) fn store(transaction: &Transaction<'_>, blocks: &[TextBlock], ids: &[&[u8]]) -> anyhow::Result<Vec<u8>> {
-    let mut next: u32 =
-        transaction.query_row("SELECT coalesce(max(first + count), 0) FROM text", [], |row| row.get(0))?;
-    let mut insert = transaction.prepare("INSERT INTO text VALUES (?1, ?2, ?3)")?;
-    let mut numbers: HashMap<&[u8], u32> = HashMap::with_capacity(ids.len());
-    for block in blocks {
-        let count = u32::try_from(block.ids.len())?;
-        insert.execute(params![next, count, block.bytes])?;
-        numbers.extend(block.ids.iter().map(Oid::as_bytes).zip(next..));
-        next = next.checked_add(count).ok_or_else(|| anyhow::anyhow!("more than 2^32 commits"))?;
-    }
-    Ok(ids.iter().flat_map(|id| numbers.get(id).copied().unwrap_or(NONE).to_le_bytes()).collect())
 }
 
 #[cfg(test)]
@@ -228,10 +347,9 @@ mod tests {
         let block = block();
         assert!(block.bytes.len() < 200, "a thousand equal bytes are packed");
         let unpacked = Unpacked::new(7, 20, &block.bytes).expect("sound");
-        let got: Vec<_> =
-            (6..11).zip(0..).map(|(number, own)| unpacked.get(number, &id(own)).map(<[u8]>::len)).collect();
-        assert_eq!(got, [None, Some(5), Some(0), Some(1000), None]);
-        assert_eq!(unpacked.get(7, &id(2)), None, "what stands there is another commit's");
+        let got: Vec<_> = (0..4).zip(1..).map(|(index, own)| unpacked.get(index, &id(own)).map(<[u8]>::len)).collect();
+        assert_eq!(got, [Some(5), Some(0), Some(1000), None]);
+        assert_eq!(unpacked.get(0, &id(2)), None, "what stands there is another commit's");
     }
 
     #[test]

@@ -63,6 +63,12 @@ pub struct ScanArgs {
     /// form of the output: jsonl, human or auto (human on a terminal, the default)
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
+    /// colour: auto (on a terminal, the default), always or never
+    #[argh(option, arg_name = "when", default = "Color::Auto")]
+    pub color: Color,
+    /// no colour
+    #[argh(switch)]
+    pub no_color: bool,
     /// show progress on standard error, terminal or not
     #[argh(switch)]
     pub progress: bool,
@@ -135,6 +141,30 @@ impl FromStr for Format {
             "jsonl" => Ok(Self::Jsonl),
             "human" => Ok(Self::Human),
             _ => Err("expected auto, jsonl or human"),
+        }
+    }
+}
+
+/// When colour is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal, unless the environment says otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl FromStr for Color {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => Err("expected auto, always or never"),
         }
     }
 }

@@ -1,6 +1,10 @@
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
-use super::{argv::TextArg, scan::Format, *};
+use super::{
+    argv::TextArg,
+    scan::{Color, Format},
+    *,
+};
 
 fn parse_bytes(args: &[&[u8]]) -> Result<Invocation, Exit> {
     parse(args.iter().map(|arg| OsStr::from_bytes(arg).to_owned()))
@@ -42,7 +46,7 @@ fn different_spellings_mean_the_same() {
         ("scan --quiet --max-count 5", &["scan -qn5", "scan -qn 5"]),
         ("scan --progress", &["scan --no-progress --progress", "scan --no-progress --prog"]),
         ("scan --no-progress", &["scan --progress --no-progress", "scan --no-pr"]),
-        ("scan --no-commits", &["scan --no-co"]),
+        ("scan --no-commits", &["scan --no-com"]),
         ("scan --grep a --grep b=c", &["scan --grep=a --grep=b=c"]),
         ("scan --since x", &["scan --since=w --since=x", "scan --since=x"]),
         ("scan --reverse main", &["scan main --reverse"]),
@@ -62,7 +66,7 @@ fn different_spellings_mean_the_same() {
 fn every_option_arrives() {
     let args = scan(
         "scan a ^b --refs r --refs s --since 1 --until 2 --author A --author B --grep g -n 7 --reverse --no-commits \
-         -z --threads 2 --format jsonl --progress -q -vvv --paths --mailmap --show-refs \
+         -z --threads 2 --format jsonl --color always --progress -q -vvv --paths --mailmap --show-refs \
          --patch-id",
     );
     let text = |text: &str| Some(TextArg(text.to_owned()));
@@ -80,6 +84,8 @@ fn every_option_arrives() {
         null: true,
         threads: std::num::NonZeroUsize::new(2),
         format: Format::Jsonl,
+        color: Color::Always,
+        no_color: false,
         progress: true,
         no_progress: false,
         quiet: true,
@@ -96,7 +102,9 @@ fn every_option_arrives() {
     assert_eq!(scan("scan --after c").after, text("c"));
     assert_eq!(scan("scan --new n").new, text("n"));
     assert!(scan("scan --stdin").stdin);
-    assert_eq!(scan("scan").format, Format::Auto);
+    assert!(scan("scan --color=always --no-color").no_color);
+    assert!(!scan("scan --no-color --color=always").no_color);
+    assert_eq!((scan("scan").format, scan("scan").color), (Format::Auto, Color::Auto));
 }
 
 #[test]
@@ -184,6 +192,7 @@ fn mistakes_are_named() {
         ("scan --no-grep", "unknown option '--no-grep'"),
         ("scan -n abc", "error parsing option '--max-count' with value 'abc': expected a whole number"),
         ("scan --threads 0", "error parsing option '--threads' with value '0': expected a whole number from 1 to 64"),
+        ("scan --color=red", "error parsing option '--color' with value 'red': expected auto, always or never"),
         ("scan --format=xml", "error parsing option '--format' with value 'xml': expected auto, jsonl or human"),
         ("schema x", "'schema' takes no arguments, not 'x'"),
         ("schema -- x", "'schema' takes no paths"),

@@ -8,12 +8,14 @@ use argh::{ArgsInfo, FromArgs};
 
 use super::{
     argv::{RawArg, TextArg},
-    scan::{Format, threads},
+    scan::{Color, Format, threads},
 };
 
 /// Tell where a change is: which branches and tags have it, as itself or as a pick, where it was reverted, and which
-/// release lines lack it. Each query is a revision or range, a Change-Id, an issue (CVE-2024-1234, #12, LP: #12), or words
-/// of the message, of which author:, subject: and path: narrow the search.
+/// release lines lack it. Each query is a revision or range, a Change-Id, an issue (CVE-2024-1234, #12, LP: #12), or words,
+/// all of which must stand in the message: whole words and phrases ("use after free"), upper or lower case, accents or none.
+/// author:<word> must stand in the author's name or address, subject:<word> in the subject; path:<path> is a file that the
+/// commit changes, a folder above it, or a glob. Changes found by words are told newest first.
 #[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
 #[argh(subcommand, name = "where", help_triggers("-h", "--help"), usage = "[<options>] <query>...")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -52,6 +54,9 @@ pub struct WhereArgs {
     /// leave out matches below this confidence, from 0 to 1
     #[argh(option, arg_name = "confidence", from_str_fn(confidence))]
     pub min_confidence: Option<f64>,
+    /// tell at most <n> changes of a query of words (default 100); negative for no limit
+    #[argh(option, short = 'n', arg_name = "n", from_str_fn(max_count))]
+    pub max_count: Option<i64>,
     /// answer from the cache as it is
     #[argh(switch)]
     pub no_update: bool,
@@ -67,6 +72,12 @@ pub struct WhereArgs {
     /// form of the output: jsonl, human or auto (human on a terminal, the default)
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
+    /// colour: auto (on a terminal, the default), always or never
+    #[argh(option, arg_name = "when", default = "Color::Auto")]
+    pub color: Color,
+    /// no colour
+    #[argh(switch)]
+    pub no_color: bool,
     /// show progress on standard error, terminal or not
     #[argh(switch)]
     pub progress: bool,
@@ -119,6 +130,11 @@ impl FromStr for Tags {
             _ => Err("expected first, all or none"),
         }
     }
+}
+
+fn max_count(text: &str) -> Result<i64, String> {
+    let number = text.parse().ok().filter(|number| *number != 0);
+    number.ok_or_else(|| "expected a whole number other than 0".to_owned())
 }
 
 fn confidence(text: &str) -> Result<f64, String> {

@@ -8,10 +8,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use crate::cli::argv::RawArg;
-use crate::cli::scan::Format as Asked;
+use crate::cli::scan::{Color as AskedColor, Format as Asked};
 use crate::cli::{Command, Exit, Invocation, UsageError};
 use crate::error::exit;
-use crate::report::{self, Format};
+use crate::report::{self, Color, Format};
 use crate::shutdown::Token;
 
 /// Runs what was typed and returns the exit code.
@@ -42,12 +42,18 @@ fn refused(error: &UsageError) -> u8 {
     exit::USAGE
 }
 
-/// The form of the output that was asked for.
-fn format(asked: Asked) -> Format {
+/// The form of the output that was asked for. As in git, `--no-color` is `--color=never`.
+fn format(asked: Asked, color: AskedColor, no_color: bool) -> Format {
+    let color = match color {
+        _ if no_color => Color::Never,
+        AskedColor::Auto => Color::Auto,
+        AskedColor::Always => Color::Always,
+        AskedColor::Never => Color::Never,
+    };
     match asked {
-        Asked::Auto => Format::automatic(),
+        Asked::Auto => Format::automatic(color),
         Asked::Jsonl => Format::Jsonl,
-        Asked::Human => Format::human(),
+        Asked::Human => Format::human(color),
     }
 }
 

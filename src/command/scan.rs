@@ -16,7 +16,8 @@ use crate::shutdown::Token;
 /// Runs the command and returns the exit code.
 pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Path, token: &Token) -> u8 {
     let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
-    let mut report = match Report::begin("scan", None, super::format(args.format), loudness) {
+    let mut report = match Report::begin("scan", None, super::format(args.format, args.color, args.no_color), loudness)
+    {
         Ok(report) => report,
         Err(cause) => {
             report::say_fatal(&format!("starting: {cause}"), None);

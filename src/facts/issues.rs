@@ -6,6 +6,13 @@
 //! Not references: `&#39;`, `C#7`, `#include`, colours in quotes or after "color", frames of a backtrace and numbered lists
 //! (`#1` and `#12` before other text at the start of a line or after wide space), "step #2" and its like unless in a bracket
 //! ("option (#12)"), Coverity's `CID#12`.
+//!
+//! Counted beside patterns for each notation. Numbers, `#12` or GH-12: systemd-stable 20,619 / 19,198 (308 left:
+//! Coverity's, backtraces), ansible 40,042 / 40,000 (7 left: "attempt #2"), nova 14,582 / 9,943 (4), redis 6,174 / 6,101
+//! (0), haproxy 1,863 / 1,881 (44: backtraces, sections of RFCs), git 372 / 449 (128: cases of tests, backtraces).
+//! `owner/repo#12` and URLs of GitHub: 3,182 / 3,181 in all (6 left: names of branches, URLs without `https://`). CVE 467 /
+//! 467, GHSA 6 / 6, Jira URLs 3 / 3, `rhbz#12` and Bugzilla 1,846 / 1,815 (2 left: names of branches), Debian 194 / 195,
+//! Launchpad in nova 10,515 / 10,247 (32 left: misspelt footers, names of branches and merge proposals).
 
 use std::borrow::Cow;
 
@@ -96,7 +103,7 @@ pub fn pull_request_number(subject: &str, message: &str) -> Option<u64> {
 /// Bytes at which a reference can be told; nearly all text is passed over by one look-up a byte.
 const BEGINS: [bool; 256] = {
     let mut table = [false; 256];
-    let bytes = b"#!:GgLl0123456789";
+    let bytes = b"#!:Gg0123456789";
     let mut i = 0;
     while i < bytes.len() {
         table[bytes[i] as usize] = true;
@@ -117,7 +124,6 @@ pub(super) fn issues(message: &str, patterns: &Patterns) -> Vec<IssueRef> {
             b'!' => (merge_request(message, at), at + 1 + digits(&message[at + 1..])),
             b':' if message[at..].starts_with("://") => url(message, at),
             b'0'..=b'9' => (number(message, at, patterns), at + digits(&message[at..])),
-            b'L' | b'l' => (glued_launchpad(message, at), at + 1),
             b'G' | b'g' => (ghsa(&message[at..]).filter(|_| !is_word(before(bytes, at))), at + 1),
             _ => (None, at + 1),
         };
@@ -207,15 +213,13 @@ fn is_bug_footer(word: &str) -> bool {
     })
 }
 
-/// `lp123456` as one word: six digits or more, for `LP64` is no bug.
-fn glued_launchpad(message: &str, at: usize) -> Option<IssueRef> {
-    let digits_at = at + 2;
-    if !message.get(at..digits_at)?.eq_ignore_ascii_case("lp") || is_word(before(message.as_bytes(), at)) {
-        return None;
-    }
-    let number = whole_number(&message[digits_at..]).filter(|number| number.len() >= 6)?;
-    let within = matches!(before(message.as_bytes(), at), b'/' | b'-');
-    (!within).then(|| IssueRef::new(IssueKind::Launchpad, number))
+/// `lp123456` as one word, `head` ending with the `p`: six digits or more, for `LP64` is no bug.
+fn glued_launchpad(head: &str, tail: &str) -> Option<IssueRef> {
+    let prefix = head.len().checked_sub(2)?;
+    let before = before(head.as_bytes(), prefix);
+    let named = head.get(prefix..)?.eq_ignore_ascii_case("lp") && !is_word(before) && !matches!(before, b'/' | b'-');
+    let number = whole_number(tail).filter(|number| named && number.len() >= 6)?;
+    Some(IssueRef::new(IssueKind::Launchpad, number))
 }
 
 fn key_of(kind: IssueKind, number: &str) -> IssueRef {
@@ -324,6 +328,7 @@ fn number(message: &str, at: usize, patterns: &Patterns) -> Option<IssueRef> {
     let head = &message[..at];
     match before(message.as_bytes(), at) {
         b'-' => dashed(head, &message[at..], patterns),
+        b'p' | b'P' => glued_launchpad(head, &message[at..]),
         b' ' | b':' | b'/' => {
             if head.get(head.len().saturating_sub(4)..).is_some_and(|word| word.eq_ignore_ascii_case("cve ")) {
                 return cve(&message[at..]);
@@ -560,7 +565,7 @@ mod tests {
     use super::{IssueKind::*, *};
 
     fn read(text: &str) -> Vec<(IssueKind, String)> {
-        let patterns = Patterns::compile(&[], &[], &["PROJ".to_owned()]).expect("no patterns");
+        let patterns = Patterns::compile(&[], &["PROJ".to_owned()]).expect("no patterns");
         issues(text, &patterns).into_iter().map(|issue| (issue.kind, issue.key)).collect()
     }
 

@@ -1,7 +1,8 @@
 //! Pure bytes → facts, and the vocabulary that every room shares. Nothing here reads or writes anything.
 //!
 //! `commit`, `identity`, `date`, `text` and `trailers` read a commit object as `git log` shows it; `references` gathers what its
-//! message says of other commits and issues, a file for each kind; `changes`, `line_diff` and `patch_id` say what it did.
+//! message says of other commits and issues, a file for each kind; `changes`, `line_diff` and `patch_id` say what it did;
+//! `words` is what a search understands by a word.
 
 pub mod change_id;
 pub mod changes;
@@ -21,5 +22,6 @@ pub mod requests;
 pub mod reverts;
 pub mod text;
 pub mod trailers;
+pub mod words;
 
 pub use oid::Oid;

@@ -1,5 +1,7 @@
 //! Object ids, the vocabulary of every room: 20 bytes (SHA-1) or 32 (SHA-256), never a string.
 
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::{fmt, str::FromStr};
 
 /// The length in bytes of a SHA-1 object id.
@@ -23,6 +25,30 @@ impl std::hash::Hash for Oid {
         state.write_u64(u64::from_le_bytes(first));
     }
 }
+
+/// Takes an id's first bytes for its hash as they are: hashing what a hash function made gains nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        // Only for keys that are more than an id.
+        self.0 = bytes.iter().fold(self.0, |hash, &byte| hash.rotate_left(8) ^ u64::from(byte));
+    }
+
+    fn write_u64(&mut self, first: u64) {
+        self.0 = first;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A map from ids.
+pub type OidMap<Value> = HashMap<Oid, Value, BuildHasherDefault<FirstBytes>>;
+/// A set of ids.
+pub type OidSet = HashSet<Oid, BuildHasherDefault<FirstBytes>>;
 
 impl Oid {
     /// The id whose binary form is `bytes`; `None` unless there are 20 or 32 of them.

@@ -7,6 +7,14 @@
 //! no use to anybody. Refuses to read objects: its caller hands it the contents. Attributes
 //! (`-diff`, `binary`, `textconv`) and the settings that change a patch (`diff.context`,
 //! `diff.algorithm`, `diff.noprefix`, `core.quotePath`) are taken to have git's defaults.
+//!
+//! Of git's own history all 63,854 ids equal those of git 2.47.3, of systemd-stable's all but 14 of 80,017. Those 14 are updates of
+//! tables (hwdb) that change thousands of lines of one file, up to 98,948. There git's diff stops looking for the shortest script, and
+//! so do we: `gix-imara-diff` keeps git's limits (lines that the other side lacks or has too often are set aside, a cost of 256
+//! and then the square root of the length ends the search, a long enough run of equal lines is taken earlier). Past the limit the two
+//! choose other places to split at, and the scripts differ: 2,075 removed lines beside 2,275, say, or more of git's than of ours.
+//! Which place git takes no manual tells. To follow it means to take over its search as it is, which is under the LGPL, or to ask git
+//! itself for commits with so large a change; the library doesn't tell whether it cut a search short.
 
 use std::{fmt, ops::Range};
 

@@ -1,4 +1,4 @@
-//! Patterns that the user configures: what speaks of security, what asks for a backport, which words are Jira projects.
+//! Patterns that the user configures: what asks for a backport, which words are Jira projects.
 //!
 //! Owns their compilation, within a size limit. Refuses to read configuration. Syntax: <https://docs.rs/regex/#syntax>.
 
@@ -12,7 +12,6 @@ const SIZE_LIMIT: usize = 1 << 20;
 /// Compiled patterns; the default has none.
 #[derive(Debug, Clone, Default)]
 pub struct Patterns {
-    security: Vec<Regex>,
     request: Vec<Regex>,
     jira_projects: Vec<String>,
 }
@@ -23,14 +22,8 @@ impl Patterns {
     /// # Errors
     ///
     /// The first pattern that is malformed, or grows beyond 1 MiB.
-    pub fn compile(security: &[String], request: &[String], jira_projects: &[String]) -> Result<Self, BadPattern> {
-        Ok(Self { security: compile(security)?, request: compile(request)?, jira_projects: jira_projects.to_vec() })
-    }
-
-    /// Whether a security pattern is found in `message`.
-    #[must_use]
-    pub fn is_security(&self, message: &str) -> bool {
-        self.security.iter().any(|pattern| pattern.is_match(message))
+    pub fn compile(request: &[String], jira_projects: &[String]) -> Result<Self, BadPattern> {
+        Ok(Self { request: compile(request)?, jira_projects: jira_projects.to_vec() })
     }
 
     /// What the request patterns find: their first group if they have one, else the whole match.
@@ -89,13 +82,10 @@ mod tests {
     #[test]
     fn patterns_find_their_group_or_themselves_and_keep_within_bounds() {
         let strings = |given: &[&str]| given.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let patterns = Patterns::compile(&strings(&["(?i)overflow"]), &strings(&["for-(v\\d+)", "please pick"]), &[])
-            .expect("valid");
-        assert!(patterns.is_security("An Overflow"));
-        assert!(!patterns.is_security("calm"));
+        let patterns = Patterns::compile(&strings(&["for-(v\\d+)", "please pick"]), &[]).expect("valid");
         assert_eq!(patterns.requests("for-v1 for-v2, please pick").collect::<Vec<_>>(), ["v1", "v2", "please pick"]);
         for bad in ["(", r"\w{1000}{100}"] {
-            let error = Patterns::compile(&strings(&[bad]), &[], &[]).expect_err(bad);
+            let error = Patterns::compile(&strings(&[bad]), &[]).expect_err(bad);
             assert_eq!(error.pattern, bad);
         }
     }

@@ -7,6 +7,10 @@
 //! `v1.2-3-gabcdef0` or a URL that isn't one of a commit. Only the words before it in the same sentence, and the text right
 //! after it, say what it is; `A, B and C` inherit the meaning of `A`. A run of digits only (a date, a bug) or of letters
 //! only ("defaced") needs an unmistakable form: 40 digits, the word "commit", a commit URL, or the quoted subject after it.
+//!
+//! Each kind was counted beside `git log -i -E --grep` over branches and tags of six repositories, and what only one found
+//! was read; the modules give commits with the kind / commits that a broad pattern finds. We find more where an id, or what
+//! announces it, is on the next line.
 
 use super::{
     change_id::change_id,
@@ -333,24 +337,24 @@ fn opens(message: &str, start: usize) -> bool {
     before.is_empty() || before.ends_with(['.', ':', ';', '!', ')', ']'])
 }
 
-/// The subject as a key for matching one change on several branches: lower-case, each run of white space one space,
-/// without leading branch tags (`[stable/2024.1]`, `[2.x]`, `[backport]`) and without trailing pull request numbers
-/// (`(#123)`) and `(cherry picked from commit …)`. A leading `Revert` stays: it makes another change.
+/// The subject as a key for matching one change on several branches: lower-case, each run of white space one space, no full stop
+/// at the end, and without what tells of the branch: leading tags (`[stable/2024.1]`, `[2.x]`, `[bp-2.9]`, `Backport/2.9/12`,
+/// `Backport of #12:`), trailing pull request numbers (`(#123)`), `(cherry picked from commit …)`, `(backport of …)` and `- 2.9`.
+/// A leading `Revert` stays: it makes another change.
+///
+/// Among the picks whose source is known, the key is that of the source for 12,611 of 12,632 in systemd-stable, 3,923 of 3,956 in
+/// nova, 663 of 675 in redis, 191 of 213 in haproxy (whose old picks change `[BUG]` to `[CLEANUP]`) and 6,004 of 6,580 in ansible
+/// (where a pick of several commits has a subject of its own).
 #[must_use]
 pub fn normalised_subject(subject: &str) -> String {
-    let mut rest = subject.trim();
-    while let Some((tag, after)) = rest.strip_prefix('[').and_then(|tagged| tagged.split_once(']')) {
-        if !is_branch_tag(tag.trim()) || after.trim().is_empty() {
-            break;
-        }
-        rest = after.trim_start().trim_start_matches(':').trim_start();
+    let whole = subject.trim();
+    let mut rest = whole;
+    while let Some(shorter) = without_tag(rest).or_else(|| without_backport(rest)) {
+        rest = shorter;
     }
-    while let Some((before, inside)) = rest.strip_suffix(')').and_then(|open| open.rsplit_once('(')) {
-        let number = inside.strip_prefix('#').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-        if before.trim().is_empty() || !(number || inside.to_ascii_lowercase().starts_with("cherry picked from")) {
-            break;
-        }
-        rest = before.trim_end();
+    rest = rest.trim_end_matches('.');
+    while let Some(shorter) = without_suffix(rest) {
+        rest = shorter.trim_end_matches('.');
     }
     let mut key = String::with_capacity(rest.len());
     for word in rest.split_whitespace() {
@@ -362,13 +366,74 @@ pub fn normalised_subject(subject: &str) -> String {
     key
 }
 
-/// A release branch (`stable/…`, `2.9`, `v5.x`) or the word "backport" (also with a branch), as in a subject's `[…]`.
+/// Without a leading `[stable/2024.1]` and the like, or `2.9:`.
+fn without_tag(subject: &str) -> Option<&str> {
+    if let Some((_, after)) = subject.split_once(": ").filter(|(version, _)| is_version(version)) {
+        return Some(after.trim_start());
+    }
+    let (tag, after) = subject.strip_prefix('[')?.split_once(']')?;
+    let after = after.trim_start_matches([' ', ':', '-']);
+    (is_branch_tag(tag.trim()) && !after.is_empty()).then_some(after)
+}
+
+/// Without a leading `Backport/2.9/12`, `Backport of #12 for 2.9 -`, `Backport:`.
+fn without_backport(subject: &str) -> Option<&str> {
+    let after = subject.get(8..).filter(|_| starts_with(subject, "backport"))?;
+    let word = |text: &str| text.find(char::is_whitespace).unwrap_or(text.len());
+    if let Some(branch) = after.strip_prefix('/') {
+        let rest = branch[word(branch)..].trim_start();
+        return (branch.starts_with(|c: char| c.is_ascii_digit()) && !rest.is_empty() && !rest.starts_with('('))
+            .then_some(rest);
+    }
+    let mut rest = after;
+    let mut named = false;
+    loop {
+        let text = rest.trim_start();
+        let (first, more) = text.split_at(word(text));
+        let bare = first.trim_end_matches([':', ',']);
+        let number = bare.trim_start_matches('#');
+        let is_number = number.len() > 2 && number.bytes().all(|byte| byte.is_ascii_digit());
+        let link = ["of", "for", "to", "-", "pr", ":"].iter().any(|other| first.eq_ignore_ascii_case(other));
+        if !(is_number || link || bare.is_empty() || is_version(bare)) || more.is_empty() {
+            break;
+        }
+        named |= is_number || is_version(bare);
+        rest = more;
+    }
+    let rest = rest.trim_start();
+    let colon = after.starts_with(':');
+    ((named || colon) && !rest.is_empty() && !rest.starts_with('(')).then(|| rest.trim_start_matches([':', ' ']))
+}
+
+/// Without a trailing `(#12)`, `(cherry picked from commit …)`, `(backport of …)`, `- 2.9`.
+fn without_suffix(subject: &str) -> Option<&str> {
+    let shorter = if let Some((before, inside)) = subject.strip_suffix(')').and_then(|open| open.rsplit_once('(')) {
+        let number = inside.strip_prefix('#').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        let origin = ["cherry picked from", "cherry-picked from", "backport of", "backported from"];
+        (number || origin.iter().any(|start| starts_with(inside, start))).then_some(before)?
+    } else {
+        let (before, last) = subject.rsplit_once(" - ")?;
+        is_version(last).then_some(before)?
+    };
+    let shorter = shorter.trim_end();
+    (!shorter.is_empty()).then_some(shorter)
+}
+
+fn starts_with(text: &str, prefix: &str) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// A release branch (`stable/…`, `2.9`, `v5.x`), "backport" or "bp-" with or without one, as in a subject's `[…]`.
 fn is_branch_tag(tag: &str) -> bool {
     let tag = tag.to_ascii_lowercase();
-    if ["stable", "release", "backport", "maint", "rel-", "branch"].iter().any(|name| tag.starts_with(name)) {
-        return true;
-    }
-    let version = tag.trim_start_matches('v');
+    let named =
+        ["stable", "release", "backport", "maint", "rel-", "branch", "bp-"].iter().any(|name| tag.starts_with(name));
+    named || is_version(tag.strip_suffix(" backport").unwrap_or(&tag))
+}
+
+/// `2.9`, `v5.x`.
+fn is_version(text: &str) -> bool {
+    let version = text.trim_start_matches('v');
     version.starts_with(|c: char| c.is_ascii_digit())
         && version.contains('.')
         && version.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'x')
@@ -428,6 +493,22 @@ mod tests {
             ("Revert \"Fix\" (#1)", "revert \"fix\""),
             ("(#12)", "(#12)"),
             ("[2.x]", "[2.x]"),
+            ("[bp-2.11] Fix (#12)", "fix"),
+            ("[2.9 backport] Fix", "fix"),
+            ("[Backport/2.9/1234]: Fix (#12)", "fix"),
+            ("Backport/2.9/1234 Fix (#1234) (#12)", "fix"),
+            ("Backport #1234 for 2.5 - Fix (#12)", "fix"),
+            ("Backport of 1234: Fix", "fix"),
+            ("Backport: Fix", "fix"),
+            ("Backport the test of 1234", "backport the test of 1234"),
+            ("Backports fixed", "backports fixed"),
+            ("Fix (#12). (cherry picked from commit 1a2b3c4d)", "fix"),
+            ("Fix (backport of 1a2b3c4d)", "fix"),
+            ("Fix the build (#1234) - 2.15 (#12)", "fix the build"),
+            ("Fix - 12", "fix - 12"),
+            ("2.8: perf: fix", "perf: fix"),
+            ("Backport/2.9/1234 (#1234)", "backport/2.9/1234"),
+            ("Fix.", "fix"),
             ("", ""),
         ] {
             assert_eq!(normalised_subject(subject), key, "{subject}");

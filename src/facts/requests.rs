@@ -3,6 +3,10 @@
 //! Owns `Cc: stable@…` (Linux, `Documentation/process/stable-kernel-rules.rst`), `Backpatch-through:` (`PostgreSQL`),
 //! `Backport:` trailers, prose such as "should be backported to 2.8" (`HAProxy`) and the user's own patterns. Refuses: which
 //! branches a wish means, and whether it was granted.
+//!
+//! Counted beside `stable@|back-?port`, which finds picks and talk of them too: haproxy 6,032 / 7,824 (1,500 say that no
+//! backport is needed, some 150 are scripts and release notes, some 100 wish in other words: "eligible for backporting",
+//! "shoud be"), nova 31 / 646, ansible 8 / 890, redis 2 / 91, git 1 / 91, systemd-stable 0 / 101.
 
 use std::{borrow::Cow, sync::LazyLock};
 
@@ -110,24 +114,29 @@ fn cc_stable(message: &str, at: usize) -> Option<&str> {
 fn backport(message: &str, at: usize) -> Option<Cow<'_, str>> {
     let start = at.checked_sub(1).filter(|&start| message.as_bytes()[start].eq_ignore_ascii_case(&b'b'))?;
     let end = at + message[at..].find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(message.len() - at);
-    let rest = &message[end..];
-    let text = phrase(rest);
+    let (word, rest) = (&message[start..end], &message[end..]);
+    let is = |other: &str| word.eq_ignore_ascii_case(other);
+    if !(is("backport") || is("backported") || is("backporter") || is("backporting")) {
+        return None;
+    }
     let (called, denied) = words_to(&message[..start]);
-    let wished = match message[start..end].to_ascii_lowercase().as_str() {
-        "backported" | "backporter" => matches!(called, Lead::Modal { .. } | Lead::ToBe),
-        "backport" if matches!(called, Lead::Opens | Lead::A) && is_called_for(&text) => true,
-        "backport" => match called {
-            // "should be backport to": a slip.
-            Lead::Modal { be } => be,
-            Lead::ToBe => true,
-            // No subject, for that tells what was done, and where to.
-            Lead::Opens => message[..start].contains('\n') && names_branch(rest),
-            Lead::Needs => names_branch(rest),
-            Lead::A | Lead::Other => false,
-        },
-        _ => false,
+    if denied {
+        return None;
+    }
+    let wished = match called {
+        Lead::Modal { .. } | Lead::ToBe if is("backported") || is("backporter") => true,
+        _ if !is("backport") => false,
+        // "should be backport to": a slip.
+        Lead::Modal { be } => be,
+        Lead::ToBe => true,
+        // No subject, for that tells what was done, and where to.
+        Lead::Opens => (message[..start].contains('\n') && names_branch(rest)) || is_called_for(&phrase(rest)),
+        Lead::Needs => names_branch(rest),
+        Lead::A => is_called_for(&phrase(rest)),
+        Lead::Other => false,
     };
-    (wished && !denied).then_some(text)
+    let rest = if wished { Some(rest) } else { this_to(&message[..start], rest).filter(|rest| names_branch(rest)) };
+    rest.map(phrase)
 }
 
 /// What leads up to the word.
@@ -232,6 +241,18 @@ fn names_branch(rest: &str) -> bool {
             || target.starts_with("stable"))
 }
 
+/// "makes sense to backport this patch to 2.8", "worth backporting it to 2.8": what follows "this patch".
+fn this_to<'m>(head: &str, rest: &'m str) -> Option<&'m str> {
+    const BEFORE: [&str; 10] = ["to", "worth", "let's", "should", "must", "can", "could", "may", "might", "please"];
+    let before = head.trim_end().rsplit(|c: char| c.is_whitespace()).next()?;
+    let leads = BEFORE.iter().any(|word| before.eq_ignore_ascii_case(word));
+    let rest = rest.trim_start();
+    let rest = ["this", "it", "these", "them"].iter().find_map(|word| rest.strip_prefix(word)).filter(|_| leads)?;
+    let rest = rest.strip_prefix(char::is_whitespace)?.trim_start();
+    let thing = ["patch", "fix", "change", "commit", "series", "one"].iter().find_map(|word| rest.strip_prefix(word));
+    Some(thing.unwrap_or(rest))
+}
+
 /// "needed in 1.7", "to 2.8 is necessary": what follows "backport".
 fn is_called_for(phrase: &str) -> bool {
     const CALLS: [&str; 6] = ["needed", "necessary", "required", "recommended", "desired", "desirable"];
@@ -299,6 +320,8 @@ mod tests {
             ("[ab: to be backported as far as 1.9]", BackportTo, "as far as 1.9"),
             ("[ab: backport needed in 1.7]", BackportTo, "needed in 1.7"),
             ("To backport to 1.8.", BackportTo, "1.8"),
+            ("It could be helpful to backport this patch to 3.2.", BackportTo, "3.2"),
+            ("[ab: it might be worth backporting it to 1.6]", BackportTo, "1.6"),
             ("Backport to 3.2.", BackportTo, "3.2"),
             ("It needs a backport to 1.7.x", BackportTo, "1.7.x"),
             ("A backport to 1.9 and 1.8 is necessary.", BackportTo, "1.9 and 1.8 is necessary"),
@@ -321,6 +344,8 @@ mod tests {
             "This does not have to be backported.",
             "a feature that can't be backported\n\nBackports are documented",
             "Backport of a fix to 2.8",
+            "It makes no sense to backport this to 2.8.",
+            "Thanks for backporting it to 2.8.",
             "This fix doesn't need to be backported at the moment.",
             "where the feature may have been backported",
             "This backport needed a change of the tests.",
@@ -339,7 +364,7 @@ mod tests {
 
     #[test]
     fn the_users_patterns_count_too() {
-        let patterns = Patterns::compile(&[], &["(?m)^Target: (.*)$".to_owned()], &[]).expect("valid");
+        let patterns = Patterns::compile(&["(?m)^Target: (.*)$".to_owned()], &[]).expect("valid");
         let found = requests("s\n\nTarget: 3.x\n", &[], &patterns);
         assert_eq!(found, [Request { kind: Configured, text: "3.x".into() }]);
     }

@@ -14,6 +14,12 @@
 //! - *depth*: each `Revert "` adds 1; `Reapply "` and `Reland` add 2, as they stand for the revert of a revert; `Revert^2 "` (Gerrit)
 //!   adds 2. A subject without any has depth 1 if a line of its message begins with git's own "This reverts commit",
 //!   unless that is about one of the commits that a squash merge lists.
+//!   `Partially revert "` counts as one as well: its commit is no copy of what it takes back in part.
+//!
+//! Counted beside `revert.*<id>`: systemd-stable 656 / 787, ansible 582 / 614, git 242 / 297, nova 207 / 220, haproxy 170 /
+//! 186, redis 51 / 54. Of the 259 that we leave some 170 take back a part, the others tell of another commit's revert or
+//! weigh one ("was reverted in X", "fixed if we revert X", "by reverting X"). Beside `re-?(land|appl).*<id>`: 5 / 5, 2 / 2,
+//! 0 / 1, 0 / 0, 2 / 3, 0 / 0.
 
 use std::sync::LazyLock;
 

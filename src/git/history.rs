@@ -1,14 +1,16 @@
 //! Two sources of history for a walk: the object database of a repository (with git's own commit-graph file where that may be
 //! trusted), and the graph that the cache keeps. Both give commits small numbers, so that a walk keeps flags in flat arrays.
 
-use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::repository::{Handle, ObjectError, Repository, from_gix, to_gix};
 use super::state::Overlay;
 use crate::facts::Oid;
 use crate::facts::commit::parents_and_time;
-use crate::graph::{Graph, NewCommit, Position};
+use crate::facts::oid::OidMap;
+use crate::graph::{Batch, Graph, Parent, parents_first};
+use crate::panics;
 
 /// A number for a commit, small and dense within one history.
 pub type Node = u32;
@@ -47,13 +49,8 @@ impl History for Arc<Graph> {
     }
 }
 
-/// One commit as an [`ObjectHistory`] knows it.
-struct Known {
-    id: Oid,
-    time: u64,
-    parents: Vec<Oid>,
-    raw: Option<Vec<u8>>,
-}
+/// The bytes of a commit, if they were read and are wanted.
+type Raw = Option<Box<[u8]>>;
 
 /// History as the object database has it, each commit read once. The bytes that were read can be taken over, so that nothing is
 /// inflated twice.
@@ -63,15 +60,21 @@ pub struct ObjectHistory {
     commit_graph: Option<gix::commitgraph::Graph>,
     keep_raw: bool,
     hash_len: usize,
-    numbers: HashMap<Oid, Option<Node>>,
-    known: Vec<Known>,
+    numbers: OidMap<Option<Node>>,
+    // What is known of each node. Flat: there may be a million.
+    ids: Vec<Oid>,
+    times: Vec<u64>,
+    // The parents of `node` are `parents[ends[node-1]..ends[node]]`, with 0 before the first.
+    ends: Vec<usize>,
+    parents: Vec<Oid>,
+    raws: Vec<Raw>,
     broken: Vec<ObjectError>,
     buffer: Vec<u8>,
 }
 
 impl std::fmt::Debug for ObjectHistory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ObjectHistory").field("known", &self.known.len()).finish_non_exhaustive()
+        f.debug_struct("ObjectHistory").field("known", &self.ids.len()).finish_non_exhaustive()
     }
 }
 
@@ -87,8 +90,12 @@ impl ObjectHistory {
             commit_graph,
             keep_raw,
             hash_len: repository.hash_len,
-            numbers: HashMap::new(),
-            known: Vec::new(),
+            numbers: OidMap::default(),
+            ids: Vec::new(),
+            times: Vec::new(),
+            ends: Vec::new(),
+            parents: Vec::new(),
+            raws: Vec::new(),
             broken: Vec::new(),
             buffer: Vec::new(),
         }
@@ -96,7 +103,7 @@ impl ObjectHistory {
 
     /// The bytes of `node`, if they were read and not taken before.
     pub fn take_raw(&mut self, node: Node) -> Option<Vec<u8>> {
-        self.known[node as usize].raw.take()
+        self.raws[node as usize].take().map(<[u8]>::into_vec)
     }
 
     /// The bytes of `node`: those that were kept, else read now.
@@ -108,20 +115,42 @@ impl ObjectHistory {
             return Ok(raw);
         }
         let id = self.id(node);
-        self.handle.commit(&id, &mut self.buffer).map(<[u8]>::to_vec)
+        let read = |history: &mut Self| history.handle.commit(&id, &mut history.buffer).map(<[u8]>::to_vec);
+        panics::twice(self, read, Self::renew)
     }
 
     /// The ids of the parents of `node`, those that can't be read included.
     #[must_use]
     pub fn parent_ids(&self, node: Node) -> &[Oid] {
-        &self.known[node as usize].parents
+        &self.parents[self.span(node)]
     }
 
-    /// Every commit that was read, in the order of reading.
+    /// Where the parents of `node` stand in `parents`.
+    fn span(&self, node: Node) -> Range<usize> {
+        let index = node as usize;
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        start..self.ends[index]
+    }
+
+    /// Every commit that was read, parents first; where there is a choice, those read last come first.
     #[must_use]
-    pub fn into_commits(self) -> Vec<NewCommit> {
-        let commit = |known: Known| NewCommit { id: known.id, time: known.time, parents: known.parents };
-        self.known.into_iter().map(commit).collect()
+    pub fn into_batch(self) -> Batch {
+        let links: Vec<Option<Node>> = self.parents.iter().map(|id| self.numbers.get(id).copied().flatten()).collect();
+        let order = parents_first(&self.ends, &links);
+        let mut places = vec![0; order.len()];
+        for (&node, place) in order.iter().zip(0..) {
+            places[node as usize] = place;
+        }
+        let mut batch = Batch::default();
+        for node in order {
+            let index = node as usize;
+            let link = |at: usize| match links[at] {
+                Some(parent) => Parent::Within(places[parent as usize]),
+                None => Parent::Before(self.parents[at]),
+            };
+            batch.push(self.ids[index], self.times[index], self.span(node).map(link));
+        }
+        batch
     }
 
     /// The handle that it reads through.
@@ -130,27 +159,49 @@ impl ObjectHistory {
         &self.handle
     }
 
-    fn read(&mut self, id: &Oid) -> Result<Known, ObjectError> {
-        if let Some(known) = self.read_commit_graph(id) {
-            return Ok(known);
-        }
-        let raw = self.handle.commit(id, &mut self.buffer)?;
-        let mut parents = Vec::new();
-        let time = parents_and_time(raw, self.hash_len, &mut parents).unwrap_or(0);
-        if let Some(other) = self.overlay.parents.get(id) {
-            parents.clone_from(other);
-        }
-        Ok(Known { id: *id, time, parents, raw: self.keep_raw.then(|| raw.to_vec()) })
+    /// Begins anew with its view of the object database: a `git gc` may have moved the packs under it, of which that panics. What
+    /// was half read is forgotten.
+    fn renew(&mut self) {
+        self.handle = self.handle.renewed();
+        self.parents.truncate(self.ends.last().copied().unwrap_or(0));
     }
 
-    fn read_commit_graph(&self, id: &Oid) -> Option<Known> {
+    /// Reads the commit `id`: what is known of it goes to the ends of the arrays.
+    fn read(&mut self, id: &Oid) -> Result<(), ObjectError> {
+        let (time, raw) = match self.read_commit_graph(id) {
+            Some(time) => (time, None),
+            None => self.read_object(id)?,
+        };
+        self.ids.push(*id);
+        self.times.push(time);
+        self.ends.push(self.parents.len());
+        self.raws.push(raw);
+        Ok(())
+    }
+
+    fn read_object(&mut self, id: &Oid) -> Result<(u64, Raw), ObjectError> {
+        let raw = self.handle.commit(id, &mut self.buffer)?;
+        let before = self.parents.len();
+        let time = parents_and_time(raw, self.hash_len, &mut self.parents).unwrap_or(0);
+        if let Some(other) = self.overlay.parents.get(id) {
+            self.parents.truncate(before);
+            self.parents.extend_from_slice(other);
+        }
+        Ok((time, self.keep_raw.then(|| raw.into())))
+    }
+
+    fn read_commit_graph(&mut self, id: &Oid) -> Option<u64> {
         let graph = self.commit_graph.as_ref()?;
         let commit = graph.commit_by_id(to_gix(id))?;
-        let mut parents = Vec::new();
+        let before = self.parents.len();
         for parent in commit.iter_parents() {
-            parents.push(from_gix(graph.id_at(parent.ok()?))?);
+            let Some(parent) = parent.ok().and_then(|parent| from_gix(graph.id_at(parent))) else {
+                self.parents.truncate(before);
+                return None;
+            };
+            self.parents.push(parent);
         }
-        Some(Known { id: *id, time: commit.committer_timestamp(), parents, raw: None })
+        Some(commit.committer_timestamp())
     }
 }
 
@@ -159,11 +210,8 @@ impl History for ObjectHistory {
         if let Some(&number) = self.numbers.get(id) {
             return number;
         }
-        let number = match self.read(id) {
-            Ok(known) => {
-                self.known.push(known);
-                Position::try_from(self.known.len() - 1).ok()
-            }
+        let number = match panics::twice(self, |history| history.read(id), Self::renew) {
+            Ok(()) => Node::try_from(self.ids.len() - 1).ok(),
             Err(cause) => {
                 self.broken.push(cause);
                 None
@@ -174,17 +222,18 @@ impl History for ObjectHistory {
     }
 
     fn id(&self, node: Node) -> Oid {
-        self.known[node as usize].id
+        self.ids[node as usize]
     }
 
     fn time(&self, node: Node) -> u64 {
-        self.known[node as usize].time
+        self.times[node as usize]
     }
 
     fn parents(&mut self, node: Node, into: &mut Vec<Node>) {
-        let ids = std::mem::take(&mut self.known[node as usize].parents);
-        into.extend(ids.iter().filter_map(|id| self.node(id)));
-        self.known[node as usize].parents = ids;
+        for at in self.span(node) {
+            let parent = self.parents[at];
+            into.extend(self.node(&parent));
+        }
     }
 
     fn take_broken(&mut self) -> Vec<ObjectError> {

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 
 use super::repository::{Handle, ObjectKind, Repository};
 use crate::facts::Oid;
+use crate::facts::oid::OidSet;
 
 /// What a ref says, before anything is looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl RefList {
     /// The commits behind the refs, without duplicates, in the order of the refs.
     #[must_use]
     pub fn tips(&self) -> Vec<Oid> {
-        let mut seen = std::collections::HashSet::with_capacity(self.refs.len());
+        let mut seen = OidSet::default();
         self.refs.iter().filter_map(|entry| entry.commit).filter(|id| seen.insert(*id)).collect()
     }
 }
@@ -110,13 +111,12 @@ impl RefStore {
                 read_loose(&repository.git_dir.join("refs").join(own), name.as_bytes(), &mut values)?;
             }
         }
-        let mut packed = BTreeMap::new();
         if let Some(text) = read_if_there(&repository.common_dir.join("packed-refs"))? {
-            parse_packed(&text, repository.hash_len, &mut packed);
+            let mut packed = parse_packed(&text, repository.hash_len);
+            // A loose ref overrules the packed one of its name.
+            packed.extend(values);
+            values = packed;
         }
-        // A loose ref overrules the packed one of its name.
-        packed.append(&mut values);
-        let values = packed;
         let head = read_if_there(&repository.git_dir.join("HEAD"))?.map(|text| parse_loose(&text));
         Ok(Self { values, head })
     }
@@ -142,32 +142,46 @@ impl RefStore {
     /// the rest is looked up through `handle`.
     #[must_use]
     pub fn select(&self, selection: &Selection, handle: &Handle, is_commit: impl Fn(&Oid) -> bool) -> RefList {
-        let mut list = RefList::default();
         let mut peeling = Peeling { handle, is_commit: &is_commit, known: HashMap::new() };
+        let mut list = RefList::default();
+        let mut push = |name: &[u8], value| self.push(name, value, |id, packed| peeling.peel(id, packed), &mut list);
         match selection {
-            Selection::Usual => {
-                if let Some(head) = &self.head {
-                    self.push(b"HEAD", head, &mut peeling, &mut list);
-                }
-                for prefix in [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/"] {
-                    for (name, value) in self.under(prefix) {
-                        self.push(name, value, &mut peeling, &mut list);
-                    }
-                }
-            }
+            Selection::Usual => self.usual().for_each(|(name, value)| push(name, value)),
             Selection::Globs(globs) => {
                 for glob in globs {
                     let pattern = full_glob(glob);
                     let literal = pattern.iter().position(|byte| b"*?[\\".contains(byte)).unwrap_or(pattern.len());
-                    for (name, value) in self.under(&pattern[..literal]) {
-                        if glob_matches(&pattern, name) {
-                            self.push(name, value, &mut peeling, &mut list);
-                        }
-                    }
+                    let matching = self.under(&pattern[..literal]).filter(|(name, _)| glob_matches(&pattern, name));
+                    matching.for_each(|(name, value)| push(name, value));
                 }
             }
         }
         list
+    }
+
+    /// The usual refs that lead to an object, each with what it names. Nothing is looked up.
+    pub fn usual_ids(&self) -> impl Iterator<Item = (&[u8], &Oid)> {
+        self.usual().filter_map(|(name, value)| match self.follow(value) {
+            Followed::Object { id, .. } => Some((name, id)),
+            _ => None,
+        })
+    }
+
+    /// The usual refs, where it is known already what they lead to: `peeled` has the commit behind each of [`Self::usual_ids`].
+    #[must_use]
+    pub fn usual_peeled(&self, peeled: &[Option<Oid>]) -> RefList {
+        let mut list = RefList::default();
+        let mut peeled = peeled.iter();
+        for (name, value) in self.usual() {
+            self.push(name, value, |_, _| Ok(peeled.next().copied().flatten()), &mut list);
+        }
+        list
+    }
+
+    fn usual(&self) -> impl Iterator<Item = (&[u8], &Value)> {
+        let head = self.head.iter().map(|value| (&b"HEAD"[..], value));
+        let prefixes = [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/"];
+        head.chain(prefixes.into_iter().flat_map(|prefix| self.under(prefix)))
     }
 
     /// Whether `HEAD` names a branch that has no commit yet.
@@ -179,20 +193,27 @@ impl RefStore {
     /// The objects that refs under `base` exchange, with their replacements, sorted (git-replace(1)).
     #[must_use]
     pub fn replacements(&self, base: &[u8]) -> Vec<(Oid, Oid)> {
-        let pair = |(name, value): (&Vec<u8>, &Value)| match value {
+        let pair = |(name, value): (&[u8], &Value)| match value {
             Value::Direct { id, .. } => Some((Oid::from_hex(name.strip_prefix(base)?)?, *id)),
             _ => None,
         };
         self.under(base).filter_map(pair).collect()
     }
 
-    fn under<'store>(&'store self, prefix: &[u8]) -> impl Iterator<Item = (&'store Vec<u8>, &'store Value)> {
+    fn under(&self, prefix: &[u8]) -> impl Iterator<Item = (&[u8], &Value)> + use<'_> {
         let start = prefix.to_vec();
         let prefix = prefix.to_vec();
-        self.values.range(start..).take_while(move |(name, _)| name.starts_with(&prefix))
+        let names = self.values.range(start..).map(|(name, value)| (name.as_slice(), value));
+        names.take_while(move |(name, _)| name.starts_with(&prefix))
     }
 
-    fn push(&self, name: &[u8], value: &Value, peeling: &mut Peeling<'_>, list: &mut RefList) {
+    fn push(
+        &self,
+        name: &[u8],
+        value: &Value,
+        peel: impl FnOnce(Oid, Packed) -> Result<Option<Oid>, String>,
+        list: &mut RefList,
+    ) {
         let mut broken = |reason: String| list.broken.push(BrokenRef { name: name.to_vec(), reason });
         let (symbolic, id, packed) = match self.follow(value) {
             Followed::Object { symbolic, id, packed } => (symbolic, id, packed),
@@ -207,19 +228,19 @@ impl RefStore {
                 return;
             }
         };
-        match peeling.peel(id, packed) {
-            Ok(commit) => list.refs.push(Ref { name: name.to_vec(), symbolic, id, commit }),
+        match peel(*id, packed) {
+            Ok(commit) => list.refs.push(Ref { name: name.to_vec(), symbolic, id: *id, commit }),
             Err(reason) => broken(reason),
         }
     }
 
-    fn follow(&self, value: &Value) -> Followed {
+    fn follow<'store>(&'store self, value: &'store Value) -> Followed<'store> {
         let mut value = value;
         let mut symbolic = None;
         // git gives up after five hops.
         for _ in 0..6 {
             match value {
-                Value::Direct { id, peeled } => return Followed::Object { symbolic, id: *id, packed: *peeled },
+                Value::Direct { id, peeled } => return Followed::Object { symbolic, id, packed: *peeled },
                 Value::Broken => return Followed::Broken,
                 Value::Symbolic(target) => match self.values.get(target) {
                     Some(next) => {
@@ -234,8 +255,8 @@ impl RefStore {
     }
 }
 
-enum Followed {
-    Object { symbolic: Option<Vec<u8>>, id: Oid, packed: Packed },
+enum Followed<'store> {
+    Object { symbolic: Option<Vec<u8>>, id: &'store Oid, packed: Packed },
     Dangling(Vec<u8>),
     Broken,
 }
@@ -271,7 +292,7 @@ fn read_if_there(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
 }
 
 /// Reads `packed-refs` (gitrepository-layout(5)): a header with its traits, `<id> <name>` lines, each tag followed by `^<peeled>`.
-fn parse_packed(text: &[u8], hash_len: usize, values: &mut BTreeMap<Vec<u8>, Value>) {
+fn parse_packed(text: &[u8], hash_len: usize) -> BTreeMap<Vec<u8>, Value> {
     let fully_peeled = text.starts_with(b"#")
         && text
             .split(|&byte| byte == b'\n')
@@ -292,12 +313,29 @@ fn parse_packed(text: &[u8], hash_len: usize, values: &mut BTreeMap<Vec<u8>, Val
                 let Some((hex, name)) = line.split_at_checked(2 * hash_len) else { continue };
                 let (Some(id), Some(name)) = (Oid::from_hex(hex), name.strip_prefix(b" ")) else { continue };
                 let peeled = if fully_peeled { Packed::Itself } else { Packed::Unknown };
-                sorted.push((name.to_vec(), Value::Direct { id, peeled }));
+                let value = if is_a_refname(name) { Value::Direct { id, peeled } } else { Value::Broken };
+                sorted.push((name.to_vec(), value));
             }
         }
     }
-    // Collecting a sorted list builds the tree in one go.
-    values.extend(sorted);
+    // Collecting a sorted list builds the tree in one go, as no other way to fill it does.
+    sorted.into_iter().collect()
+}
+
+/// Whether git would give a ref this name (git-check-ref-format(1)); it takes none that it wouldn't give.
+fn is_a_refname(name: &[u8]) -> bool {
+    // Nearly every name is of letters, digits, and single marks that are harmless everywhere; looking closer takes longer.
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+/".contains(&byte);
+    let mut before = b'/';
+    let plain = name.iter().all(|&byte| {
+        // A dot is harmless between two of the others, if it begins no `.lock`.
+        let fine = harmless(byte) && !(byte == b'/' && before == b'/') && !(byte == b'l' && before == b'.')
+            || byte == b'.' && harmless(before) && before != b'/';
+        before = byte;
+        fine
+    });
+    let plain = plain && name.starts_with(b"refs/") && harmless(before) && before != b'/';
+    plain || gix::validate::reference::name(name.into()).is_ok()
 }
 
 fn parse_loose(text: &[u8]) -> Value {
@@ -334,9 +372,8 @@ fn read_loose(folder: &Path, prefix: &[u8], values: &mut BTreeMap<Vec<u8>, Value
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             read_loose(&entry.path(), &name, values)?;
         } else if let Some(text) = read_if_there(&entry.path())? {
-            // git takes no ref of a name that it wouldn't give.
-            let named = gix::validate::reference::name(name.as_slice().into()).is_ok();
-            values.insert(name, if named { parse_loose(&text) } else { Value::Broken });
+            let value = if is_a_refname(&name) { parse_loose(&text) } else { Value::Broken };
+            values.insert(name, value);
         }
     }
     Ok(())
@@ -387,11 +424,24 @@ mod tests {
         let a = "a".repeat(40);
         let b = "b".repeat(40);
         let text = format!("# pack-refs with: peeled fully-peeled sorted \n{a} refs/heads/m\n{a} refs/tags/t\n^{b}\n");
-        let mut values = BTreeMap::new();
-        parse_packed(text.as_bytes(), 20, &mut values);
+        let values = parse_packed(text.as_bytes(), 20);
         let (a, b) = (a.parse().expect("an id"), b.parse().expect("an id"));
         assert_eq!(values[&b"refs/heads/m"[..]], Value::Direct { id: a, peeled: Packed::Itself });
         assert_eq!(values[&b"refs/tags/t"[..]], Value::Direct { id: a, peeled: Packed::To(b) });
+    }
+
+    #[test]
+    fn a_refname_is_one_that_git_would_give() {
+        let pieces = ["refs/", "a", ".", "/", ".lock", "l", "@", "{", "\u{1}", " ", "~", "é", "-", "1"];
+        let mut names = vec![String::new()];
+        for _ in 0..4 {
+            names = names.iter().flat_map(|name| pieces.map(|piece| format!("{name}{piece}"))).collect();
+            for name in &names {
+                let name = format!("refs/heads/{name}");
+                let valid = gix::validate::reference::name(name.as_bytes().into()).is_ok();
+                assert_eq!(is_a_refname(name.as_bytes()), valid, "{name:?}");
+            }
+        }
     }
 
     #[test]

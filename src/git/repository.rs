@@ -1,10 +1,12 @@
 //! A repository on disk: where its parts lie, and reading objects from it. Never writes, never fetches a missing object.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use gix::objs::Find as _;
 
@@ -102,16 +104,21 @@ impl Repository {
     /// A handle for one thread. It is cheap to make, but keeps caches: reuse it.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        let mut repo = self.shared.to_thread_local();
-        // Cache settings don't survive the sharing; each thread sets its own.
-        repo.objects
-            .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
-        // A commit that a message names is often one of another repository. Looking for packs that may have appeared since, for
-        // each of those, costs more than all other look-ups together.
-        let mut names = repo.objects.clone();
-        names.refresh_never();
-        Handle { repo, names }
+        Handle::new(self.shared.to_thread_local())
     }
+}
+
+/// A commit that a message names is often one of another repository. Looking for packs that may have appeared since, for each of
+/// those, costs more than all other look-ups together.
+fn for_names(repo: &gix::Repository) -> gix::OdbHandle {
+    let mut names = repo.objects.clone();
+    names.refresh_never();
+    names
+}
+
+fn packs_changed(repo: &gix::Repository) -> Option<SystemTime> {
+    let packs = repo.objects.store_ref().path().join("pack");
+    std::fs::metadata(packs).and_then(|packs| packs.modified()).ok()
 }
 
 fn open_error(dir: &Path, cause: &dyn std::error::Error) -> anyhow::Error {
@@ -215,7 +222,9 @@ impl std::error::Error for ObjectError {}
 pub struct Handle {
     pub(super) repo: gix::Repository,
     /// For looking up what a text may name: doesn't search for new packs when nothing is found.
-    names: gix::OdbHandle,
+    names: RefCell<gix::OdbHandle>,
+    /// When the folder of packs was last changed, as far as `names` knows.
+    packs_changed: Cell<Option<SystemTime>>,
 }
 
 impl fmt::Debug for Handle {
@@ -225,6 +234,21 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
+    fn new(mut repo: gix::Repository) -> Self {
+        // Cache settings don't survive the sharing; each thread sets its own.
+        repo.objects
+            .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
+        let packs_changed = Cell::new(packs_changed(&repo));
+        let names = RefCell::new(for_names(&repo));
+        Self { repo, names, packs_changed }
+    }
+
+    /// Another, with a view of the object database as it is now.
+    #[must_use]
+    pub fn renewed(&self) -> Self {
+        Self::new(self.repo.clone())
+    }
+
     /// The bytes of the commit `id`, in `buffer`, replaced objects already replaced.
     ///
     /// # Errors
@@ -295,8 +319,26 @@ impl Handle {
     /// `None` if there is none or more than one.
     #[must_use]
     pub fn commit_by_hex(&self, text: &str) -> Option<Oid> {
+        self.known_commit(text).or_else(|| if self.sees_new_packs() { self.known_commit(text) } else { None })
+    }
+
+    /// Whether packs have come or gone since the last look-up that found nothing; if so, look-ups now know them. One `stat` is far
+    /// cheaper than to search them.
+    fn sees_new_packs(&self) -> bool {
+        let changed = packs_changed(&self.repo);
+        if self.packs_changed.replace(changed) == changed {
+            return false;
+        }
+        // Asked for what is nowhere, the object database searches for new packs.
+        let nowhere = gix::ObjectId::null(self.repo.object_hash());
+        let _ = gix::objs::FindHeader::try_header(&self.repo.objects, &nowhere);
+        self.names.replace(for_names(&self.repo));
+        true
+    }
+
+    fn known_commit(&self, text: &str) -> Option<Oid> {
         let is_commit = |id: &Oid| {
-            let header = gix::objs::FindHeader::try_header(&self.names, &to_gix(id));
+            let header = gix::objs::FindHeader::try_header(&*self.names.borrow(), &to_gix(id));
             header.is_ok_and(|header| header.is_some_and(|header| header.kind == gix::objs::Kind::Commit))
         };
         // 40 digits are a whole id in one repository and an abbreviation in another.
@@ -315,7 +357,7 @@ impl Handle {
         let looked_up = prefix.get(..2 * SHA1_LEN - 1).unwrap_or(prefix);
         let Ok(looked_up) = gix::hash::Prefix::from_hex(looked_up) else { return Vec::new() };
         let mut found = HashSet::new();
-        if self.names.lookup_prefix(looked_up, Some(&mut found)).is_err() {
+        if self.names.borrow().lookup_prefix(looked_up, Some(&mut found)).is_err() {
             return Vec::new();
         }
         let begins = |id: &Oid| id.to_hex().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));

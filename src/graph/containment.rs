@@ -129,7 +129,7 @@ fn mark(graph: &Graph, commits: &[Position], marks: &mut Vec<u64>) -> Position {
 mod tests {
     use super::*;
     use crate::facts::Oid;
-    use crate::graph::NewCommit;
+    use crate::graph::{Batch, Parent};
 
     fn graph(parents: &[&[usize]]) -> Graph {
         let id = |number: usize| {
@@ -137,17 +137,13 @@ mod tests {
             bytes[..8].copy_from_slice(&number.to_be_bytes());
             Oid::from_bytes(&bytes).expect("20 bytes")
         };
-        let commits: Vec<NewCommit> = parents
-            .iter()
-            .enumerate()
-            .map(|(number, parents)| NewCommit {
-                id: id(number),
-                time: number as u64,
-                parents: parents.iter().map(|&parent| id(parent)).collect(),
-            })
-            .collect();
+        let mut batch = Batch::default();
+        for (number, parents) in parents.iter().enumerate() {
+            let parents = parents.iter().map(|&parent| Parent::Within(u32::try_from(parent).expect("small")));
+            batch.push(id(number), number as u64, parents);
+        }
         let mut graph = Graph::default();
-        graph.append(&commits);
+        graph.append(&batch);
         graph
     }
 

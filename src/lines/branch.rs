@@ -97,12 +97,17 @@ const TOPICS: &[&str] = &[
     "wip",
 ];
 
+/// Whether `name` is that of a line which follows the latest release.
+pub(super) fn is_unnumbered(name: &[u8]) -> bool {
+    is_one_of(name, UNNUMBERED)
+}
+
 /// The line of the branch `name` (without `refs/heads/` or a remote), if it has one by the conventions.
 pub(super) fn recognise(name: &[u8]) -> Option<Line> {
     if is_one_of(name, MAINLINE) {
         return Some(Line::mainline());
     }
-    if is_one_of(name, UNNUMBERED) {
+    if is_unnumbered(name) {
         return Some(Line::unnumbered(&lowercase(name)));
     }
     let Some(slash) = name.iter().position(|byte| *byte == b'/') else { return numbered(name, false) };

@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 
+use super::branch::is_unnumbered;
 use super::pieces::{Piece, pieces};
 use super::version::Version;
 
@@ -61,6 +62,15 @@ impl Line {
         let open = numbers[count..].iter().all(is_open);
         (open && numbers.first().is_some_and(|first| first.is_number() && first.is_attached()))
             .then(|| Self::numbered(&numbers[..count]))
+    }
+
+    /// The line whose [`Line::name`] is `name`, for those who have but the name of one.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        if is_unnumbered(name.as_bytes()) {
+            return Self::unnumbered(name);
+        }
+        Self::named(name.as_bytes()).filter(|line| line.name == name).unwrap_or_else(|| Self::series(name))
     }
 
     /// The line that the newest work goes to.
@@ -153,6 +163,15 @@ mod tests {
         sorted.reverse();
         sorted.sort();
         assert_eq!(sorted, lines);
+    }
+
+    #[test]
+    fn a_line_is_known_again_by_its_name() {
+        let named = ["queens", "1.10", "1", "22.04", "255", "mainline"].map(line);
+        let made = [Line::unnumbered("maint"), Line::unnumbered("lts"), Line::series("my_line-2"), Line::series("x")];
+        for line in named.into_iter().chain(made) {
+            assert_eq!(Line::of_name(line.name()), line);
+        }
     }
 
     #[test]

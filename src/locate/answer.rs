@@ -31,6 +31,12 @@ pub(super) struct Outcome {
     pub(super) is_ambiguous: bool,
     /// What was looked for, for people.
     pub(super) sought: String,
+    /// How many changes were told.
+    pub(super) changes: usize,
+    /// The commits of these changes.
+    pub(super) members: Vec<Position>,
+    /// Whether it goes on with the answer to a query that was begun before.
+    pub(super) is_further: bool,
     /// Origins that a message names and that aren't here: the commit, and the name.
     pub(super) dangling: Vec<(String, String)>,
     /// Objects that could not be read.
@@ -80,6 +86,8 @@ pub(super) fn answer(
         answer.matches();
         answer.dangling(&mut outcome);
         answer.presence();
+        outcome.changes += 1;
+        outcome.members.extend_from_slice(&change.members);
     }
     outcome.broken.append(&mut desk.broken);
     outcome.absent += desk.absent;

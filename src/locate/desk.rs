@@ -28,8 +28,6 @@ pub(super) struct Node {
     pub(super) relands: Vec<Named>,
     /// Issues that it refers to.
     pub(super) issues: Vec<IssueRef>,
-    /// The message, for words.
-    pub(super) message: String,
     tree: Oid,
     parent: Option<Oid>,
 }
@@ -211,14 +209,13 @@ fn sorted_paths(changes: &[crate::facts::changes::Change]) -> Vec<Vec<u8>> {
 }
 
 fn node_of(scope: &Scope, id: &Oid, position: Position, raw: &[u8]) -> Result<Node, ObjectError> {
-    with_sketch(scope, id, raw, |sketch, references, commit, message| {
+    with_sketch(scope, id, raw, |sketch, references, commit| {
         let resolve = |text: &&str| Named { text: (*text).to_owned(), id: scope.resolve(text) };
         let parents = scope.graph.parents(position);
         Node {
             sketch: Sketch { is_merge: parents.len() > 1, ..sketch },
             relands: references.relands.iter().map(resolve).collect(),
             issues: references.issues.clone(),
-            message: message.to_owned(),
             tree: commit.tree,
             parent: parents.first().map(|&parent| scope.graph.id(parent)),
         }
@@ -230,7 +227,7 @@ pub(super) fn with_sketch<T>(
     scope: &impl Reading,
     id: &Oid,
     raw: &[u8],
-    then: impl FnOnce(Sketch, &References<'_>, &RawCommit<'_>, &str) -> T,
+    then: impl FnOnce(Sketch, &References<'_>, &RawCommit<'_>) -> T,
 ) -> Result<T, ObjectError> {
     let commit = RawCommit::parse(raw, id.as_bytes().len())
         .map_err(|why| ObjectError::Corrupt(*id, why.to_string()))?;
@@ -240,7 +237,7 @@ pub(super) fn with_sketch<T>(
     let (subject, _) = text.message.subject_and_body();
     let references = References::of(&subject.text, message, &trailers(message), scope.patterns());
     let sketch = Sketch::read(*id, &author, &subject.text, message, &references, |text| scope.resolve(text));
-    Ok(then(sketch, &references, &commit, message))
+    Ok(then(sketch, &references, &commit))
 }
 
 /// What is needed to read a message.

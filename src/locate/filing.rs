@@ -48,6 +48,7 @@ impl Filed {
 /// If a worker panicked or the cache can't be read.
 pub(super) async fn bring_up_to_date(
     index: &Index,
+    graph: &Arc<Graph>,
     patterns: &Arc<Patterns>,
     jira_projects: &[String],
     pool: &Pool,
@@ -55,14 +56,14 @@ pub(super) async fn bring_up_to_date(
     mut progress: impl FnMut(usize, usize),
 ) -> anyhow::Result<Option<Filed>> {
     let rules = rules(jira_projects);
-    let end = index.graph.len();
+    let end = graph.len();
     if let Some(cache) = index.cache() {
         let reader = cache.clone();
         let base = pool.run(move || reader.filed(rules)).await??;
         if base >= end {
             return Ok(Some(Filed::Cached(cache.clone())));
         }
-        let Some(postings) = file(index, base..end, patterns, pool, stop, &mut progress).await? else { return Ok(None) };
+        let Some(postings) = file(index, graph, base..end, patterns, pool, stop, &mut progress).await? else { return Ok(None) };
         let stored = cache.file(base, end, rules, postings.clone()).await;
         if matches!(stored, Ok(true)) {
             return Ok(Some(Filed::Cached(cache.clone())));
@@ -72,13 +73,14 @@ pub(super) async fn bring_up_to_date(
             return Ok(Some(Filed::Held(Arc::new(postings))));
         }
     }
-    let postings = file(index, 0..end, patterns, pool, stop, &mut progress).await?;
+    let postings = file(index, graph, 0..end, patterns, pool, stop, &mut progress).await?;
     Ok(postings.map(|postings| Filed::Held(Arc::new(postings))))
 }
 
 /// The commits of `range` and their keys.
 async fn file(
     index: &Index,
+    graph: &Arc<Graph>,
     range: Range<usize>,
     patterns: &Arc<Patterns>,
     pool: &Pool,
@@ -98,7 +100,7 @@ async fn file(
             && let Some(chunk) = chunks.next()
         {
             let filer = Filer {
-                graph: Arc::clone(&index.graph),
+                graph: Arc::clone(graph),
                 handles: index.handles.clone(),
                 texts: texts.clone(),
                 patterns: Arc::clone(patterns),
@@ -136,7 +138,7 @@ impl Filer {
                     None => handle.commit(&id, &mut buffer),
                 };
                 // One that can't be read is found under no key; whoever walks to it is told.
-                let keys = raw.and_then(|raw| with_sketch(self, &id, raw, |sketch, found, _, _| keys(&sketch, found)));
+                let keys = raw.and_then(|raw| with_sketch(self, &id, raw, |sketch, found, _| keys(&sketch, found)));
                 for key in keys.unwrap_or_default() {
                     postings.add(key, position);
                 }

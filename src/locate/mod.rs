@@ -1,7 +1,7 @@
 //! Where is this change? `query` reads what is asked, `resolve` and `seeds` find the commits that it is about, `filing` keeps
 //! commits under keys so that candidates are found without a walk, `closure` goes up the ladder with them, `reverts` and
 //! `presence` tell what became of the change on each ref of `places`, and `answer` makes the events of it all, on a worker
-//! with a `desk` of its own. Answers come in the order of the queries. Knows nothing of the command line.
+//! with a `desk` of its own. `words` answers queries of words hit by hit, found by `wording`. Answers come in the order of the queries. Knows nothing of the command line.
 
 mod answer;
 mod closure;
@@ -17,6 +17,8 @@ mod ranges;
 mod resolve;
 mod reverts;
 mod seeds;
+mod wording;
+mod words;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -33,6 +35,7 @@ use self::input::{Input, Line};
 use self::places::Places;
 use self::query::Query;
 use self::resolve::Target;
+use self::wording::Messages;
 use crate::announce::{self, Indexed};
 use crate::cache::Cache;
 use crate::cache::patches::KeptPatch;
@@ -109,6 +112,8 @@ pub struct Options {
     pub min_confidence: f64,
     /// Answer from the cache as it is.
     pub no_update: bool,
+    /// Changes that are told at most of a query of words; `None` for the usual number.
+    pub max_count: Option<usize>,
 }
 
 /// Everything that answering takes, shared by the workers.
@@ -168,8 +173,9 @@ pub async fn run(options: Options, report: &mut Report, token: &Token) -> anyhow
     let pool = Pool::new(threads).context("starting worker threads")?;
     let patterns = Arc::new(settings.patterns()?);
     let folder = options.cache_folder.clone();
-    let (index, troubles) = Index::open(Arc::clone(&repository), folder.as_deref(), &pool).await?;
+    let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), &pool).await?;
     let refs = index.select(options.refs.clone(), &pool).await?;
+    let troubles = index.take_troubles();
     announce::repository(report, &index, &refs, troubles).await?;
     let options = Arc::new(options);
     let mut search = Search {
@@ -185,6 +191,7 @@ pub async fn run(options: Options, report: &mut Report, token: &Token) -> anyhow
         indexed: Indexed { state: IndexState::Skipped, new: 0 },
         places: None,
         filed: None,
+        messages: None,
         under_way: VecDeque::new(),
         found: false,
         kept: Vec::new(),
@@ -231,6 +238,7 @@ struct Search<'a> {
     indexed: Indexed,
     places: Option<Arc<Places>>,
     filed: Option<Filed>,
+    messages: Option<Arc<Messages>>,
     under_way: VecDeque<UnderWay>,
     found: bool,
     kept: Vec<KeptPatch>,
@@ -318,10 +326,11 @@ impl Search<'_> {
 
     /// Sets a worker to answer `query`.
     async fn ask(&mut self, query: OsString) -> anyhow::Result<()> {
-        let mut target = resolve::resolve(&query, &self.index, &self.patterns).await?;
+        let graph = self.index.graph(&self.pool).await?;
+        let mut target = resolve::resolve(&query, &self.index, &graph, &self.patterns).await?;
         if let Target::Commits(ids) | Target::Ambiguous(ids) = &target {
             let ids = ids.clone();
-            if !self.index.knows(&ids) {
+            if ids.iter().any(|id| graph.position(id).is_none()) {
                 if self.options.no_update {
                     return Err(Kind::BadRevision.hinted(
                         format!("'{}' is not in the cache", query.to_string_lossy()),
@@ -337,6 +346,9 @@ impl Search<'_> {
                     return self.fail_in_order(Kind::MissingObject, &message).await;
                 }
             }
+        }
+        if let Target::Words(words) = &target {
+            return self.ask_words(&query, words).await;
         }
         if let Target::Digits(digits) = &target
             && !self.is_broken
@@ -451,7 +463,7 @@ impl Search<'_> {
             };
             announce::warn(self.report, &self.name, &trouble).await?;
         } else if !outcome.found {
-            let count = self.index.graph.len();
+            let count = self.index.len();
             let trouble = Trouble {
                 code: "nothing-found",
                 message: format!("'{query}' was not found: searched {count} commits for {}", outcome.sought),
@@ -498,8 +510,8 @@ impl Search<'_> {
     async fn update(&mut self, tips: &[Oid]) -> anyhow::Result<()> {
         let bar = self.report.bar();
         let show = |count: usize| bar.show("indexing", count as u64, None);
-        let (update, trouble) = self.index.update(tips, &self.pool, self.token, show).await?;
-        if let Some(trouble) = trouble {
+        let update = self.index.update(tips, &self.pool, self.token, show).await?;
+        for trouble in self.index.take_troubles() {
             announce::warn(self.report, &self.name, &trouble).await?;
         }
         let (state, new) = match update {
@@ -517,15 +529,17 @@ impl Search<'_> {
         }
         self.places = None;
         self.filed = None;
+        self.messages = None;
         Ok(())
     }
 
     /// What workers share; `None` if the run is to end.
     async fn scope(&mut self) -> anyhow::Result<Option<Arc<Scope>>> {
+        let graph = self.index.graph(&self.pool).await?;
         let places = match &self.places {
             Some(places) => Arc::clone(places),
             None => {
-                let (graph, usual, chosen) = (Arc::clone(&self.index.graph), self.index.usual.clone(), self.refs.clone());
+                let (graph, usual, chosen) = (Arc::clone(&graph), self.index.usual.clone(), self.refs.clone());
                 let rules = Lines::new(&line_settings(&self.settings));
                 let places = self.pool.run(move || Places::new(&graph, &usual, &chosen, rules)).await?;
                 Arc::clone(self.places.insert(Arc::new(places)))
@@ -539,7 +553,7 @@ impl Search<'_> {
                 let show = |done: usize, total: usize| bar.show("reading messages", done as u64, Some(total as u64));
                 let jira = &self.settings.jira_projects;
                 let filed =
-                    filing::bring_up_to_date(&self.index, &self.patterns, jira, &self.pool, self.token, show).await?;
+                    filing::bring_up_to_date(&self.index, &graph, &self.patterns, jira, &self.pool, self.token, show).await?;
                 let Some(filed) = filed else { return Ok(None) };
                 self.filed.insert(filed).clone()
             }
@@ -560,7 +574,7 @@ impl Search<'_> {
         Ok(Some(Arc::new(Scope {
             repo: self.name.clone(),
             partial: repository.partial,
-            graph: Arc::clone(&self.index.graph),
+            graph,
             overlay: Arc::clone(&self.index.overlay),
             handles: self.index.handles.clone(),
             cache: self.index.cache().cloned(),

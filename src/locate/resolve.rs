@@ -9,6 +9,7 @@ use crate::facts::issues::IssueRef;
 use crate::facts::patterns::Patterns;
 use crate::git::{Handle, ObjectKind};
 use crate::gitcli;
+use crate::graph::{Graph, Position};
 use crate::index::Index;
 
 /// Digits of an abbreviated id at the least, as for git.
@@ -31,13 +32,25 @@ pub(super) enum Target {
     Digits(String),
     /// The commits whose message has these words.
     Words(Words),
+    /// Commits that were found by words, or those that almost were.
+    Hits {
+        /// Those that have all words.
+        commits: Vec<Position>,
+        /// Those that lack one.
+        near: Vec<Position>,
+    },
 }
 
 /// Resolves `text`.
 ///
 /// # Errors
 /// If it is spelt as a revision or range and names nothing, or if git fails.
-pub(super) async fn resolve(text: &OsString, index: &Index, patterns: &Patterns) -> anyhow::Result<Target> {
+pub(super) async fn resolve(
+    text: &OsString,
+    index: &Index,
+    graph: &Graph,
+    patterns: &Patterns,
+) -> anyhow::Result<Target> {
     let Some(shown) = text.to_str() else { return named(text, index).await };
     match Query::parse(shown, patterns) {
         Query::ChangeId(id) => Ok(Target::ChangeId(id)),
@@ -50,7 +63,7 @@ pub(super) async fn resolve(text: &OsString, index: &Index, patterns: &Patterns)
             if let Some(id) = tip_of(index, name.as_bytes()) {
                 return Ok(Target::Commits(vec![id]));
             }
-            if let Some(target) = digits(index, &name) {
+            if let Some(target) = digits(index, graph, &name) {
                 return Ok(target);
             }
             let is_spelt = name.starts_with('-') || name.contains("..") || name.contains(['^', '~', ':', '{']);
@@ -80,13 +93,13 @@ fn tip_of(index: &Index, name: &[u8]) -> Option<Oid> {
 }
 
 /// The commit, or commits, that hexadecimal digits begin.
-fn digits(index: &Index, name: &str) -> Option<Target> {
+fn digits(index: &Index, graph: &Graph, name: &str) -> Option<Target> {
     if name.len() < SHORTEST || !is_hex(name) {
         return None;
     }
-    let known = index.graph.beginning_with(name);
+    let known = graph.beginning_with(name);
     if let (&[only], true) = (known.as_slice(), name.len() == 2 * index.repository().hash_len) {
-        return Some(Target::Commits(vec![index.graph.id(only)]));
+        return Some(Target::Commits(vec![graph.id(only)]));
     }
     // Commits that no ref reaches count too.
     let commits = index.handles.with(|handle| {

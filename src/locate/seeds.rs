@@ -1,12 +1,14 @@
 //! The commits that a query is about, found among those filed under its keys and looked at again.
 
 use super::desk::Desk;
-use super::query::Words;
 use super::resolve::Target;
 use crate::facts::Oid;
 use crate::facts::issues::{IssueKind, IssueRef};
 use crate::graph::Position;
 use crate::matching::keys;
+
+/// What a query of words looks for, for people.
+const WORDS: &str = "these words";
 
 /// What a query came to.
 #[derive(Debug, Default)]
@@ -41,7 +43,11 @@ pub(super) fn seeds(desk: &mut Desk<'_>, target: &Target) -> Seeds {
         Target::ChangeId(id) => by_change_id(desk, id),
         Target::Issue(issue) => by_issue(desk, issue),
         Target::Digits(digits) => by_digits(desk, digits),
-        Target::Words(words) => by_words(desk, words),
+        // Words are looked for before: see words.rs.
+        Target::Words(_) => Seeds { sought: WORDS.into(), ..Seeds::default() },
+        Target::Hits { commits, near } => {
+            Seeds { commits: commits.clone(), candidates: near.clone(), sought: WORDS.into(), ..Seeds::default() }
+        }
     }
 }
 
@@ -110,9 +116,4 @@ fn by_digits(desk: &mut Desk<'_>, digits: &str) -> Seeds {
     };
     let commits = filed(desk, keys::naming(digits), |node| node.sketch.origins.iter().any(|origin| is_it(&origin.text)));
     Seeds { commits, sought: "a commit, a trailer that names one, and a patch-id".into(), ..Seeds::default() }
-}
-
-fn by_words(desk: &mut Desk<'_>, words: &Words) -> Seeds {
-    let _ = (desk, words);
-    Seeds { sought: "words of a message".into(), ..Seeds::default() }
 }

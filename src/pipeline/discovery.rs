@@ -1,31 +1,32 @@
 //! Finding the commits that the cache's graph lacks: from the tips down to what is known already.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::pool::{JobError, Pool};
-use crate::cache::texts::{TextBlock, TextPacker};
+use crate::cache::texts::{BLOCK, StoredTexts, TextBlock, TextPacker, TextStore};
 use crate::facts::Oid;
+use crate::facts::oid::OidSet;
 use crate::git::ObjectError;
 use crate::git::history::{History as _, ObjectHistory};
-use crate::graph::{Graph, NewCommit};
+use crate::graph::{Batch, Graph};
 use crate::shutdown::Token;
 
 /// Commits that are read in one step on the pool.
-const STEP: usize = 512;
+const STEP: usize = BLOCK;
 
 /// What was found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Discovery {
     /// New commits, parents first.
-    pub commits: Vec<NewCommit>,
-    /// Their bytes.
-    pub texts: Vec<TextBlock>,
+    pub commits: Batch,
+    /// Where their bytes were stored, or why they weren't.
+    pub texts: anyhow::Result<StoredTexts>,
     /// Commits that could not be read; with any the graph must not be stored as complete.
     pub broken: Vec<ObjectError>,
 }
 
-/// Reads every commit that `tips` reach and `graph` lacks. Ends early when `stop` is cancelled; the answer is then not complete.
+/// Reads every commit that `tips` reach and `graph` lacks, and stores their bytes on the way. Ends early when `stop` is cancelled;
+/// the answer is then not complete.
 ///
 /// # Errors
 /// If a worker panicked.
@@ -34,41 +35,43 @@ pub async fn discover(
     history: ObjectHistory,
     graph: Arc<Graph>,
     tips: Vec<Oid>,
+    mut texts: Option<TextStore>,
     stop: &Token,
     mut progress: impl FnMut(usize),
 ) -> Result<Discovery, JobError> {
     let mut search =
-        Search { history, seen: HashSet::new(), stack: tips, broken: Vec::new(), texts: Vec::new(), graph };
+        Search { history, seen: OidSet::default(), stack: tips, broken: Vec::new(), keep: texts.is_some(), graph };
     // The first tip is to be looked at first.
     search.stack.reverse();
     while !search.stack.is_empty() && !stop.is_cancelled() {
-        search = pool.run(move || search.step()).await?;
+        let (next, block) = pool.run(move || search.step()).await?;
+        search = next;
+        if let (Some(texts), Some(block)) = (&mut texts, block) {
+            texts.add(block).await;
+        }
         progress(search.seen.len());
     }
-    let Search { history, broken, texts, .. } = search;
-    let commits = pool.run(move || ordered(history)).await?;
+    let Search { history, broken, .. } = search;
+    let commits = pool.run(move || history.into_batch()).await?;
+    let texts = match texts {
+        Some(texts) => texts.finish().await,
+        None => Ok(StoredTexts::default()),
+    };
     Ok(Discovery { commits, texts, broken })
-}
-
-/// Everything that `history` has read, parents first, oldest first where there is a choice.
-#[must_use]
-pub fn ordered(history: ObjectHistory) -> Vec<NewCommit> {
-    let mut commits = history.into_commits();
-    commits.reverse();
-    crate::graph::parents_first(commits)
 }
 
 struct Search {
     history: ObjectHistory,
     graph: Arc<Graph>,
-    seen: HashSet<Oid>,
+    seen: OidSet,
     stack: Vec<Oid>,
     broken: Vec<ObjectError>,
-    texts: Vec<TextBlock>,
+    keep: bool,
 }
 
 impl Search {
-    fn step(mut self) -> Self {
+    /// Reads some more; with the block of their bytes, if it is to be kept.
+    fn step(mut self) -> (Self, Option<TextBlock>) {
         let mut packer = TextPacker::default();
         for _ in 0..STEP {
             let Some(id) = self.stack.pop() else { break };
@@ -84,10 +87,8 @@ impl Search {
                 }
             }
         }
-        if !packer.is_empty() {
-            self.texts.push(packer.pack());
-        }
         self.broken.extend(self.history.take_broken());
-        self
+        let block = (self.keep && !packer.is_empty()).then(|| packer.pack());
+        (self, block)
     }
 }

@@ -1,9 +1,9 @@
 //! Handles on a repository's objects, lent to whichever worker has a step to do: at most as many are made as work at once.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
 
 use crate::git::{Handle, Repository};
+use crate::panics;
 
 /// A repository and its idle handles. Clones share them.
 #[derive(Debug, Clone)]
@@ -42,17 +42,8 @@ impl Handles {
     /// Runs `step` with a handle. Packs that a `git gc` moves under a reader can make the object database panic; then the step is
     /// tried once more with a fresh handle.
     pub fn with<T>(&self, step: impl Fn(&Handle) -> T) -> T {
-        let handle = self.take();
-        let first = catch_unwind(AssertUnwindSafe(|| step(&handle)));
-        let (answer, handle) = if let Ok(answer) = first {
-            (answer, handle)
-        } else {
-            let fresh = self.repository.handle();
-            match catch_unwind(AssertUnwindSafe(|| step(&fresh))) {
-                Ok(answer) => (answer, fresh),
-                Err(panic) => resume_unwind(panic),
-            }
-        };
+        let mut handle = self.take();
+        let answer = panics::twice(&mut handle, |handle| step(handle), |handle| *handle = self.repository.handle());
         self.give(handle);
         answer
     }

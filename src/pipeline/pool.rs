@@ -2,11 +2,12 @@
 //! several repositories share the pool fairly: whoever asks next is served next, and a small job waits for one step, not for a
 //! whole walk.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use async_channel::{Receiver, Sender};
+
+use crate::panics;
 
 /// Jobs that may wait for each thread before `run` waits too.
 const QUEUED_PER_THREAD: usize = 4;
@@ -109,7 +110,7 @@ impl Pool {
     ) -> Result<Pending<T>, JobError> {
         let (answer, answered) = async_channel::bounded(1);
         let job: Job = Box::new(move || {
-            let outcome = catch_unwind(AssertUnwindSafe(job)).map_err(|panic| JobError::Panicked(message_of(&*panic)));
+            let outcome = panics::caught(job).map_err(|panic| JobError::Panicked(panic.message().to_owned()));
             // Nobody waits for it any more if its future was dropped.
             let _ = answer.try_send(outcome);
         });
@@ -138,11 +139,6 @@ fn work(queue: &Receiver<Job>) {
     while let Ok(job) = queue.recv_blocking() {
         job();
     }
-}
-
-fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".into())
 }
 
 #[cfg(test)]

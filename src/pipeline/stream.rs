@@ -7,14 +7,14 @@ use std::sync::Arc;
 use super::handles::Handles;
 use super::pool::{JobError, Pending, Pool};
 use super::walker::{Chunk, Item, Walker};
-use crate::cache::texts::TextBlock;
+use crate::cache::texts::{BLOCK, TextBlock};
 use crate::git::{Handle, ObjectError};
 use crate::shutdown::Token;
 
 /// The first step is small, so that the first line comes at once; each is twice the one before up to the last size, at which
 /// handing work over costs next to nothing and a step still takes only some milliseconds.
 const FIRST_STEP: usize = 16;
-const LARGEST_STEP: usize = 512;
+const LARGEST_STEP: usize = BLOCK;
 
 /// What a chunk of commits became.
 #[derive(Debug, Default)]
@@ -115,8 +115,12 @@ impl Stream {
     }
 
     async fn start_rendering(&mut self, chunk: Chunk) -> Result<(), JobError> {
-        let (handles, render) = (self.handles.clone(), Arc::clone(&self.render));
+        let (handles, render, stop) = (self.handles.clone(), Arc::clone(&self.render), self.stop.clone());
         let work = move || {
+            // Nobody takes what was still waiting for its turn.
+            if stop.is_cancelled() {
+                return Piece::default();
+            }
             let mut piece = handles.with(|handle| render(handle, &chunk.items));
             piece.broken.splice(0..0, chunk.broken);
             piece

@@ -33,6 +33,7 @@ pub enum Source {
 pub struct Walker {
     steps: Steps,
     left: usize,
+    expected: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -56,22 +57,26 @@ impl Walker {
     /// Walks `source` by `walk`, at most `limit` commits.
     #[must_use]
     pub fn walk(source: Source, walk: Walk, limit: Option<usize>) -> Self {
-        Self { steps: Steps::Walk(source, Box::new(walk)), left: limit.unwrap_or(usize::MAX) }
+        Self { steps: Steps::Walk(source, Box::new(walk)), left: limit.unwrap_or(usize::MAX), expected: None }
     }
 
     /// Gives `ids` in this order.
     #[must_use]
     pub fn list(ids: Vec<Oid>) -> Self {
-        Self { steps: Steps::List(ids.into_iter()), left: usize::MAX }
+        let expected = Some(ids.len() as u64);
+        Self { steps: Steps::List(ids.into_iter()), left: usize::MAX, expected }
+    }
+
+    /// The same, known to come to `expected` commits.
+    #[must_use]
+    pub fn expecting(self, expected: u64) -> Self {
+        Self { expected: Some(expected), ..self }
     }
 
     /// How many commits will come, where that is known before.
     #[must_use]
     pub fn expected(&self) -> Option<u64> {
-        match &self.steps {
-            Steps::List(ids) => Some(ids.len() as u64),
-            Steps::Walk(..) => None,
-        }
+        self.expected
     }
 
     /// The next `size` commits at most; fewer only at the end or once `stop` is cancelled.

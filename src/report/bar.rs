@@ -1,11 +1,12 @@
 //! The bar on stderr: shown only where a person watches, only for work that takes a while, and never mixed up with output.
 
+use std::fmt::Write;
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::Loudness;
 
@@ -32,6 +33,11 @@ impl Bar {
         Self { wanted, started: Instant::now(), shown: Arc::default() }
     }
 
+    /// Whether there will be one, if the work takes long enough.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
     /// Shows that `done` of `total` (if known) is done; costs next to nothing where there is no bar.
     pub fn show(&self, phase: &str, done: u64, total: Option<u64>) {
         if !self.wanted || self.started.elapsed() < PATIENCE {
@@ -44,13 +50,15 @@ impl Bar {
             bar
         });
         let template = if total.is_some() {
-            "{msg}: {percent}% ({human_pos}/{human_len}), {per_sec}, {eta} left"
+            "{msg}: {percent}% ({human_pos}/{human_len}), {rate}, {eta} left"
         } else {
-            "{msg}: {human_pos}, {per_sec}"
+            "{msg}: {human_pos}, {rate}"
         };
         if bar.length() != total || bar.position() == 0 {
             if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
+                bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+                    let _ = out.write_str(&per_second(state.per_sec()));
+                }));
             }
             if let Some(total) = total {
                 bar.set_length(total);
@@ -81,7 +89,29 @@ impl Bar {
     }
 }
 
+/// A rate as people say it, four digits at most.
+fn per_second(rate: f64) -> String {
+    match rate {
+        rate if rate < 1e4 => format!("{rate:.0}/s"),
+        rate if rate < 1e7 => format!("{:.0}k/s", rate / 1e3),
+        rate => format!("{:.0}M/s", rate / 1e6),
+    }
+}
+
 fn stdout_is_file() -> bool {
     let copy = std::io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
     copy.and_then(|file| file.metadata()).is_ok_and(|metadata| metadata.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_short() {
+        for (rate, shown) in [(0.0, "0/s"), (12.3456, "12/s"), (1430.2, "1430/s"), (52_317.8, "52k/s"), (24e6, "24M/s")]
+        {
+            assert_eq!(per_second(rate), shown);
+        }
+    }
 }

@@ -5,8 +5,14 @@ mod answer;
 mod bar;
 mod human;
 mod jsonl;
+mod look;
+mod marks;
 mod output;
+mod places;
 mod safe;
+mod sheet;
+mod table;
+mod why;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,6 +25,7 @@ use crate::events::{Begin, End, Error, Event, Progress, SCHEMA, Warning};
 
 pub use answer::AnswerWriter;
 pub use bar::Bar;
+pub use look::{Color, Look};
 pub use output::Gone;
 use output::Output;
 
@@ -27,27 +34,22 @@ use output::Output;
 pub enum Format {
     /// One JSON object a line.
     Jsonl,
-    /// Text for people, with colour or without.
-    Human {
-        /// Whether to use colour.
-        color: bool,
-    },
+    /// Text for people.
+    Human(Look),
 }
 
 impl Format {
-    /// What is meant where nothing was said: people read terminals, programs read everything else. `NO_COLOR`
-    /// (no-color.org) and `TERM=dumb` turn colour off.
+    /// What is meant where nothing was said: people read terminals, and the pager that git has started before one; programs read
+    /// everything else.
     #[must_use]
-    pub fn automatic() -> Self {
-        if std::io::stdout().is_terminal() { Self::human() } else { Self::Jsonl }
+    pub fn automatic(color: Color) -> Self {
+        if people_read_stdout() { Self::human(color) } else { Self::Jsonl }
     }
 
-    /// Text for people; colour on a terminal that can show it.
+    /// Text for people, as it fits stdout and the environment.
     #[must_use]
-    pub fn human() -> Self {
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        Self::Human { color: std::io::stdout().is_terminal() && !dumb && !set("NO_COLOR") }
+    pub fn human(color: Color) -> Self {
+        Self::Human(Look::of_stdout(color, people_read_stdout()))
     }
 
     /// A writer for the events of one answer, which people see as a whole.
@@ -60,9 +62,15 @@ impl Format {
     pub fn write(self, event: &Event<'_>, out: &mut Vec<u8>) {
         match self {
             Self::Jsonl => jsonl::write(event, out),
-            Self::Human { color } => human::write(event, color, out),
+            Self::Human(look) => human::write(event, look, out),
         }
     }
+}
+
+/// `git -p` puts a pager behind stdout and says so in `GIT_PAGER_IN_USE`, a boolean; what is written is meant as for the terminal.
+fn people_read_stdout() -> bool {
+    let pager = std::env::var("GIT_PAGER_IN_USE").unwrap_or_default().to_ascii_lowercase();
+    std::io::stdout().is_terminal() || ["true", "yes", "on", "1"].contains(&pager.as_str())
 }
 
 /// How much is said on stderr, and whether progress is shown.
@@ -83,10 +91,11 @@ pub struct Report {
     bar: Bar,
     counts: BTreeMap<&'static str, u64>,
     uncounted: Vec<(Kind, u64)>,
+    answered: bool,
     status: Status,
     exit_code: u8,
     started: Instant,
-    last_progress: Option<Instant>,
+    last_progress: Option<(String, Instant)>,
 }
 
 /// How the stream ends, for the last line.
@@ -129,6 +138,7 @@ impl Report {
             bar,
             counts: BTreeMap::new(),
             uncounted: Vec::new(),
+            answered: false,
             status: Status::Ok,
             exit_code: exit::ANSWERED,
             started: Instant::now(),
@@ -185,7 +195,17 @@ impl Report {
         for (name, count) in counts {
             *self.counts.entry(name).or_default() += count;
         }
+        let bytes = self.apart(bytes);
         self.output.write(bytes).await
+    }
+
+    /// For people, what was made of an answer with an empty line between it and the answer before.
+    fn apart(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        if self.format == Format::Jsonl || bytes.is_empty() {
+            return bytes;
+        }
+        let is_first = !std::mem::replace(&mut self.answered, true);
+        if is_first { bytes } else { [b"\n", bytes.as_slice()].concat() }
     }
 
     /// Reports something that the reader should know and that makes nothing wrong.
@@ -271,7 +291,8 @@ impl Report {
         self.status == Status::Partial
     }
 
-    /// Shows how far the work is: on the bar, and as `progress` events where they were asked for, at most ten a second.
+    /// Shows how far the work is: on the bar, and as `progress` events where they were asked for, at most ten a
+    /// second of each phase.
     ///
     /// # Errors
     /// [`Gone`] if nobody reads any more.
@@ -281,12 +302,19 @@ impl Report {
             return Ok(());
         }
         let now = Instant::now();
-        if self.last_progress.is_some_and(|last| now.duration_since(last).as_millis() < 100) {
+        let lately = |(of, at): &(String, Instant)| of == phase && now.duration_since(*at).as_millis() < 100;
+        if self.last_progress.as_ref().is_some_and(lately) {
             return Ok(());
         }
-        self.last_progress = Some(now);
+        self.last_progress = Some((phase.to_owned(), now));
         let progress = Progress { repo: Some(repo.into()), phase: phase.into(), done, total, unit: "commits".into() };
         self.event(&Event::Progress(progress)).await
+    }
+
+    /// Whether anybody is shown how far the work is.
+    #[must_use]
+    pub fn shows_progress(&self) -> bool {
+        self.bar.is_wanted() || (self.loudness.progress == Some(true) && self.format == Format::Jsonl)
     }
 
     /// The bar, for work that reports from where it can't wait.
@@ -387,6 +415,19 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Error(_) => "error",
         _ => return None,
     })
+}
+
+/// Digits of an id that people are shown.
+const SHORT: usize = 12;
+
+fn short(id: &str) -> &str {
+    id.get(..SHORT).unwrap_or(id)
+}
+
+/// The word that the wire has for a value.
+fn word(value: impl serde::Serialize) -> String {
+    let value = serde_json::to_value(value).ok();
+    value.as_ref().and_then(serde_json::Value::as_str).unwrap_or("?").to_owned()
 }
 
 /// Says in git's manner why nothing was answered.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::Arc;
 
 use super::{Indexed, Scan};
 use crate::describe::lossy;
@@ -19,13 +20,8 @@ const BROKEN_SHOWN: u64 = 20;
 
 impl Scan<'_> {
     /// The `repo` event, the refs if asked for, and what is wrong with them.
-    pub(super) async fn announce(
-        &mut self,
-        index: &Index,
-        refs: &RefList,
-        troubles: Vec<Trouble>,
-    ) -> anyhow::Result<()> {
-        let repository = index.repository();
+    pub(super) async fn announce(&mut self, index: &mut Index, refs: &RefList) -> anyhow::Result<()> {
+        let repository = Arc::clone(index.repository());
         let (git_dir, git_dir_b64) = lossy(repository.git_dir.as_os_str().as_bytes());
         let event = Repo {
             repo: repository.name.as_str().into(),
@@ -38,9 +34,7 @@ impl Scan<'_> {
             ref_count: refs.refs.len() as u64,
         };
         self.report.event(&Event::Repo(event)).await?;
-        for trouble in troubles {
-            self.warn(&repository.name, &trouble).await?;
-        }
+        self.warn_of_troubles(index).await?;
         for broken in &refs.broken {
             let name = String::from_utf8_lossy(&broken.name);
             let trouble = Trouble {
@@ -54,6 +48,14 @@ impl Scan<'_> {
             for entry in &refs.refs {
                 self.report.event(&Event::Ref(ref_event(&repository.name, entry))).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// One `warning` for each thing that went wrong with the index since the last call.
+    pub(super) async fn warn_of_troubles(&mut self, index: &mut Index) -> anyhow::Result<()> {
+        for trouble in index.take_troubles() {
+            self.warn(&index.repository().name, &trouble).await?;
         }
         Ok(())
     }
@@ -116,7 +118,7 @@ impl Scan<'_> {
             _ => "not used",
         };
         let cache = index.cache().map_or_else(|| "none".into(), |cache| cache.path().display().to_string());
-        let known = index.graph.len();
+        let known = index.len();
         self.report.note(&format!("index {state}: {} new of {known} commits; cache: {cache}", indexed.new));
     }
 

@@ -171,16 +171,17 @@ struct Indexed {
 impl Scan<'_> {
     async fn run(mut self, repository: Arc<Repository>) -> anyhow::Result<Scanned> {
         let folder = self.options.cache_folder.as_deref();
-        let (mut index, troubles) = Index::open(Arc::clone(&repository), folder, &self.pool).await?;
+        let mut index = Index::open(Arc::clone(&repository), folder, &self.pool).await?;
         let refs = index.select(self.options.refs.clone(), &self.pool).await?;
-        self.announce(&index, &refs, troubles).await?;
+        self.announce(&mut index, &refs).await?;
         let wishes = self.wishes(&index).await?;
         let token = self.token.clone();
         let stop = async {
             token.cancelled().await;
             Err(Kind::Cancelled.error("stopped"))
         };
-        let plan = smol::future::or(self.plan(&index, &refs), stop).await?;
+        let plan = smol::future::or(self.plan(&mut index, &refs), stop).await?;
+        self.warn_of_troubles(&mut index).await?;
         let (indexed, done) = self.stream(&mut index, &plan, wishes).await?;
         // Where the commits could not be kept the cursor can't be either; one warning is enough.
         let kept = indexed.state != IndexState::Skipped;

@@ -13,8 +13,12 @@ use crate::git::history::History as _;
 use crate::git::refs::RefList;
 use crate::git::walk::Limits;
 use crate::gitcli;
+use crate::graph::Graph;
 use crate::index::{Index, Trouble};
 use crate::pipeline::{Handles, Pool};
+
+/// What to do where a cursor can't be used.
+const FULL_SCAN: &str = "run without --after for a full scan; its `end` event has the next cursor";
 
 /// Where the stream begins and what bounds it, with everything resolved.
 pub(super) struct Plan {
@@ -31,9 +35,9 @@ pub(super) struct Plan {
 }
 
 impl Scan<'_> {
-    pub(super) async fn plan(&mut self, index: &Index, refs: &RefList) -> anyhow::Result<Plan> {
+    pub(super) async fn plan(&mut self, index: &mut Index, refs: &RefList) -> anyhow::Result<Plan> {
         let options = self.options;
-        let repository = index.repository();
+        let repository = &Arc::clone(index.repository());
         let date = async |text: &Option<String>| match text {
             Some(text) => gitcli::date(repository, text).await.map(Some),
             None => Ok(None),
@@ -50,9 +54,13 @@ impl Scan<'_> {
             let unlimited = limits == Limits::default();
             plan.listed = Some(if unlimited { ids } else { in_time(ids, limits, index, &self.pool).await? });
         } else if options.revisions.is_empty() {
-            plan.tips = refs.tips().into_iter().map(|tip| (tip, false)).collect();
-            if let Some(known) = self.cursor_tips(index).await? {
-                plan.tips.extend(known.into_iter().map(|tip| (tip, true)));
+            let tips = refs.tips();
+            plan.tips = tips.iter().map(|tip| (*tip, false)).collect();
+            match self.cursor_tips(index, &tips).await? {
+                // Nothing lies between a state and itself.
+                Some(known) if known == tips => plan.listed = Some(Vec::new()),
+                Some(known) => plan.tips.extend(known.into_iter().map(|tip| (tip, true))),
+                None => {}
             }
         } else {
             plan.tips = peeled(gitcli::rev_parse(repository, &options.revisions).await?.tips, &index.handles)?;
@@ -66,9 +74,9 @@ impl Scan<'_> {
         Ok(plan)
     }
 
-    /// The tips that the cursor of `--after` or `--new` stands for; `None` without one, for a consumer that is new, and for one that
-    /// must begin anew.
-    async fn cursor_tips(&mut self, index: &Index) -> anyhow::Result<Option<Vec<Oid>>> {
+    /// The tips that the cursor of `--after` or `--new` stands for, `now` being those of now; `None` without one, for a consumer that is
+    /// new, and for one that must begin anew.
+    async fn cursor_tips(&mut self, index: &mut Index, now: &[Oid]) -> anyhow::Result<Option<Vec<Oid>>> {
         let options = self.options;
         let (full, token, named) = match (&options.after, &options.consumer) {
             (Some(after), _) => (FULL_SCAN, after.clone(), None),
@@ -100,9 +108,12 @@ impl Scan<'_> {
             self.warn(&index.repository().name, &trouble).await?;
             return Ok(None);
         }
-        let handles = index.handles.clone();
+        if tips == now {
+            return Ok(Some(tips));
+        }
+        let (graph, handles) = (index.graph(&self.pool).await?, index.handles.clone());
         let lost = tips.iter().find(|tip| {
-            index.graph.position(tip).is_none() && handles.with(|handle| handle.kind(tip) != Some(ObjectKind::Commit))
+            graph.position(tip).is_none() && handles.with(|handle| handle.kind(tip) != Some(ObjectKind::Commit))
         });
         match lost {
             Some(lost) => Err(Kind::BadCursor.hinted(
@@ -114,7 +125,7 @@ impl Scan<'_> {
     }
 
     /// The commits that standard input names, one a line (or NUL-ended with `-z`), in its order: ids, other revisions, ranges.
-    async fn read_stdin(&mut self, index: &Index, end: u8) -> anyhow::Result<Vec<Oid>> {
+    async fn read_stdin(&mut self, index: &mut Index, end: u8) -> anyhow::Result<Vec<Oid>> {
         let read = smol::unblock(|| {
             let mut input = Vec::new();
             std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut input).map(|_| input)
@@ -125,13 +136,14 @@ impl Scan<'_> {
         };
         let input =
             smol::future::or(read, stop).await.map_err(|cause| Kind::Io.wrap(cause, "reading standard input"))?;
+        let graph = index.graph(&self.pool).await?;
         let mut ids = Vec::new();
         for line in input.split(|&byte| byte == end) {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.is_empty() {
                 continue;
             }
-            if let Some(id) = id_on_a_line(index, line) {
+            if let Some(id) = id_on_a_line(index, &graph, line) {
                 ids.push(id);
                 continue;
             }
@@ -147,7 +159,6 @@ impl Scan<'_> {
     }
 }
 
-const FULL_SCAN: &str = "run without --after for a full scan; its `end` event has the next cursor";
 const OTHER_NAME: &str = "another name with --new begins with a full scan";
 const BENT: &str = "shallow, replaced or grafted commits are others than then";
 
@@ -187,8 +198,8 @@ fn peeled(tips: Vec<(Oid, bool)>, handles: &Handles) -> anyhow::Result<Vec<(Oid,
 }
 
 /// Those of `ids` that `limits` hold, as for `git log --no-walk`. One that can't be read is kept: the stream will say so.
-async fn in_time(mut ids: Vec<Oid>, limits: Limits, index: &Index, pool: &Pool) -> anyhow::Result<Vec<Oid>> {
-    let (graph, mut history) = (Arc::clone(&index.graph), index.objects(false));
+async fn in_time(mut ids: Vec<Oid>, limits: Limits, index: &mut Index, pool: &Pool) -> anyhow::Result<Vec<Oid>> {
+    let (graph, mut history) = (index.graph(pool).await?, index.objects(false));
     let keep = move || {
         ids.retain(|id| {
             let known = graph.position(id).map(|position| graph.time(position));
@@ -210,14 +221,14 @@ async fn named_commits(index: &Index, line: &[u8]) -> anyhow::Result<Vec<Oid>> {
     Ok(tips.into_iter().map(|(id, _)| id).collect())
 }
 
-fn id_on_a_line(index: &Index, line: &[u8]) -> Option<Oid> {
+fn id_on_a_line(index: &Index, graph: &Graph, line: &[u8]) -> Option<Oid> {
     let text = std::str::from_utf8(line).ok()?;
     if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     let whole = Oid::from_hex(line).filter(|id| id.as_bytes().len() == index.repository().hash_len);
     match whole {
-        Some(id) if index.graph.position(&id).is_some() => Some(id),
+        Some(id) if graph.position(&id).is_some() => Some(id),
         Some(id) => match index.handles.with(|handle| handle.peel(&id)) {
             Ok((commit, ObjectKind::Commit)) => Some(commit),
             // Reading it will say what is wrong with it.

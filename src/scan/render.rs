@@ -11,6 +11,9 @@ use crate::pipeline::stream::{Piece, Render};
 use crate::pipeline::walker::Item;
 use crate::report::Format;
 
+/// Bytes that the line of a commit takes, as a rule.
+const LINE: usize = 1024;
+
 /// What is done with the bytes of commits besides describing them.
 pub(super) enum Keep {
     /// They are taken from the cache where it has them.
@@ -24,11 +27,12 @@ pub(super) enum Keep {
 /// What workers do with a chunk of commits.
 pub(super) fn renderer(wishes: Wishes, format: Format, keep: Keep) -> Arc<Render> {
     Arc::new(move |handle: &Handle, items: &[Item]| {
-        let mut piece = Piece::default();
+        // Room for most chunks at once: what grows is copied time and again.
+        let mut piece = Piece { bytes: Vec::with_capacity(items.len() * LINE), ..Piece::default() };
         let mut desk = Desk::new(handle);
         let mut buffer = Vec::new();
         let mut kept = if let Keep::Use(texts) = &keep { Some(texts.reader()) } else { None };
-        let mut packer = TextPacker::default();
+        let mut packer = if matches!(keep, Keep::Gather) { TextPacker::with_room() } else { TextPacker::default() };
         for item in items {
             let known = kept.as_mut().zip(item.position).and_then(|(reader, position)| reader.get(position, &item.id));
             let raw = match item.raw.as_deref().or(known) {

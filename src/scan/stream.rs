@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::plan::Plan;
 use super::render::{Keep, renderer, wanted};
 use super::{Indexed, Scan};
-use crate::cache::texts::TextBlock;
+use crate::cache::texts::{StoredTexts, TextStore};
 use crate::describe::Wishes;
 use crate::events::repository::IndexState;
 use crate::facts::Oid;
@@ -14,9 +14,8 @@ use crate::git::history::{History, ObjectHistory};
 use crate::git::refs::Selection;
 use crate::git::walk::{Limits, Walk};
 use crate::graph::Graph;
-use crate::index::{Index, Trouble, Update};
-use crate::pipeline::discovery::ordered;
-use crate::pipeline::stream::Stream;
+use crate::index::{Index, Update};
+use crate::pipeline::stream::{Render, Stream};
 use crate::pipeline::walker::{Source, Walker};
 
 impl Scan<'_> {
@@ -33,9 +32,15 @@ impl Scan<'_> {
             let done = if self.options.no_commits { true } else { self.stream_limited(index, plan, wishes).await? };
             return Ok((skipped, done));
         }
+        if !self.options.no_commits && plan.listed.is_none() {
+            // The stream needs the graph. That it is damaged has to show before: then it is made anew.
+            index.graph(&self.pool).await?;
+            self.warn_of_troubles(index).await?;
+        }
         let has_exclusions = plan.tips.iter().any(|(_, excluded)| *excluded);
-        let first_ever = index.graph.is_empty() && !index.is_fresh();
+        let first_ever = index.is_empty() && !index.is_fresh();
         if first_ever
+            && plan.listed.is_none()
             && !has_exclusions
             && !self.options.reverse
             && !self.options.no_commits
@@ -43,11 +48,10 @@ impl Scan<'_> {
         {
             return self.stream_and_build(index, plan, wishes).await;
         }
-        let (update, trouble) = self.update(index, plan).await?;
-        let kept = trouble.is_none() && index.cache().is_some();
-        if let Some(trouble) = trouble {
-            self.warn(&index.repository().name.clone(), &trouble).await?;
-        }
+        let update = self.update(index, plan).await?;
+        // What could not be kept is nothing that the next run finds.
+        let kept = !index.has_troubles() && index.cache().is_some();
+        self.warn_of_troubles(index).await?;
         let indexed = match update {
             Update::Fresh | Update::Updated(_) | Update::Built(_) if !kept => skipped,
             Update::Fresh => Indexed { state: IndexState::Fresh, new: 0 },
@@ -67,7 +71,7 @@ impl Scan<'_> {
         Ok((indexed, done))
     }
 
-    async fn update(&mut self, index: &mut Index, plan: &Plan) -> anyhow::Result<(Update, Option<Trouble>)> {
+    async fn update(&mut self, index: &mut Index, plan: &Plan) -> anyhow::Result<Update> {
         let tips: Vec<Oid> = plan.tips.iter().map(|(tip, _)| *tip).collect();
         let name = index.repository().name.clone();
         let (bar, seen) = (self.report.bar(), std::cell::Cell::new(0));
@@ -76,7 +80,9 @@ impl Scan<'_> {
             bar.show("indexing", count as u64, None);
         };
         let update = index.update(&tips, &self.pool, self.token, show).await?;
-        self.report.progress(&name, "index", seen.get(), None).await?;
+        if seen.get() > 0 {
+            self.report.progress(&name, "index", seen.get(), None).await?;
+        }
         Ok(update)
     }
 
@@ -92,12 +98,20 @@ impl Scan<'_> {
         let limits = plan.limits;
         let history = index.objects(true);
         let walker = self.pool.run(move || objects_walker(history, &tips, limits, None)).await?;
-        let (walker, done, texts) = self.emit(walker, index, wishes, None, index.cache().is_some()).await?;
+        let mut store = index.text_store();
+        let render = renderer(wishes, self.report.format(), if store.is_some() { Keep::Gather } else { Keep::Nothing });
+        let (walker, done) = self.emit(walker, index, render, None, store.as_mut()).await?;
         let history = walker.and_then(Walker::into_history);
         let (true, false, Some(history)) = (done, self.report.is_partial(), history) else {
             return Ok((skipped, done));
         };
-        let commits = self.pool.run(move || ordered(history)).await?;
+        // What is left of the texts is written while the graph is put in order.
+        let commits = self.pool.submit(move || history.into_batch()).await?;
+        let texts = match store {
+            Some(store) => store.finish().await,
+            None => Ok(StoredTexts::default()),
+        };
+        let commits = commits.result().await?;
         let new = commits.len();
         let indexed = match index.adopt(commits, texts, &self.pool).await {
             Ok(_) if index.cache().is_some() => Indexed { state: IndexState::Built, new },
@@ -110,30 +124,42 @@ impl Scan<'_> {
         Ok((indexed, true))
     }
 
-    async fn stream_limited(&mut self, index: &Index, plan: &Plan, wishes: Wishes) -> anyhow::Result<bool> {
+    async fn stream_limited(&mut self, index: &mut Index, plan: &Plan, wishes: Wishes) -> anyhow::Result<bool> {
         // A filter decides only after a commit was read; then the count can't bound the walk.
         let early = if wishes.filter() { None } else { plan.count };
         let late = if wishes.filter() { plan.count } else { None };
         let mut walker = match &plan.listed {
             Some(ids) => Walker::list(ids.iter().copied().take(early.unwrap_or(usize::MAX)).collect()),
-            None if index.knows(plan.tips.iter().map(|(tip, _)| tip)) => {
-                let (graph, tips, limits) = (Arc::clone(&index.graph), plan.tips.clone(), plan.limits);
-                self.pool.run(move || graph_walker(graph, &tips, limits, early)).await?
-            }
-            None => {
-                let history = index.objects(!self.options.reverse);
-                let (tips, limits) = (plan.tips.clone(), plan.limits);
-                self.pool.run(move || objects_walker(history, &tips, limits, early)).await?
-            }
+            None => self.walker(index, plan, early, wishes.filter()).await?,
         };
         if self.options.reverse {
             let Some(ids) = self.reversed(walker, index, &wishes, late).await? else { return Ok(false) };
             walker = Walker::list(ids);
-            let (_, done, _) = self.emit(walker, index, wishes, None, false).await?;
-            return Ok(done);
         }
-        let (_, done, _) = self.emit(walker, index, wishes, late, false).await?;
+        let texts = index.texts(&self.pool).await.map_or(Keep::Nothing, Keep::Use);
+        let late = late.filter(|_| !self.options.reverse);
+        let render = renderer(wishes, self.report.format(), texts);
+        let (_, done) = self.emit(walker, index, render, late, None).await?;
         Ok(done)
+    }
+
+    /// A walk over the graph if that has all tips, else over the object database.
+    async fn walker(
+        &mut self,
+        index: &mut Index,
+        plan: &Plan,
+        count: Option<usize>,
+        filtered: bool,
+    ) -> anyhow::Result<Walker> {
+        let graph = index.graph(&self.pool).await?;
+        let (tips, limits) = (plan.tips.clone(), plan.limits);
+        if tips.iter().all(|(tip, _)| graph.position(tip).is_some()) {
+            // Counting looks at the whole graph: only where somebody sees it, and where what a filter passes over isn't counted.
+            let counted = !filtered && limits == Limits::default() && self.report.shows_progress();
+            return Ok(self.pool.run(move || graph_walker(graph, &tips, limits, count, counted)).await?);
+        }
+        let history = index.objects(!self.options.reverse);
+        Ok(self.pool.run(move || objects_walker(history, &tips, limits, count)).await?)
     }
 
     /// All ids of `walker`, last first. As in git a count takes the newest and then turns them round, so that a filter has to be
@@ -175,29 +201,23 @@ impl Scan<'_> {
         Ok(Some(ids))
     }
 
-    /// Streams the commits of `walker`, at most `late` that pass the filters. Returns the walker, whether it came to its end, and
-    /// with `keep` the bytes of all commits.
+    /// Streams what `render` makes of the commits of `walker`, at most `late` that pass the filters, and hands their bytes to
+    /// `texts`. Returns the walker, and whether it came to its end.
     async fn emit(
         &mut self,
         walker: Walker,
         index: &Index,
-        wishes: Wishes,
+        render: Arc<Render>,
         late: Option<usize>,
-        keep: bool,
-    ) -> anyhow::Result<(Option<Walker>, bool, Vec<TextBlock>)> {
-        let name = wishes.repo.clone();
+        mut texts: Option<&mut TextStore>,
+    ) -> anyhow::Result<(Option<Walker>, bool)> {
+        let name = index.repository().name.clone();
         let total = walker.expected();
-        let texts = if keep { Keep::Gather } else { index.texts(&self.pool).await.map_or(Keep::Nothing, Keep::Use) };
-        let render = renderer(wishes, self.report.format(), texts);
         let mut stream = Stream::new(self.pool.clone(), index.handles.clone(), walker, render, self.token.clone());
         let mut left = late.unwrap_or(usize::MAX);
-        let (mut done, mut absent, mut huge, mut texts) = (0_u64, 0, 0, Vec::new());
+        let (mut done, mut absent, mut huge) = (0_u64, 0, 0);
         while left > 0 {
-            let stop = async {
-                self.token.cancelled().await;
-                Ok(None)
-            };
-            let Some(mut piece) = smol::future::or(stream.next(), stop).await? else { break };
+            let Some(mut piece) = self.unless_stopped(stream.next()).await.transpose()?.flatten() else { break };
             if piece.ends.len() > left {
                 piece.bytes.truncate(piece.ends[left - 1]);
                 piece.ends.truncate(left);
@@ -206,7 +226,9 @@ impl Scan<'_> {
             done += piece.ends.len() as u64;
             absent += piece.absent;
             huge += piece.huge;
-            texts.extend(piece.texts.take());
+            if let (Some(texts), Some(block)) = (texts.as_deref_mut(), piece.texts.take()) {
+                self.unless_stopped(texts.add(block)).await;
+            }
             self.report_broken(&name, piece.broken).await?;
             self.report.lines(piece.bytes, "commit", piece.ends.len()).await?;
             self.report.progress(&name, "scan", done, total).await?;
@@ -218,15 +240,31 @@ impl Scan<'_> {
             self.warn_huge(&name, huge).await?;
         }
         let finished = !self.token.is_cancelled();
-        Ok((if finished { stream.into_walker() } else { None }, finished, texts))
+        Ok((if finished { stream.into_walker() } else { None }, finished))
+    }
+
+    /// What `work` comes to; `None` as soon as the token is cancelled.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let stop = async {
+            self.token.cancelled().await;
+            None
+        };
+        smol::future::or(async { Some(work.await) }, stop).await
     }
 }
 
-fn graph_walker(graph: Arc<Graph>, tips: &[(Oid, bool)], limits: Limits, count: Option<usize>) -> Walker {
+/// `count` says whether to find out beforehand how many commits will come.
+fn graph_walker(graph: Arc<Graph>, tips: &[(Oid, bool)], limits: Limits, most: Option<usize>, count: bool) -> Walker {
     let mut source = Arc::clone(&graph);
     let nodes = nodes(&mut source, tips);
+    let reached = |from: bool| graph.reachable(nodes.iter().filter(|tip| tip.1 == from).map(|tip| tip.0));
+    let expected = count.then(|| reached(false).count_without(&reached(true)).min(most.unwrap_or(usize::MAX)));
     let walk = Walk::new(&mut source, nodes, limits);
-    Walker::walk(Source::Graph(graph), walk, count)
+    let walker = Walker::walk(Source::Graph(graph), walk, most);
+    match expected {
+        Some(expected) => walker.expecting(expected as u64),
+        None => walker,
+    }
 }
 
 fn objects_walker(mut history: ObjectHistory, tips: &[(Oid, bool)], limits: Limits, count: Option<usize>) -> Walker {

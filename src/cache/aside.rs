@@ -1,0 +1,84 @@
+//! Setting a damaged database aside: it is renamed and kept, so that a new one can be begun and somebody can look at the old one.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::database::{Database, Schema, is_damaged};
+use crate::error::Kind;
+
+/// Damaged files of one database that are kept, the newest.
+const KEPT: u32 = 3;
+
+/// Whoever sets a file aside holds the lock on this file of the folder. It stays: to remove it would let two in.
+const LOCK: &str = "rebuild.lock";
+
+/// A database, and its journals (`SQLite`, "Temporary Files").
+const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
+
+/// Renames the damaged file at `path` with its journals, unless it turns out to be `sound`: then another process has just done so,
+/// and the answer is `None`.
+///
+/// # Errors
+/// If it can't be renamed.
+pub(super) fn set_aside(
+    path: &Path,
+    schema: Schema,
+    sound: impl FnOnce(&Connection) -> anyhow::Result<()>,
+) -> anyhow::Result<Option<PathBuf>> {
+    let describe = || format!("setting the damaged cache {} aside", path.display());
+    let failed = |cause: std::io::Error| Kind::Cache.wrap(cause, describe());
+    let lock = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path.with_file_name(LOCK));
+    let lock = lock.map_err(failed)?;
+    lock.lock().map_err(failed)?;
+    // Whoever held the lock before may have replaced the file already.
+    match Database::open(path, schema).and_then(|database| database.read(sound)) {
+        Ok(()) => return Ok(None),
+        Err(cause) if is_damaged(&cause) => {}
+        Err(cause) => return Err(cause),
+    }
+    let numbers = numbers(path).map_err(failed)?;
+    let next = numbers.iter().max().map_or(1, |last| last + 1);
+    let aside = damaged(path, next);
+    for suffix in SUFFIXES {
+        match std::fs::rename(with(path, suffix), with(&aside, suffix)) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(failed(cause)),
+            _ => {}
+        }
+    }
+    for number in numbers.into_iter().filter(|number| number + KEPT <= next) {
+        for suffix in SUFFIXES {
+            // One that stays does no harm.
+            let _ = std::fs::remove_file(with(&damaged(path, number), suffix));
+        }
+    }
+    Ok(Some(aside))
+}
+
+fn with(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn damaged(path: &Path, number: u32) -> PathBuf {
+    with(path, &format!(".damaged-{number}"))
+}
+
+/// The numbers of the files that were set aside before.
+fn numbers(path: &Path) -> std::io::Result<Vec<u32>> {
+    let Some(folder) = path.parent() else { return Ok(Vec::new()) };
+    let before = [path.file_name().unwrap_or_default().as_bytes(), b".damaged-"].concat();
+    let number = |name: OsString| {
+        let digits = name.into_vec().strip_prefix(before.as_slice())?.to_vec();
+        String::from_utf8(digits).ok()?.parse::<u32>().ok()
+    };
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        numbers.extend(number(entry?.file_name()));
+    }
+    Ok(numbers)
+}
