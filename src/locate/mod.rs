@@ -340,7 +340,7 @@ impl Search<'_> {
                 if !self.is_broken {
                     self.update(&ids).await?;
                 }
-                if self.is_broken && !self.index.knows(&ids) {
+                if self.is_broken {
                     let shown = query.to_string_lossy();
                     let message = format!("where '{shown}' is can't be told: history could not be read to its end");
                     return self.fail_in_order(Kind::MissingObject, &message).await;
