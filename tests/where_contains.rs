@@ -292,7 +292,8 @@ fn where_history_is_cut_off_absence_is_unknown() {
     assert_eq!(in_state(&told, &ids, "unknown"), complement(&present, &refs(&shallow, &prefixes)));
     assert!(in_state(&told, &ids, "missing").values().all(BTreeSet::is_empty));
     let warnings = of_type(&told, "warning");
-    let warning = warnings.iter().find(|warning| warning["code"] == "shallow-history").expect("a warning");
+    let cut_off: Vec<_> = warnings.iter().filter(|warning| warning["code"] == "shallow-history").collect();
+    let [warning] = cut_off[..] else { panic!("it is said once: {cut_off:?}") };
     assert!(warning["hint"].as_str().is_some_and(|hint| hint.contains("git fetch --unshallow")), "{warning}");
     // A tag that is known to have it is the first only if no older one of its line may have it as well.
     let stable = |id: &str| {
@@ -303,4 +304,35 @@ fn where_history_is_cut_off_absence_is_unknown() {
     assert_eq!((&of("2.0.0")["first_tag"], &of("2.0.0")["first_release"]), (&Value::Null, &"2.0.0".into()));
     assert_eq!(of("2.0.0-rc1~1")["first_tag"], "2.0.0-rc1");
     assert!(of("main").get("first_tag").is_some_and(Value::is_null));
+}
+
+#[test]
+fn a_history_that_cant_be_read_to_its_end_is_an_error_said_once_and_no_answer() {
+    let repo = Repo::fixture("backports");
+    for variant in ["missing-commit", "corrupt-commit", "truncated-pack"] {
+        let broken = repo.stored_as(variant);
+        let queries: Vec<String> = repo.truth().values().cloned().collect();
+        for queries in [&["main".to_owned(), "CVE-2024-12345".to_owned(), "1.0.0".to_owned()][..], &queries] {
+            let output = where_is(&broken, &[], queries);
+            assert_eq!(output.status.code(), Some(3), "{variant}: {}", String::from_utf8_lossy(&output.stderr));
+            let told = events(&output);
+            assert!(of_type(&told, "presence").is_empty(), "{variant}: nothing is guessed");
+            let unreadable: Vec<&Value> = of_type(&told, "error").iter().filter_map(|error| error.get("id")).collect();
+            let distinct: BTreeSet<String> = unreadable.iter().map(ToString::to_string).collect();
+            assert!(!distinct.is_empty() && distinct.len() == unreadable.len(), "{variant}: {unreadable:?}");
+        }
+    }
+    // What a diff would need is another matter: containment is told all the same.
+    for variant in ["missing-tree", "missing-blob", "partial"] {
+        let stored = repo.stored_as(variant);
+        let ids: Vec<String> =
+            stored.git(&["rev-list", "main", "stable/1.0"]).lines().step_by(5).map(str::to_owned).collect();
+        let prefixes = ["refs/heads", "refs/tags"];
+        assert_eq!(ours(&stored, &HEADS_AND_TAGS, &ids, "present"), gits(&stored, &prefixes, &ids), "{variant}");
+    }
+    let partial = repo.stored_as("partial");
+    let output = bhfuil(&partial).args(["where", "main~20..main"]).output().expect("it runs");
+    let told = events(&output);
+    let absent = of_type(&told, "warning").iter().filter(|warning| warning["code"] == "absent-objects").count();
+    assert_eq!((output.status.code(), absent), (Some(0), 1));
 }

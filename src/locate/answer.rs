@@ -36,8 +36,6 @@ pub(super) struct Outcome {
     pub(super) changes: usize,
     /// The commits of these changes.
     pub(super) members: Vec<Position>,
-    /// Whether it goes on with the answer to a query that was begun before.
-    pub(super) is_further: bool,
     /// Origins that a message names and that aren't here: the commit, and the name.
     pub(super) dangling: Vec<(String, String)>,
     /// Objects that could not be read.

@@ -194,6 +194,9 @@ pub async fn run(options: Options, report: &mut Report, token: &Token) -> anyhow
         under_way: VecDeque::new(),
         found: false,
         kept: Vec::new(),
+        absent: 0,
+        is_broken: false,
+        has_warned: false,
     };
     let outcome = search.run().await;
     let Search { report, indexed, found, name, .. } = search;
@@ -238,6 +241,12 @@ struct Search<'a> {
     under_way: VecDeque<UnderWay>,
     found: bool,
     kept: Vec<KeptPatch>,
+    /// Comparisons that lacked an object which a partial clone doesn't have.
+    absent: usize,
+    /// Whether history could not be read to its end, so that the index lacks what leads there.
+    is_broken: bool,
+    /// Whether it was said that history is cut off.
+    has_warned: bool,
 }
 
 impl Search<'_> {
@@ -259,6 +268,9 @@ impl Search<'_> {
             self.read(end).await?;
         }
         while !self.token.is_cancelled() && self.tell_next().await? {}
+        if self.absent > 0 {
+            announce::warn_absent(self.report, &self.name, self.absent).await?;
+        }
         self.keep().await
     }
 
@@ -324,13 +336,21 @@ impl Search<'_> {
                         "without --no-update it would be looked for in the repository",
                     ));
                 }
-                self.update(&ids).await?;
+                if !self.is_broken {
+                    self.update(&ids).await?;
+                }
+                if self.is_broken {
+                    let shown = query.to_string_lossy();
+                    let message = format!("where '{shown}' is can't be told: history could not be read to its end");
+                    return self.fail_in_order(Kind::MissingObject, &message).await;
+                }
             }
         }
         if let Target::Words(words) = &target {
             return self.ask_words(&query, words).await;
         }
         if let Target::Digits(digits) = &target
+            && !self.is_broken
             && let Some(id) = Oid::from_hex(digits.as_bytes())
         {
             let all = self.refs.tips().into_iter().map(|tip| (tip, false)).collect::<Vec<_>>();
@@ -448,7 +468,8 @@ impl Search<'_> {
                 hint: self.index.overlay.shallow.then(|| UNSHALLOW.into()),
             };
             announce::warn(self.report, &self.name, &trouble).await?;
-        } else if self.index.overlay.shallow && !outcome.is_further {
+        } else if self.index.overlay.shallow && !self.has_warned {
+            self.has_warned = true;
             let trouble = Trouble {
                 code: "shallow-history",
                 message: "history is cut off: that a ref lacks the change can't be known".into(),
@@ -465,9 +486,7 @@ impl Search<'_> {
             announce::warn(self.report, &self.name, &trouble).await?;
         }
         announce::broken(self.report, &self.name, outcome.broken).await?;
-        if outcome.absent > 0 {
-            announce::warn_absent(self.report, &self.name, outcome.absent).await?;
-        }
+        self.absent += outcome.absent;
         self.kept.extend(outcome.found_out);
         if self.kept.len() >= KEPT_TOGETHER {
             self.keep().await?;
@@ -498,6 +517,7 @@ impl Search<'_> {
             Update::Updated(new) => (IndexState::Updated, new),
             Update::Built(new) => (IndexState::Built, new),
             Update::Broken(broken) => {
+                self.is_broken = true;
                 announce::broken(self.report, &self.name, broken).await?;
                 (IndexState::Skipped, 0)
             }

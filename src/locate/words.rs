@@ -262,7 +262,6 @@ impl Search<'_> {
                 self.kept.append(&mut made.outcome.found_out);
                 continue;
             }
-            made.outcome.is_further = changes > 0;
             changes += made.outcome.changes;
             told.insert(hit);
             told.extend(made.outcome.members.iter().copied());
