@@ -111,13 +111,12 @@ impl RefStore {
                 read_loose(&repository.git_dir.join("refs").join(own), name.as_bytes(), &mut values)?;
             }
         }
-        let mut packed = BTreeMap::new();
         if let Some(text) = read_if_there(&repository.common_dir.join("packed-refs"))? {
-            parse_packed(&text, repository.hash_len, &mut packed);
+            let mut packed = parse_packed(&text, repository.hash_len);
+            // A loose ref overrules the packed one of its name.
+            packed.extend(values);
+            values = packed;
         }
-        // A loose ref overrules the packed one of its name.
-        packed.append(&mut values);
-        let values = packed;
         let head = read_if_there(&repository.git_dir.join("HEAD"))?.map(|text| parse_loose(&text));
         Ok(Self { values, head })
     }
@@ -291,7 +290,7 @@ fn read_if_there(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
 }
 
 /// Reads `packed-refs` (gitrepository-layout(5)): a header with its traits, `<id> <name>` lines, each tag followed by `^<peeled>`.
-fn parse_packed(text: &[u8], hash_len: usize, values: &mut BTreeMap<Vec<u8>, Value>) {
+fn parse_packed(text: &[u8], hash_len: usize) -> BTreeMap<Vec<u8>, Value> {
     let fully_peeled = text.starts_with(b"#")
         && text
             .split(|&byte| byte == b'\n')
@@ -316,8 +315,8 @@ fn parse_packed(text: &[u8], hash_len: usize, values: &mut BTreeMap<Vec<u8>, Val
             }
         }
     }
-    // Collecting a sorted list builds the tree in one go.
-    values.extend(sorted);
+    // Collecting a sorted list builds the tree in one go, as no other way to fill it does.
+    sorted.into_iter().collect()
 }
 
 fn parse_loose(text: &[u8]) -> Value {
@@ -407,8 +406,7 @@ mod tests {
         let a = "a".repeat(40);
         let b = "b".repeat(40);
         let text = format!("# pack-refs with: peeled fully-peeled sorted \n{a} refs/heads/m\n{a} refs/tags/t\n^{b}\n");
-        let mut values = BTreeMap::new();
-        parse_packed(text.as_bytes(), 20, &mut values);
+        let values = parse_packed(text.as_bytes(), 20);
         let (a, b) = (a.parse().expect("an id"), b.parse().expect("an id"));
         assert_eq!(values[&b"refs/heads/m"[..]], Value::Direct { id: a, peeled: Packed::Itself });
         assert_eq!(values[&b"refs/tags/t"[..]], Value::Direct { id: a, peeled: Packed::To(b) });
