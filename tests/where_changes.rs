@@ -294,7 +294,7 @@ fn an_origin_elsewhere_is_reported_and_never_dropped() {
 fn a_merge_is_nobodys_pick_and_via_names_the_one_that_brought_a_change() {
     // main: 0 1 5 8; a topic 2 3 merged by 5; 4 on stable, to which 7 merges 6, a pick of 3.
     let time = |number: i64| 1_700_000_000 + 60 * number;
-    let base = (1..=30).map(|line| format!("line {line}\n")).collect::<String>();
+    let base = (1..=30).fold(String::new(), |text, line| text + &format!("line {line}\n"));
     let edited = base.replace("line 9\n", "line nine\n");
     let commits = [
         Commit::new(&[], time(0)).message("base\n").file("a", &base),

@@ -323,7 +323,7 @@ fn without_an_update_the_cache_answers_as_it_is() {
     repo.git(&["commit", "--quiet", "--allow-empty", "-m", "new\n\nCVE-2030-1234"]);
     repo.git(&["branch", "newer"]);
     let output = where_is(&repo, &["--no-update", &old, "--missing", "--branches"]);
-    assert_eq!(found(&output, &[&old]), [old.clone()]);
+    assert_eq!(found(&output, &[&old]), std::slice::from_ref(&old));
     // Where the branches stand now isn't known to the cache, and what they have isn't guessed.
     let told = events(&output);
     let state = |short: &str| {

@@ -89,16 +89,15 @@ pub(super) fn normalise(info: &CommandInfoWithArgs, args: impl Iterator<Item = O
         None => return Ok(plain),
     };
     let commands = || info.commands.iter();
-    let (command, name, rest) = match commands().find(|it| it.name == name) {
-        Some(command) => (command, name, rest),
-        None => {
-            let hint = did_you_mean(nearest(name, commands().map(|it| it.name)));
-            let refusal = format!("'{}' is not a command{hint}", shown(name));
-            let implied = commands().find(|it| it.name == IMPLIED).filter(|_| !plain.help);
-            let Some(command) = implied else { return Err(in_top(refusal)) };
-            plain.implied = Some(refusal);
-            (command, IMPLIED, &words[top.next - 1..])
-        }
+    let (command, name, rest) = if let Some(command) = commands().find(|it| it.name == name) {
+        (command, name, rest)
+    } else {
+        let hint = did_you_mean(nearest(name, commands().map(|it| it.name)));
+        let refusal = format!("'{}' is not a command{hint}", shown(name));
+        let implied = commands().find(|it| it.name == IMPLIED).filter(|_| !plain.help);
+        let Some(command) = implied else { return Err(in_top(refusal)) };
+        plain.implied = Some(refusal);
+        (command, IMPLIED, &words[top.next - 1..])
     };
     plain.command = Some(name.to_owned());
     plain.words.push(name.to_owned());

@@ -38,7 +38,6 @@ pub struct GitBhfuil {
 /// The commands, each with its arguments.
 #[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
 #[argh(subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Subcommand {
     /// Streams commits and refs.
     Scan(ScanArgs),
@@ -50,7 +49,6 @@ pub enum Subcommand {
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Command {
     /// Print the version; whatever else was asked is ignored, as git does.
     Version,

@@ -16,12 +16,12 @@ impl Containment {
     pub fn sweep(graph: &Graph, commits: &[Position], tips: &[Position]) -> Self {
         let words = commits.len().div_ceil(64);
         let mut masks = vec![0; words * tips.len()];
-        let mut marks = Vec::new();
+        let mut reached = Vec::new();
         for (word, chunk) in commits.chunks(64).enumerate() {
-            let first = mark(graph, chunk, &mut marks);
+            let first = mark(graph, chunk, &mut reached);
             for (tip, position) in tips.iter().enumerate() {
                 if let Some(at) = position.checked_sub(first) {
-                    masks[tip * words + word] = marks[at as usize];
+                    masks[tip * words + word] = reached[at as usize];
                 }
             }
         }
@@ -67,24 +67,24 @@ impl Reach {
     pub fn sweep(graph: &Graph, groups: &[Vec<Position>], commits: &[Position]) -> Self {
         let words = groups.len().div_ceil(64);
         let mut masks = vec![0; words * commits.len()];
-        let mut marks = vec![0_u64; if words == 0 { 0 } else { graph.len() }];
+        let mut reaching = vec![0_u64; if words == 0 { 0 } else { graph.len() }];
         for (word, chunk) in groups.chunks(64).enumerate() {
-            marks.fill(0);
+            reaching.fill(0);
             for (bit, tips) in chunk.iter().enumerate() {
                 for &tip in tips {
-                    marks[tip as usize] |= 1 << bit;
+                    reaching[tip as usize] |= 1 << bit;
                 }
             }
             for at in (0..graph.len()).rev().filter_map(|at| Position::try_from(at).ok()) {
-                let mark = marks[at as usize];
+                let mark = reaching[at as usize];
                 if mark != 0 {
                     for &parent in graph.parents(at) {
-                        marks[parent as usize] |= mark;
+                        reaching[parent as usize] |= mark;
                     }
                 }
             }
             for (commit, &position) in commits.iter().enumerate() {
-                masks[commit * words + word] = marks[position as usize];
+                masks[commit * words + word] = reaching[position as usize];
             }
         }
         Self { words, masks }

@@ -236,15 +236,14 @@ fn apart(desk: &mut Desk<'_>, nodes: &[Position]) -> Vec<(usize, usize)> {
         if !shared.both(at, bt) {
             continue;
         }
-        loop {
-            let (Some(one), Some(other)) = (desk.sketch(at), desk.sketch(bt)) else { break };
+        while let (Some(one), Some(other)) = (desk.sketch(at), desk.sketch(bt)) {
             match groups::is_apart(&Pair::new(one, other, true), desk.scope.signals) {
-                Answer::Yes => apart.push((a, b)),
                 Answer::Needs(need) => {
                     desk.fill(at, need);
                     desk.fill(bt, need);
                     continue;
                 }
+                Answer::Yes => apart.push((a, b)),
                 Answer::No | Answer::Unknowable => {}
             }
             break;

@@ -4,8 +4,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use super::Scope;
 use super::kept;
+use super::scope::Scope;
 use crate::cache::patches::KeptPatch;
 use crate::facts::Oid;
 use crate::facts::commit::RawCommit;

@@ -1,17 +1,24 @@
 //! Looking for a patch: the commits of some list that have a given patch-id, computed where it isn't kept, a chunk a job.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::sync::Arc;
 
-use super::Scope;
 use super::desk::Desk;
+use super::resolve::Target;
+use super::scope::Scope;
+use super::search::Search;
 use crate::cache::patches::KeptPatch;
+use crate::error::Kind;
 use crate::facts::Oid;
 use crate::git::Handle;
+use crate::gitcli;
 use crate::matching::Need;
 use crate::pipeline::Pool;
 use crate::shutdown::Token;
 
+/// Paths that git is asked for at once.
+const MOST_PATHS: usize = 250;
 /// Commits that are compared in one job.
 const CHUNK: usize = 64;
 
@@ -61,6 +68,65 @@ pub(super) async fn with_patch_id(
         found.found_out.extend(found_out);
         done += CHUNK;
         progress(done.min(ids.len()), ids.len());
+    }
+}
+
+impl Search<'_> {
+    /// Looks for the patches in a file.
+    pub(super) async fn ask_for_patch(&mut self, file: &OsString) -> anyhow::Result<()> {
+        let name = file.clone();
+        let read = smol::unblock(move || {
+            let mut text = Vec::new();
+            if name == "-" {
+                std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut text).map(|_| text)
+            } else {
+                std::fs::read(&name)
+            }
+        });
+        let shown = if file == "-" { "standard input".into() } else { file.to_string_lossy() };
+        let text = read.await.map_err(|cause| Kind::Io.wrap(cause, format!("reading the patch from {shown}")))?;
+        let (ids, paths) = gitcli::read_patch(self.index.repository(), &text).await?;
+        // What changes the same paths as one patch changes each of them: one is enough to ask for. Which paths are whose isn't
+        // known of several; more than a command line holds are looked for everywhere.
+        let longest = paths.iter().max_by_key(|path| path.len());
+        let asked = match longest {
+            Some(longest) if ids.len() == 1 => std::slice::from_ref(longest),
+            _ if paths.len() > MOST_PATHS => &[],
+            _ => &paths,
+        };
+        let spec = asked.iter().map(|path| gitcli::argument(&[b":(top,literal)".as_slice(), path].concat()));
+        let spec: Vec<OsString> = spec.collect();
+        let tips: Vec<(Oid, bool)> = self.refs.tips().into_iter().map(|tip| (tip, false)).collect();
+        let commits = self.listed(&tips, Some(&spec)).await?;
+        let paths = (ids.len() == 1).then_some(paths);
+        for id in ids {
+            let found = self.with_patch_id(&commits, &[id], paths.as_deref()).await?;
+            self.answer(id.to_hex(), Target::Patch(found)).await?;
+        }
+        Ok(())
+    }
+
+    /// Every commit that `tips` reach and that changes a path of `paths`, without any simplification of history.
+    pub(super) async fn listed(&self, tips: &[(Oid, bool)], paths: Option<&[OsString]>) -> anyhow::Result<Vec<Oid>> {
+        let options = ["--full-history".into(), "--no-merges".into()];
+        gitcli::rev_list(self.index.repository(), tips, &options, paths).await
+    }
+
+    /// Those of `commits` that have one of `patch_ids`.
+    pub(super) async fn with_patch_id(
+        &mut self,
+        commits: &[Oid],
+        patch_ids: &[Oid],
+        paths: Option<&[Vec<u8>]>,
+    ) -> anyhow::Result<Vec<Oid>> {
+        let Some(scope) = self.scope().await? else { return Ok(Vec::new()) };
+        let bar = self.report.bar();
+        let show = |done: usize, total: usize| bar.show("comparing patches", done as u64, Some(total as u64));
+        let found = with_patch_id(&scope, commits, patch_ids, paths, &self.pool, self.token, show).await?;
+        let found = found.unwrap_or_default();
+        self.kept.extend(found.found_out);
+        self.keep().await?;
+        Ok(found.commits)
     }
 }
 

@@ -49,12 +49,13 @@ pub(super) fn make_up(desk: &mut Desk<'_>, whole: Position, parts: &[Position]) 
 /// say that it holds them.
 pub(super) fn split(desk: &mut Desk<'_>, nodes: &[Position], edges: &mut [Edge]) {
     for whole in 0..nodes.len() {
-        let names = |edge: &Edge| edge.to == whole && edge.ground == (Ground::Trailer { backed: false });
-        let mut namers: Vec<Position> = edges.iter().filter(|edge| names(edge)).map(|edge| nodes[edge.from]).collect();
+        let is_claim = |edge: &Edge| edge.to == whole && edge.ground == (Ground::Trailer { backed: false });
+        let mut namers: Vec<Position> =
+            edges.iter().filter(|edge| is_claim(edge)).map(|edge| nodes[edge.from]).collect();
         while namers.len() > 1 {
             let (within, run) = run_of(desk, &namers);
             if within.len() > 1 && is_whole(desk, nodes[whole], &run) {
-                for edge in edges.iter_mut().filter(|edge| names(edge) && within.contains(&nodes[edge.from])) {
+                for edge in edges.iter_mut().filter(|edge| is_claim(edge) && within.contains(&nodes[edge.from])) {
                     *edge = Edge { from: edge.to, to: edge.from, ground: Ground::Part, ..*edge };
                 }
             }

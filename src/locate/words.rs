@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use super::query::Words;
 use super::resolve::Target;
+use super::scope::Scope;
+use super::search::{AHEAD, Made, Search, make};
 use super::wording::Messages;
-use super::{AHEAD, Made, Scope, Search, make};
 use crate::announce;
 use crate::error::Kind;
 use crate::facts::commit::RawCommit;

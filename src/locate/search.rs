@@ -1,0 +1,295 @@
+//! One run: queries come in, workers answer them, and the answers go out in the order of the queries.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::Options;
+use super::answer::{self, Outcome};
+use super::desk::Desk;
+use super::filing::Filed;
+use super::input::{Input, Line};
+use super::places::Places;
+use super::resolve::{self, Target};
+use super::scope::Scope;
+use super::wording::Messages;
+use crate::announce::{self, Indexed};
+use crate::cache::patches::KeptPatch;
+use crate::config::Settings;
+use crate::error::{self, Kind};
+use crate::events::Event;
+use crate::facts::Oid;
+use crate::facts::patterns::Patterns;
+use crate::git::refs::RefList;
+use crate::index::{Index, Trouble};
+use crate::pipeline::{JobError, Pool};
+use crate::report::{Format, Report};
+use crate::shutdown::Token;
+
+/// Answers that may be under way at once, for each thread.
+pub(super) const AHEAD: usize = 4;
+/// Outcomes of diffs that are kept together.
+pub(super) const KEPT_TOGETHER: usize = 1024;
+
+/// An answer that a worker makes.
+pub(super) struct UnderWay {
+    query: String,
+    answer: Pin<Box<dyn Future<Output = Result<anyhow::Result<Made>, JobError>>>>,
+}
+
+/// What comes first: an answer, or another query.
+enum Next {
+    Answer(Result<anyhow::Result<Made>, JobError>),
+    Line(anyhow::Result<Option<Line>>),
+}
+
+/// An answer, written.
+pub(super) struct Made {
+    pub(super) bytes: Vec<u8>,
+    pub(super) counts: Vec<(&'static str, u64)>,
+    pub(super) outcome: Outcome,
+}
+
+/// One run.
+pub(super) struct Search<'a> {
+    pub(super) name: String,
+    pub(super) report: &'a mut Report,
+    pub(super) token: &'a Token,
+    pub(super) pool: Pool,
+    pub(super) patterns: Arc<Patterns>,
+    pub(super) settings: Settings,
+    pub(super) options: Arc<Options>,
+    pub(super) index: Index,
+    pub(super) refs: RefList,
+    pub(super) indexed: Indexed,
+    pub(super) places: Option<Arc<Places>>,
+    pub(super) filed: Option<Filed>,
+    pub(super) messages: Option<Arc<Messages>>,
+    pub(super) under_way: VecDeque<UnderWay>,
+    pub(super) found: bool,
+    pub(super) kept: Vec<KeptPatch>,
+    /// Comparisons that lacked an object which a partial clone doesn't have.
+    pub(super) absent: usize,
+    /// Whether history could not be read to its end, so that the index lacks what leads there.
+    pub(super) is_broken: bool,
+    /// Whether it was said that history is cut off.
+    pub(super) has_warned: bool,
+}
+
+impl Search<'_> {
+    pub(super) async fn run(&mut self) -> anyhow::Result<()> {
+        if !self.options.no_update {
+            let tips = self.refs.tips();
+            self.update(&tips).await?;
+        }
+        for query in self.options.queries.clone() {
+            if self.token.is_cancelled() {
+                break;
+            }
+            self.ask(query).await?;
+        }
+        if let Some(file) = self.options.patch.clone() {
+            self.ask_for_patch(&file).await?;
+        }
+        if let Some(end) = self.options.stdin {
+            self.read(end).await?;
+        }
+        while !self.token.is_cancelled() && self.tell_next().await? {}
+        if self.absent > 0 {
+            announce::warn_absent(self.report, &self.name, self.absent).await?;
+        }
+        self.keep().await
+    }
+
+    /// Asks what standard input names, as it comes.
+    async fn read(&mut self, end: u8) -> anyhow::Result<()> {
+        let mut input = Input::new(end);
+        while !self.token.is_cancelled() {
+            let is_full = self.under_way.len() >= AHEAD * self.pool.threads();
+            // While nothing comes in, what is ready goes out.
+            let ready = async {
+                match self.under_way.front_mut() {
+                    Some(first) => Next::Answer(first.answer.as_mut().await),
+                    None => smol::future::pending().await,
+                }
+            };
+            let line = async {
+                if is_full {
+                    return smol::future::pending().await;
+                }
+                Next::Line(input.next(self.token).await)
+            };
+            match smol::future::or(ready, line).await {
+                Next::Answer(made) => {
+                    let query = self.under_way.pop_front().map(|first| first.query).unwrap_or_default();
+                    self.tell(&query, made??).await?;
+                }
+                Next::Line(line) => match line? {
+                    None => break,
+                    Some(Line::Query(query)) => self.ask_or_report(query).await?,
+                    Some(Line::Fault(kind, message)) => self.fail_in_order(kind, &message).await?,
+                    Some(Line::Nothing) => {}
+                },
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_or_report(&mut self, query: OsString) -> anyhow::Result<()> {
+        match self.ask(query).await {
+            Err(cause) if matches!(error::kind_of(&cause), Kind::BadRevision | Kind::BadValue) => {
+                self.fail_in_order(error::kind_of(&cause), &error::message_of(&cause)).await
+            }
+            other => other,
+        }
+    }
+
+    /// Reports what could not be answered, after the answers to what was asked before it.
+    pub(super) async fn fail_in_order(&mut self, kind: Kind, message: &str) -> anyhow::Result<()> {
+        while self.tell_next().await? {}
+        Ok(self.report.fail_part(&self.name, None, kind, message).await?)
+    }
+
+    /// Sets a worker to answer `query`.
+    pub(super) async fn ask(&mut self, query: OsString) -> anyhow::Result<()> {
+        let graph = self.index.graph(&self.pool).await?;
+        let mut target = resolve::resolve(&query, &self.index, &graph, &self.patterns).await?;
+        if let Target::Commits(ids) | Target::Ambiguous(ids) = &target {
+            let ids = ids.clone();
+            if ids.iter().any(|id| graph.position(id).is_none()) {
+                if self.options.no_update {
+                    return Err(Kind::BadRevision.hinted(
+                        format!("'{}' is not in the cache", query.to_string_lossy()),
+                        "without --no-update it would be looked for in the repository",
+                    ));
+                }
+                if !self.is_broken {
+                    self.update(&ids).await?;
+                }
+                if self.is_broken {
+                    let shown = query.to_string_lossy();
+                    let message = format!("where '{shown}' is can't be told: history could not be read to its end");
+                    return self.fail_in_order(Kind::MissingObject, &message).await;
+                }
+            }
+        }
+        if let Target::Words(words) = &target {
+            return self.ask_words(&query, words).await;
+        }
+        if let Target::Digits(digits) = &target
+            && !self.is_broken
+            && let Some(id) = Oid::from_hex(digits.as_bytes())
+        {
+            let all = self.refs.tips().into_iter().map(|tip| (tip, false)).collect::<Vec<_>>();
+            let commits = self.listed(&all, None).await?;
+            let found = self.with_patch_id(&commits, &[id], None).await?;
+            if !found.is_empty() {
+                target = Target::Commits(found);
+            }
+        }
+        self.answer(query.to_string_lossy().into_owned(), target).await
+    }
+
+    /// Sets a worker to answer for `target`.
+    pub(super) async fn answer(&mut self, shown: String, target: Target) -> anyhow::Result<()> {
+        let Some(scope) = self.scope().await? else { return Ok(()) };
+        let (format, asked) = (self.report.format(), shown.clone());
+        let job = move || {
+            let handles = scope.handles.clone();
+            handles.with(|handle| make(&scope, handle, &asked, &target, format))
+        };
+        while self.under_way.len() >= AHEAD * self.pool.threads() {
+            self.tell_next().await?;
+        }
+        let answer = self.pool.submit(job).await?;
+        self.under_way.push_back(UnderWay { query: shown, answer: Box::pin(answer.result()) });
+        Ok(())
+    }
+
+    /// Writes the answer that is next in order; `false` if there is none under way.
+    pub(super) async fn tell_next(&mut self) -> anyhow::Result<bool> {
+        let Some(UnderWay { query, answer }) = self.under_way.pop_front() else { return Ok(false) };
+        let stop = async {
+            self.token.cancelled().await;
+            None
+        };
+        let made = smol::future::or(async { Some(answer.await) }, stop).await;
+        let Some(made) = made else { return Ok(false) };
+        self.tell(&query, made??).await?;
+        Ok(true)
+    }
+
+    pub(super) async fn tell(&mut self, query: &str, made: Made) -> anyhow::Result<()> {
+        let Made { bytes, counts, outcome } = made;
+        self.report.batch(bytes, &counts).await?;
+        self.found |= outcome.found;
+        if outcome.is_ambiguous {
+            let trouble = Trouble {
+                code: "ambiguous-query",
+                message: format!("'{query}' may mean several commits"),
+                hint: Some("more digits tell them apart".into()),
+            };
+            announce::warn(self.report, &self.name, &trouble).await?;
+        } else if !outcome.found {
+            let count = self.index.len();
+            let trouble = Trouble {
+                code: "nothing-found",
+                message: format!("'{query}' was not found: searched {count} commits for {}", outcome.sought),
+                hint: self.index.overlay.shallow.then(|| UNSHALLOW.into()),
+            };
+            announce::warn(self.report, &self.name, &trouble).await?;
+        } else if self.index.overlay.shallow && !self.has_warned {
+            self.has_warned = true;
+            let trouble = Trouble {
+                code: "shallow-history",
+                message: "history is cut off: that a ref lacks the change can't be known".into(),
+                hint: Some(UNSHALLOW.into()),
+            };
+            announce::warn(self.report, &self.name, &trouble).await?;
+        }
+        for (id, origin) in &outcome.dangling {
+            let trouble = Trouble {
+                code: "origin-elsewhere",
+                message: format!("{id} names its origin {origin}, which is not in this repository"),
+                hint: Some("git fetch from the repository that has it".into()),
+            };
+            announce::warn(self.report, &self.name, &trouble).await?;
+        }
+        announce::broken(self.report, &self.name, outcome.broken).await?;
+        self.absent += outcome.absent;
+        self.kept.extend(outcome.found_out);
+        if self.kept.len() >= KEPT_TOGETHER {
+            self.keep().await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what was found out by diffs, so that the next time it needn't be.
+    pub(super) async fn keep(&mut self) -> anyhow::Result<()> {
+        let kept = std::mem::take(&mut self.kept);
+        let Some(cache) = self.index.cache().filter(|_| !kept.is_empty()) else { return Ok(()) };
+        if let Err(cause) = cache.keep_patches(kept, self.index.overlay.fingerprint()).await {
+            announce::warn(self.report, &self.name, &self.index.unwritten(&cause)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The way out where history is cut off.
+const UNSHALLOW: &str = "git fetch --unshallow brings the rest of it";
+
+/// One answer, written in `format`.
+pub(super) fn make(
+    scope: &Scope,
+    handle: &crate::git::Handle,
+    query: &str,
+    target: &Target,
+    format: Format,
+) -> anyhow::Result<Made> {
+    let mut desk = Desk::new(scope, handle);
+    let mut writing = format.answer();
+    let outcome = answer::answer(&mut desk, query, target, &mut |event: &Event<'_>| writing.add(event))?;
+    let (bytes, counts) = writing.finish();
+    Ok(Made { bytes, counts, outcome })
+}
