@@ -98,7 +98,7 @@ fn the_answer_about_random_copies_in_random_histories_is_always_the_same() {
         let mut dice = Dice(seed);
         let mut commits = random(seed, 60, 2, 8);
         for number in 0..commits.len() {
-            let text: String = (0..4).map(|_| format!("{}\n", dice.below(6))).collect();
+            let text = (0..4).fold(String::new(), |text, _| text + &format!("{}\n", dice.below(6)));
             let (file, copied) = (format!("f{}", dice.below(4)), dice.below(number.max(1)));
             let mut commit = commits[number].clone().file(&file, &text);
             // Some or all of what says that two are one change: the subject, the author's date, the lines.
