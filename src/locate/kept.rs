@@ -4,7 +4,7 @@ use crate::facts::Oid;
 use crate::facts::patch_id::ChangedLines;
 
 /// More bytes than this are not kept: a commit that large is rarely compared, and its diff made anew then.
-const MOST: usize = 64 << 10;
+const MOST: usize = 1 << 20;
 
 /// What a commit changed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -30,7 +30,7 @@ use crate::shutdown::Token;
 /// Answers that may be under way at once, for each thread.
 pub(super) const AHEAD: usize = 4;
 /// Outcomes of diffs that are kept together.
-pub(super) const KEPT_TOGETHER: usize = 1024;
+pub(super) const KEPT_TOGETHER: usize = 64;
 
 /// An answer that a worker makes.
 pub(super) struct UnderWay {
