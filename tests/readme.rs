@@ -15,7 +15,17 @@ fn every_example_answers_as_the_text_says() {
     let (plain, pick) = (&repo.id("plain")[..12], &repo.id("plain@stable/1.0")[..12]);
     // For each example in turn some lines that must be among its answer, and one that must not.
     let origins = format!("{pick} {plain}");
+    let hotfix = &repo.id("hotfix@1.0.2")[..12];
+    let missing = format!("stable/2.0 {}", &repo.id("hotfix")[..12]);
+    let tip = repo.git(&["rev-parse", "stable/1.0"]);
+    let elsewhere = format!("{pick} {plain}");
     let answers: &[(&[&str], &str)] = &[
+        (&["main present"], "main missing"),
+        (&[&format!("{pick} trailer 1.0 exact")], ""),
+        (&[&missing], hotfix),
+        (&[&tip], plain),
+        (&[&elsewhere], ""),
+        (&["refs/tags/1.0.1", "refs/heads/stable/1.0"], "refs/heads/main"),
         (&[&origins], &format!("{plain} {pick}")),
         (&["h: fix from elsewhere"], "a: plain fix"),
         (&["CVE-2024-12345"], "CVE-2024-1234"),
@@ -72,17 +82,22 @@ fn the_table_of_events_lists_types_of_the_schema() {
 
 #[test]
 fn the_table_of_exit_codes_lists_those_of_the_code() {
-    use git_bhfuil::error::exit::{ANSWERED, FATAL, INTERRUPTED, PARTIAL, USAGE};
-    let codes = [ANSWERED, PARTIAL, FATAL, USAGE, INTERRUPTED].map(|code| code.to_string());
+    use git_bhfuil::error::exit::{ANSWERED, FATAL, INTERRUPTED, NEGATIVE, PARTIAL, USAGE};
+    let codes = [ANSWERED, NEGATIVE, PARTIAL, FATAL, USAGE, INTERRUPTED].map(|code| code.to_string());
     assert_eq!(column("## Exit codes"), BTreeSet::from(codes));
 }
 
 #[test]
 fn the_table_of_options_lists_those_of_the_help() {
-    let help = printed(&["scan", "-h"]);
+    options_are_listed("scan", "## Options");
+    options_are_listed("where", "## Options of `where`");
+}
+
+fn options_are_listed(command: &str, heading: &str) {
+    let help = printed(&[command, "-h"]);
     let heads = help.lines().filter(|line| line.starts_with("  -")).flat_map(|line| words(line).take(4));
     let offered: BTreeSet<&str> = heads.filter(|word| word.starts_with("--") && word.len() > 2).collect();
-    let section = section("## Options");
+    let section = section(heading);
     let own = section.replace("`git log --glob`", "");
     let listed: BTreeSet<&str> =
         words(&own).filter(|word| word.starts_with("--") && !word.starts_with("---")).collect();
@@ -100,7 +115,7 @@ fn the_settings_named_are_read() {
     let mut refused = bhfuil(&repo);
     refused.args(["scan", "-n", "1"]).env("GIT_BHFUIL_THREADS", "none").assert().code(128);
     for (setting, value) in [("bhfuil.threads", "none"), ("bhfuil.requestPattern", "("), ("bhfuil.jiraProject", "A")] {
-        assert!(section("## Options").contains(setting), "{setting} is not in the table");
+        assert!(section("## Settings").contains(setting), "{setting} is not in the table");
         repo.git(&["config", setting, value]);
         let code = if value == "A" { 0 } else { 128 };
         bhfuil(&repo).args(["scan", "-n", "1"]).assert().code(code);
