@@ -84,6 +84,19 @@ pub async fn warn_absent(report: &mut Report, repo: &str, count: usize) -> anyho
     warn_of(report, repo, &trouble, count).await
 }
 
+/// Warns of patch-ids that are `null` since a blob is too large to be compared.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn warn_huge(report: &mut Report, repo: &str, count: usize) -> anyhow::Result<()> {
+    let trouble = Trouble {
+        code: "huge-blobs",
+        message: format!("{count} commits change blobs beyond core.bigFileThreshold: their patch-ids are null"),
+        hint: Some("git config core.bigFileThreshold sets the size from which blobs aren't compared".into()),
+    };
+    warn_of(report, repo, &trouble, count).await
+}
+
 /// Warns of `trouble` that was met `count` times.
 ///
 /// # Errors

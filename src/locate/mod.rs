@@ -142,16 +142,15 @@ pub async fn run(options: Options, report: &mut Report, token: &Token) -> anyhow
         filed: None,
         messages: None,
         under_way: VecDeque::new(),
-        asked: false,
-        found: false,
+        found: None,
         kept: Vec::new(),
         absent: 0,
         is_broken: false,
         has_warned: false,
     };
     let outcome = search.run().await;
-    let Search { report, indexed, asked, found, name, .. } = search;
+    let Search { report, indexed, found, name, .. } = search;
     outcome?;
     announce::end(report, &name, token.is_cancelled(), indexed).await?;
-    Ok(Ending { negative: asked && !found, incomplete: token.is_cancelled(), ..Ending::default() })
+    Ok(Ending { negative: found == Some(false), incomplete: token.is_cancelled(), ..Ending::default() })
 }

@@ -67,9 +67,8 @@ pub(super) struct Search<'a> {
     pub(super) filed: Option<Filed>,
     pub(super) messages: Option<Arc<Messages>>,
     pub(super) under_way: VecDeque<UnderWay>,
-    /// Whether there was any query.
-    pub(super) asked: bool,
-    pub(super) found: bool,
+    /// Whether a query has found anything; `None` before the first answer.
+    pub(super) found: Option<bool>,
     pub(super) kept: Vec<KeptPatch>,
     /// Comparisons that lacked an object which a partial clone doesn't have.
     pub(super) absent: usize,
@@ -225,8 +224,7 @@ impl Search<'_> {
     pub(super) async fn tell(&mut self, query: &str, made: Made) -> anyhow::Result<()> {
         let Made { bytes, counts, outcome } = made;
         self.report.batch(bytes, &counts).await?;
-        self.asked = true;
-        self.found |= outcome.found;
+        self.found = Some(self.found.unwrap_or(false) | outcome.found);
         if outcome.is_ambiguous {
             let trouble = Trouble {
                 code: "ambiguous-query",

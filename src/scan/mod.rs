@@ -1,8 +1,8 @@
 //! The main job: streaming a repository's commits with all that is known of each, and leaving a cache that makes the next run
 //! cheap. `plan` finds out where the stream begins and what bounds it, `stream` drives the pipeline, `render` is what workers
-//! make of each commit, `announce` tells what frames the stream. Knows nothing of the command line.
+//! make of each commit, `frame` tells what stands around the stream. Knows nothing of the command line.
 
-mod announce;
+mod frame;
 mod plan;
 mod render;
 mod stream;
@@ -14,6 +14,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use regex::Regex;
 
+use crate::announce;
 use crate::cache::Cache;
 use crate::cache::cursors::{self, Cursor};
 use crate::config::Settings;
@@ -161,13 +162,6 @@ struct Scan<'a> {
     settings: Settings,
 }
 
-/// How the index stood after the scan.
-#[derive(Debug, Clone, Copy)]
-struct Indexed {
-    state: IndexState,
-    new: usize,
-}
-
 impl Scan<'_> {
     async fn run(mut self, repository: Arc<Repository>) -> anyhow::Result<Scanned> {
         let folder = self.options.cache_folder.as_deref();
@@ -186,7 +180,7 @@ impl Scan<'_> {
         // Where the commits could not be kept the cursor can't be either; one warning is enough.
         let kept = indexed.state != IndexState::Skipped;
         let cursor = self.finish_cursor(&index, refs.tips(), done && plan.whole && kept).await?;
-        self.close(&repository.name, indexed).await?;
+        announce::end(self.report, &repository.name, self.token.is_cancelled(), indexed).await?;
         let watched = self.options.no_commits && self.report.format() != Format::Jsonl;
         if self.options.verbose || watched {
             self.summarise(&index, indexed);
@@ -232,7 +226,7 @@ impl Scan<'_> {
         match cache.keep_cursor(Cursor { tips, overlay: index.overlay.fingerprint() }).await {
             Ok(token) => Ok(Some(token)),
             Err(cause) => {
-                self.warn(&index.repository().name, &index.unwritten(&cause)).await?;
+                announce::warn(self.report, &index.repository().name, &index.unwritten(&cause)).await?;
                 Ok(None)
             }
         }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::Scan;
+use crate::announce;
 use crate::cache::Cache;
 use crate::cache::cursors::{Consumer, Cursor};
 use crate::error::Kind;
@@ -105,7 +106,7 @@ impl Scan<'_> {
                 message: format!("'{name}' gets everything again: {BENT}"),
                 hint: None,
             };
-            self.warn(&index.repository().name, &trouble).await?;
+            announce::warn(self.report, &index.repository().name, &trouble).await?;
             return Ok(None);
         }
         if tips == now {

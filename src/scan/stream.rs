@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::Scan;
 use super::plan::Plan;
 use super::render::{Keep, renderer, wanted};
-use super::{Indexed, Scan};
+use crate::announce::{self, Indexed};
 use crate::cache::texts::{StoredTexts, TextStore};
 use crate::describe::Wishes;
 use crate::events::repository::IndexState;
@@ -60,7 +61,7 @@ impl Scan<'_> {
             Update::Cancelled => return Ok((skipped, false)),
             Update::Broken(broken) => {
                 if self.options.no_commits {
-                    self.report_broken(&index.repository().name.clone(), broken).await?;
+                    announce::broken(self.report, &index.repository().name.clone(), broken).await?;
                     return Ok((skipped, false));
                 }
                 let done = self.stream_limited(index, plan, wishes).await?;
@@ -117,7 +118,7 @@ impl Scan<'_> {
             Ok(_) if index.cache().is_some() => Indexed { state: IndexState::Built, new },
             Ok(_) => skipped,
             Err(cause) => {
-                self.warn(&index.repository().name.clone(), &index.unwritten(&cause)).await?;
+                announce::warn(self.report, &index.repository().name.clone(), &index.unwritten(&cause)).await?;
                 skipped
             }
         };
@@ -182,7 +183,7 @@ impl Scan<'_> {
                 })
                 .await?;
             walker = next;
-            self.report_broken(&wishes.repo, chunk.broken).await?;
+            announce::broken(self.report, &wishes.repo, chunk.broken).await?;
             let mut found: Vec<Oid> = chunk.items.iter().map(|item| item.id).collect();
             if late.is_some() {
                 let (handles, wishes) = (index.handles.clone(), wishes.clone());
@@ -229,15 +230,15 @@ impl Scan<'_> {
             if let (Some(texts), Some(block)) = (texts.as_deref_mut(), piece.texts.take()) {
                 self.unless_stopped(texts.add(block)).await;
             }
-            self.report_broken(&name, piece.broken).await?;
+            announce::broken(self.report, &name, piece.broken).await?;
             self.report.lines(piece.bytes, "commit", piece.ends.len()).await?;
             self.report.progress(&name, "scan", done, total).await?;
         }
         if absent > 0 {
-            self.warn_absent(&name, absent).await?;
+            announce::warn_absent(self.report, &name, absent).await?;
         }
         if huge > 0 {
-            self.warn_huge(&name, huge).await?;
+            announce::warn_huge(self.report, &name, huge).await?;
         }
         let finished = !self.token.is_cancelled();
         Ok((if finished { stream.into_walker() } else { None }, finished))
