@@ -5,17 +5,17 @@
 //! a row of some kilobytes, so that a look-up reads one row a batch and no index of keys has to be kept: 450,000 entries of
 //! 88,000 commits take 4 MB.
 
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::repository::Cache;
-use crate::graph::Position;
+use crate::graph::{Graph, Position};
 
 /// Bits of a key that choose its bucket.
 const BUCKET_BITS: u32 = 12;
 /// When rows of more batches than this lie in the table, those of each bucket are joined.
 const BATCHES: i64 = 24;
-/// A key under which more commits are filed than this says nothing, and finds nothing.
-const MOST: usize = 4096;
 
 /// Commits and their keys, in memory.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl Postings {
         }
     }
 
-    /// The commits filed under `key`, ascending; none if they are too many to say anything.
+    /// The commits filed under `key`, ascending.
     #[must_use]
     pub fn under(&self, key: u64) -> Vec<Position> {
         let mut found = Vec::new();
@@ -76,35 +76,31 @@ fn collect(entries: &[u8], key: u64, into: &mut Vec<Position>) {
 fn finish(mut found: Vec<Position>) -> Vec<Position> {
     found.sort_unstable();
     found.dedup();
-    if found.len() > MOST {
-        found.clear();
-    }
     found
 }
 
 impl Cache {
-    /// How many commits, from the graph's first on, are filed by `rules`: any number that names how keys are made. Blocks.
+    /// How many commits, from the first of `graph` on, are filed by `rules`: any number that names how keys are made. None if
+    /// another graph's are: another process may have made it anew since. Blocks.
     ///
     /// # Errors
     /// If the cache can't be read.
-    pub fn filed(&self, rules: i64) -> anyhow::Result<usize> {
-        self.database().read(|reader| {
-            let count: Option<i64> =
-                reader.query_row("SELECT count FROM filed WHERE rules = ?1", [rules], |row| row.get(0)).optional()?;
-            Ok(usize::try_from(count.unwrap_or(0)).unwrap_or(0))
-        })
+    pub fn filed(&self, rules: i64, graph: &Graph) -> anyhow::Result<usize> {
+        self.database()
+            .read(|reader| Ok(filed(reader, rules)?.filter(|filed| filed.are_of(graph)).map_or(0, |it| it.count)))
     }
 
-    /// Files the commits from `base` to `end` by `rules`, under which `base` commits were filed before. `false` if another
-    /// process has done so meanwhile: nothing is stored then.
+    /// Files the commits of `graph` from `base` on by `rules`, under which `base` commits were filed before. `false` if another
+    /// process has done so meanwhile, or the stored graph is another: nothing is stored then.
     ///
     /// # Errors
     /// If the cache can't be written.
-    pub async fn file(&self, base: usize, end: usize, rules: i64, postings: Postings) -> anyhow::Result<bool> {
-        self.database().write(move |transaction| file(transaction, base, end, rules, &postings)).await
+    pub async fn file(&self, base: usize, graph: Arc<Graph>, rules: i64, postings: Postings) -> anyhow::Result<bool> {
+        let hash_len = self.hash_len();
+        self.database().write(move |transaction| file(transaction, base, &graph, rules, &postings, hash_len)).await
     }
 
-    /// The commits filed under each of `keys`, ascending; none for a key of too many to say anything. Blocks.
+    /// The commits filed under each of `keys`, ascending. Blocks.
     ///
     /// # Errors
     /// If the cache can't be read.
@@ -125,22 +121,53 @@ impl Cache {
     }
 }
 
+/// What the table says of how far commits are filed.
+struct Filed {
+    count: usize,
+    last: Vec<u8>,
+}
+
+impl Filed {
+    /// Whether these are commits of `graph`: of its first so many, the last is the same.
+    fn are_of(&self, graph: &Graph) -> bool {
+        let last = self.count.checked_sub(1).filter(|&last| last < graph.len());
+        let id = last.and_then(|last| Position::try_from(last).ok()).map(|last| graph.id(last));
+        id.is_some_and(|id| id.as_bytes() == self.last)
+    }
+}
+
+fn filed(reader: &Connection, rules: i64) -> anyhow::Result<Option<Filed>> {
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
+    let found = reader.query_row("SELECT count, last FROM filed WHERE rules = ?1", [rules], read).optional()?;
+    Ok(found.and_then(|(count, last)| Some(Filed { count: usize::try_from(count).ok()?, last })))
+}
+
+/// Whether the stored graph has `graph`'s last commit at its place, and so all before it.
+fn is_stored(reader: &Connection, graph: &Graph, hash_len: usize) -> anyhow::Result<bool> {
+    let Some(last) = graph.len().checked_sub(1) else { return Ok(false) };
+    let query =
+        "SELECT substr(ids, (?1 - first) * ?2 + 1, ?2) FROM segment WHERE first <= ?1 ORDER BY first DESC LIMIT 1";
+    let stored: Option<Vec<u8>> = reader
+        .query_row(query, params![i64::try_from(last)?, i64::try_from(hash_len)?], |row| row.get(0))
+        .optional()?;
+    Ok(stored.is_some_and(|id| id == graph.id(u32::try_from(last).unwrap_or(u32::MAX)).as_bytes()))
+}
+
 fn file(
     transaction: &Transaction<'_>,
     base: usize,
-    end: usize,
+    graph: &Graph,
     rules: i64,
     postings: &Postings,
+    hash_len: usize,
 ) -> anyhow::Result<bool> {
-    let known: Option<(i64, i64)> =
-        transaction.query_row("SELECT count, rules FROM filed", [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let count = known.filter(|(_, known)| *known == rules).map_or(0, |(count, _)| count);
+    let known = filed(transaction, rules)?.filter(|filed| filed.are_of(graph)).map_or(0, |filed| filed.count);
     // Positions are those of this graph only as long as nobody has made it anew.
-    let indexed: i64 =
-        transaction.query_row("SELECT coalesce(max(first + count), 0) FROM segment", [], |row| row.get(0))?;
-    if usize::try_from(count) != Ok(base) || indexed < i64::try_from(end)? {
+    if known != base || !is_stored(transaction, graph, hash_len)? {
         return Ok(false);
     }
+    let last = u32::try_from(graph.len() - 1).map(|last| graph.id(last))?;
+    let end = graph.len();
     if base == 0 {
         transaction.execute("DELETE FROM posting", [])?;
     }
@@ -148,7 +175,8 @@ fn file(
     for (bucket, entries) in (0_i64..).zip(&postings.buckets).filter(|(_, entries)| !entries.is_empty()) {
         insert.execute(params![bucket, i64::try_from(base)?, entries])?;
     }
-    transaction.execute("INSERT OR REPLACE INTO filed VALUES (1, ?1, ?2)", params![i64::try_from(end)?, rules])?;
+    let put = "INSERT OR REPLACE INTO filed VALUES (1, ?1, ?2, ?3)";
+    transaction.execute(put, params![i64::try_from(end)?, rules, last.as_bytes()])?;
     let batches: i64 = transaction.query_row(
         "SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM posting GROUP BY bucket)",
         [],
@@ -190,18 +218,31 @@ mod tests {
     use crate::graph::{Batch, Graph};
 
     /// A cache with a graph of so many commits.
-    fn cache(folder: &std::path::Path, count: u8) -> Cache {
+    fn cache(folder: &std::path::Path, count: u8) -> (Cache, Arc<Graph>) {
         let (cache, _) = Cache::open(&folder.join("cache"), folder, 20).expect("a new cache");
         let id = |number: u8| Oid::from_bytes(&[number; 20]).expect("20 bytes");
         let mut commits = Batch::default();
         for number in 1..=count {
             commits.push(id(number), 0, []);
         }
-        let segment = (Graph::default().append(&commits), vec![u32::MAX; usize::from(count)]);
+        let mut graph = Graph::default();
+        let segment = (graph.append(&commits), vec![u32::MAX; usize::from(count)]);
         let texts = StoredTexts::default();
         let pass = super::super::Pass { overlay: 0, base: 0, segment: Some(segment), texts, refs: Vec::new() };
         assert!(smol::block_on(cache.store(pass)).expect("stored"));
-        cache
+        (cache, Arc::new(graph))
+    }
+
+    /// The first `count` commits of such a graph, the first with the number `first`.
+    fn graph_of(first: u8, count: u8) -> Arc<Graph> {
+        let id = |number: u8| Oid::from_bytes(&[number; 20]).expect("20 bytes");
+        let mut commits = Batch::default();
+        for number in first..first + count {
+            commits.push(id(number), 0, []);
+        }
+        let mut graph = Graph::default();
+        graph.append(&commits);
+        Arc::new(graph)
     }
 
     const KEYS: [u64; 3] = [1, u64::MAX, 0x1230_0000_0000_0001];
@@ -209,7 +250,7 @@ mod tests {
     #[test]
     fn what_is_filed_is_found_batch_after_batch() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let cache = cache(folder.path(), 60);
+        let (cache, whole) = cache(folder.path(), 60);
         let mut held = Postings::default();
         for base in 0..60_u8 {
             let mut batch = Postings::default();
@@ -218,10 +259,10 @@ mod tests {
             }
             batch.add(1000 + u64::from(base), Position::from(base));
             held.append(&batch);
-            let stored = cache.file(usize::from(base), usize::from(base) + 1, 7, batch);
+            let stored = cache.file(usize::from(base), graph_of(1, base + 1), 7, batch);
             assert!(smol::block_on(stored).expect("stored"), "{base}");
         }
-        assert_eq!(cache.filed(7).expect("read"), 60);
+        assert_eq!(cache.filed(7, &whole).expect("read"), 60);
         let all: Vec<Position> = (0..60).collect();
         let keys = [KEYS[0], KEYS[1], KEYS[2], 1042, 999];
         let expected = [all.clone(), all.clone(), all, vec![42], vec![]];
@@ -243,27 +284,21 @@ mod tests {
     #[test]
     fn other_rules_begin_anew_and_a_race_is_lost_quietly() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let cache = cache(folder.path(), 3);
+        let (cache, whole) = cache(folder.path(), 3);
         let batch = |key| {
             let mut batch = Postings::default();
             batch.add(key, 0);
             batch
         };
-        let file = |base, end, rules, key| smol::block_on(cache.file(base, end, rules, batch(key))).expect("no error");
-        assert!(file(0, 2, 1, 5));
-        assert!(!file(0, 2, 1, 6), "somebody else was first");
-        assert!(!file(2, 9, 1, 6), "the graph has no such commits");
-        assert_eq!((cache.filed(1).expect("read"), cache.filed(2).expect("read")), (2, 0));
-        assert!(file(0, 3, 2, 8));
+        let file =
+            |base, graph, rules, key| smol::block_on(cache.file(base, graph, rules, batch(key))).expect("no error");
+        let filed = |rules, graph: &Graph| cache.filed(rules, graph).expect("read");
+        assert!(file(0, graph_of(1, 2), 1, 5));
+        assert!(!file(0, graph_of(1, 2), 1, 6), "somebody else was first");
+        assert!(!file(2, graph_of(1, 9), 1, 6), "the graph has no such commits");
+        assert!(!file(0, graph_of(2, 2), 1, 6), "the stored graph is another");
+        assert_eq!((filed(1, &whole), filed(2, &whole), filed(1, &graph_of(2, 3))), (2, 0, 0));
+        assert!(file(0, Arc::clone(&whole), 2, 8));
         assert_eq!(cache.under(&[5, 8]).expect("read"), [vec![], vec![0]]);
-    }
-
-    #[test]
-    fn a_key_of_too_many_commits_finds_none() {
-        let mut held = Postings::default();
-        for position in 0..5000 {
-            held.add(3, position);
-        }
-        assert!(held.under(3).is_empty());
     }
 }

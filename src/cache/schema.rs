@@ -96,8 +96,10 @@ const V3: &str = "
 -- How many commits, from the graph's first on, are filed, and by what rules.
 CREATE TABLE filed (
   one INTEGER PRIMARY KEY CHECK (one = 1),
-  count INTEGER NOT NULL CHECK (count >= 0),
-  rules INTEGER NOT NULL
+  count INTEGER NOT NULL CHECK (count > 0),
+  rules INTEGER NOT NULL,
+  -- The last of them: tells whether these are the commits of a graph.
+  last BLOB NOT NULL
 );
 -- Keys and the positions of the commits filed under them: pairs of four bytes each, those of one batch in one row.
 CREATE TABLE posting (

@@ -79,6 +79,10 @@ pub(super) fn answer(
     tell_candidates(desk, query, &seeds, tell);
     let closure = close(desk, &seeds.commits);
     for change in changes(&closure, &seeds) {
+        // What is half told isn't kept: the run ends as cancelled.
+        if desk.scope.stop.is_cancelled() {
+            break;
+        }
         let mut answer = Answer { desk, query, change: &change, id: String::new(), tell };
         answer.id = answer.desk.scope.graph.id(change.oldest).to_hex();
         answer.commit(&mut outcome);

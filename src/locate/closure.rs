@@ -51,21 +51,26 @@ pub(super) fn close(desk: &mut Desk<'_>, seeds: &[Position]) -> Closure {
     let mut found: Vec<(Position, Position, Verdict)> = Vec::new();
     let mut parts: Vec<(Position, Position, Verdict)> = Vec::new();
     let mut similar = Vec::new();
+    // Those that were asked about count for nothing, however many they are.
+    let most = nodes.len() + MOST;
     if !desk.scope.signals.is_plain_containment() {
         let mut judged = HashSet::new();
         let mut level = nodes.clone();
         let mut is_first = true;
-        while !level.is_empty() {
+        while !level.is_empty() && !desk.scope.stop.is_cancelled() {
             let pairs = raise(desk, &level, &mut judged);
             let shared = Shared::of(desk, &pairs);
             let least = if is_first { desk.scope.least } else { Strength::Equal };
             level.clear();
             for (a, b) in pairs {
+                if desk.scope.stop.is_cancelled() {
+                    break;
+                }
                 let is_shared = shared.both(a, b);
                 let Some(verdict) = verdict(desk, a, b, is_shared, least) else {
                     // A squash and its parts are looked at, and pursued no further.
                     if let Some(held) = held(desk, a, b, is_shared) {
-                        if !nodes.contains(&b) && nodes.len() < MOST {
+                        if !nodes.contains(&b) && nodes.len() < most {
                             nodes.push(b);
                         }
                         parts.push(held);
@@ -80,7 +85,7 @@ pub(super) fn close(desk: &mut Desk<'_>, seeds: &[Position]) -> Closure {
                     continue;
                 }
                 found.push((a, b, verdict));
-                if !nodes.contains(&b) && nodes.len() < MOST {
+                if !nodes.contains(&b) && nodes.len() < most {
                     nodes.push(b);
                     level.push(b);
                 }
@@ -100,8 +105,11 @@ fn raise(
     let signals = desk.scope.signals;
     let mut pairs = Vec::new();
     for &from in level {
+        if desk.scope.stop.is_cancelled() {
+            break;
+        }
         let Some(sketch) = desk.sketch(from).filter(|sketch| !sketch.is_merge) else { continue };
-        let mut candidates = desk.filed(&keys::sought(sketch, signals));
+        let mut candidates = desk.candidates(&keys::sought(sketch, signals));
         if signals.has(SignalKind::Trailer) {
             let named = sketch.origins.iter().filter_map(|origin| origin.id);
             candidates.extend(named.filter_map(|id| desk.scope.graph.position(&id)));

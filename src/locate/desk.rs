@@ -20,6 +20,9 @@ use crate::graph::Position;
 use crate::matching::keys::Key;
 use crate::matching::{Fact, Named, Need, Sketch};
 
+/// A key under which more commits are filed than this raises none of them.
+const MOST_CANDIDATES: usize = 4096;
+
 /// A commit as it was read.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -154,20 +157,34 @@ impl<'a> Desk<'a> {
 
     /// The commits filed under each of `keys`; ascending.
     pub(super) fn filed(&self, keys: &[Key]) -> Vec<Position> {
-        let mut found = match self.scope.filed.under(keys) {
-            Ok(found) => found,
-            Err(cause) => {
-                self.failure.borrow_mut().get_or_insert(cause);
-                Vec::new()
-            }
-        };
+        sorted(self.lists(keys).concat())
+    }
+
+    /// As [`Self::filed`], but for keys of too many commits to say anything.
+    pub(super) fn candidates(&self, keys: &[Key]) -> Vec<Position> {
+        let mut lists = self.lists(keys);
+        lists.retain(|list| list.len() <= MOST_CANDIDATES);
+        sorted(lists.concat())
+    }
+
+    fn lists(&self, keys: &[Key]) -> Vec<Vec<Position>> {
+        let mut lists = self.scope.filed.under(keys).unwrap_or_else(|cause| {
+            self.failure.borrow_mut().get_or_insert(cause);
+            Vec::new()
+        });
         // Another process may have filed commits that this one hasn't heard of.
         let (graph, places) = (&self.scope.graph, &self.scope.places);
-        found.retain(|&position| (position as usize) < graph.len() && places.reach(graph, position));
-        found.sort_unstable();
-        found.dedup();
-        found
+        for list in &mut lists {
+            list.retain(|&position| (position as usize) < graph.len() && places.reach(graph, position));
+        }
+        lists
     }
+}
+
+fn sorted(mut positions: Vec<Position>) -> Vec<Position> {
+    positions.sort_unstable();
+    positions.dedup();
+    positions
 }
 
 /// Returns what can be kept, if all was found out.

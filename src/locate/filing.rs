@@ -30,14 +30,14 @@ pub(super) enum Filed {
 }
 
 impl Filed {
-    /// The commits filed under each of `keys`, one after another.
+    /// The commits filed under each of `keys`.
     ///
     /// # Errors
     /// If the cache can't be read.
-    pub(super) fn under(&self, keys: &[Key]) -> anyhow::Result<Vec<Position>> {
+    pub(super) fn under(&self, keys: &[Key]) -> anyhow::Result<Vec<Vec<Position>>> {
         Ok(match self {
-            Self::Cached(cache) => cache.under(keys)?.concat(),
-            Self::Held(held) => keys.iter().flat_map(|&key| held.under(key)).collect(),
+            Self::Cached(cache) => cache.under(keys)?,
+            Self::Held(held) => keys.iter().map(|&key| held.under(key)).collect(),
         })
     }
 }
@@ -58,15 +58,15 @@ pub(super) async fn bring_up_to_date(
     let rules = rules(jira_projects);
     let end = graph.len();
     if let Some(cache) = index.cache() {
-        let reader = cache.clone();
-        let base = pool.run(move || reader.filed(rules)).await??;
+        let (reader, own) = (cache.clone(), Arc::clone(graph));
+        let base = pool.run(move || reader.filed(rules, &own)).await??;
         if base >= end {
             return Ok(Some(Filed::Cached(cache.clone())));
         }
         let Some(postings) = file(index, graph, base..end, patterns, pool, stop, &mut progress).await? else {
             return Ok(None);
         };
-        let stored = cache.file(base, end, rules, postings.clone()).await;
+        let stored = cache.file(base, Arc::clone(graph), rules, postings.clone()).await;
         if matches!(stored, Ok(true)) {
             return Ok(Some(Filed::Cached(cache.clone())));
         }

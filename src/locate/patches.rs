@@ -8,10 +8,11 @@ use super::desk::Desk;
 use super::resolve::Target;
 use super::scope::Scope;
 use super::search::Search;
+use crate::announce;
 use crate::cache::patches::KeptPatch;
 use crate::error::Kind;
 use crate::facts::Oid;
-use crate::git::Handle;
+use crate::git::{Handle, ObjectError};
 use crate::gitcli;
 use crate::matching::Need;
 use crate::pipeline::Pool;
@@ -29,6 +30,10 @@ pub(super) struct Found {
     pub(super) commits: Vec<Oid>,
     /// What was found out on the way.
     pub(super) found_out: Vec<KeptPatch>,
+    /// Objects that could not be read.
+    pub(super) broken: Vec<ObjectError>,
+    /// Comparisons that lacked an object which a partial clone doesn't have.
+    pub(super) absent: usize,
 }
 
 /// Which of `ids` have one of `patch_ids`, and change exactly `paths` if those are known. `None` if `stop` was cancelled.
@@ -63,9 +68,11 @@ pub(super) async fn with_patch_id(
             continue;
         }
         let Some(job) = pending.pop_front() else { return Ok(Some(found)) };
-        let Found { commits, found_out } = job.result().await??;
-        found.commits.extend(commits);
-        found.found_out.extend(found_out);
+        let chunk = job.result().await??;
+        found.commits.extend(chunk.commits);
+        found.found_out.extend(chunk.found_out);
+        found.broken.extend(chunk.broken);
+        found.absent += chunk.absent;
         done += CHUNK;
         progress(done.min(ids.len()), ids.len());
     }
@@ -125,6 +132,8 @@ impl Search<'_> {
         let found = with_patch_id(&scope, commits, patch_ids, paths, &self.pool, self.token, show).await?;
         let found = found.unwrap_or_default();
         self.kept.extend(found.found_out);
+        self.absent += found.absent;
+        announce::broken(self.report, &self.name, found.broken).await?;
         self.keep().await?;
         Ok(found.commits)
     }
@@ -153,6 +162,8 @@ fn compare(
         }
     }
     found.found_out = std::mem::take(&mut desk.found_out);
+    found.broken = std::mem::take(&mut desk.broken);
+    found.absent = desk.absent;
     Ok(found)
 }
 

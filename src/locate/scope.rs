@@ -20,6 +20,7 @@ use crate::index::Update;
 use crate::lines::{LineSettings, Lines};
 use crate::matching::{Signals, Strength};
 use crate::pipeline::Handles;
+use crate::shutdown::Token;
 
 /// Everything that answering takes, shared by the workers.
 pub(super) struct Scope {
@@ -37,6 +38,7 @@ pub(super) struct Scope {
     pub(super) least: Strength,
     pub(super) min_confidence: f64,
     pub(super) options: Arc<Options>,
+    pub(super) stop: Token,
 }
 
 impl Scope {
@@ -129,6 +131,7 @@ impl Search<'_> {
             least: if self.options.similar { Strength::Hint } else { Strength::Equal },
             min_confidence: self.options.min_confidence,
             options: Arc::clone(&self.options),
+            stop: self.token.clone(),
         })))
     }
 }
