@@ -29,7 +29,7 @@ pub(super) struct Found {
     /// The commits with one of the patch-ids.
     pub(super) commits: Vec<Oid>,
     /// What was found out on the way.
-    pub(super) found_out: Vec<KeptPatch>,
+    pub(super) worked_out: Vec<KeptPatch>,
     /// Objects that could not be read.
     pub(super) broken: Vec<ObjectError>,
     /// Comparisons that lacked an object which a partial clone doesn't have.
@@ -70,7 +70,7 @@ pub(super) async fn with_patch_id(
         let Some(job) = pending.pop_front() else { return Ok(Some(found)) };
         let chunk = job.result().await??;
         found.commits.extend(chunk.commits);
-        found.found_out.extend(chunk.found_out);
+        found.worked_out.extend(chunk.worked_out);
         found.broken.extend(chunk.broken);
         found.absent += chunk.absent;
         done += CHUNK;
@@ -131,7 +131,7 @@ impl Search<'_> {
         let show = |done: usize, total: usize| bar.show("comparing patches", done as u64, Some(total as u64));
         let found = with_patch_id(&scope, commits, patch_ids, paths, &self.pool, self.token, show).await?;
         let found = found.unwrap_or_default();
-        self.kept.extend(found.found_out);
+        self.kept.extend(found.worked_out);
         self.absent += found.absent;
         announce::broken(self.report, &self.name, found.broken).await?;
         self.keep().await?;
@@ -161,7 +161,7 @@ fn compare(
             found.commits.push(*id);
         }
     }
-    found.found_out = std::mem::take(&mut desk.found_out);
+    found.worked_out = std::mem::take(&mut desk.found_out);
     found.broken = std::mem::take(&mut desk.broken);
     found.absent = desk.absent;
     Ok(found)
