@@ -7,6 +7,7 @@
 mod containment;
 
 pub use containment::{Containment, Reach};
+use zerocopy::IntoBytes as _;
 
 use crate::facts::Oid;
 
@@ -78,29 +79,46 @@ struct Run {
     by_id: Vec<Position>,
 }
 
-/// One batch as it is stored: little-endian arrays, owned or borrowed from the store.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Segment<Bytes = Vec<u8>> {
+/// One batch as it is stored: little-endian arrays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Segment {
     /// The ids, one after another.
-    pub ids: Bytes,
+    pub ids: Vec<u8>,
     /// The committer times, 8 bytes each.
-    pub times: Bytes,
+    pub times: Vec<u8>,
     /// For each commit where its parents end in `parents`, counted from the segment's first; 4 bytes each.
-    pub edges: Bytes,
+    pub edges: Vec<u8>,
     /// The positions of parents, 4 bytes each.
-    pub parents: Bytes,
+    pub parents: Vec<u8>,
     /// Positions in the order of ids, 4 bytes each.
-    pub by_id: Bytes,
+    pub by_id: Vec<u8>,
 }
 
-impl<Bytes: AsRef<[u8]>> Segment<Bytes> {
-    fn borrow(&self) -> Segment<&[u8]> {
-        Segment {
-            ids: self.ids.as_ref(),
-            times: self.times.as_ref(),
-            edges: self.edges.as_ref(),
-            parents: self.parents.as_ref(),
-            by_id: self.by_id.as_ref(),
+/// An array of a [`Segment`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Array {
+    /// [`Segment::ids`]
+    Ids,
+    /// [`Segment::times`]
+    Times,
+    /// [`Segment::edges`]
+    Edges,
+    /// [`Segment::parents`]
+    Parents,
+    /// [`Segment::by_id`]
+    ById,
+}
+
+impl Segment {
+    /// One of its arrays.
+    #[must_use]
+    pub fn array(&self, array: Array) -> &[u8] {
+        match array {
+            Array::Ids => &self.ids,
+            Array::Times => &self.times,
+            Array::Edges => &self.edges,
+            Array::Parents => &self.parents,
+            Array::ById => &self.by_id,
         }
     }
 }
@@ -257,38 +275,47 @@ impl Graph {
         keyed.into_iter().map(|(_, position)| position).collect()
     }
 
-    /// Extends the graph by a stored segment of ids of `hash_len` bytes.
+    /// Extends the graph by a stored segment of `count` commits, with ids of `hash_len` bytes and `links` parents in all. `read` fills
+    /// array by array, in the order of [`Segment`], right where it is to stand: a graph is megabytes, and to copy them costs more
+    /// than to read them.
     ///
     /// # Errors
-    /// If the arrays don't fit each other or what is there already.
-    pub fn extend(&mut self, segment: &Segment<impl AsRef<[u8]>>, hash_len: usize) -> Result<(), Damaged> {
-        let segment = segment.borrow();
-        let count = segment.times.len() / 8;
-        let whole = segment.ids.len() == count * hash_len
-            && segment.times.len() == count * 8
-            && segment.edges.len() == count * 4
-            && segment.by_id.len() == count * 4
-            && segment.parents.len().is_multiple_of(4)
-            && (self.is_empty() || self.hash_len == hash_len);
-        if !whole {
-            return Err(Damaged);
+    /// Those of `read`, and if the arrays don't fit each other or what is there already. The graph is then of no use any more.
+    pub fn extend<E: From<Damaged>>(
+        &mut self,
+        count: usize,
+        links: usize,
+        hash_len: usize,
+        mut read: impl FnMut(Array, &mut [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if !self.is_empty() && self.hash_len != hash_len {
+            return Err(Damaged.into());
         }
-        let first = u32::try_from(self.len()).map_err(|_| Damaged)?;
-        let base = u32::try_from(self.parents.len()).map_err(|_| Damaged)?;
-        let last = first + u32::try_from(count).map_err(|_| Damaged)?;
+        let narrow = |length: usize| u32::try_from(length).map_err(|_| Damaged);
+        let (start, first) = (self.len(), narrow(self.len())?);
+        let base = narrow(self.parents.len())?;
+        let last = narrow(start + count)?;
         self.hash_len = hash_len;
-        self.ids.extend_from_slice(segment.ids);
-        self.times.extend(segment.times.as_chunks().0.iter().copied().map(u64::from_le_bytes));
-        self.parents.extend(words(segment.parents));
-        self.edges.extend(words(segment.edges).map(|edge| edge.wrapping_add(base)));
-        let by_id: Vec<Position> = words(segment.by_id).collect();
-        let ordered = self.edges[first as usize..].is_sorted()
+        let ids = grown(&mut self.ids, count * hash_len);
+        read(Array::Ids, ids)?;
+        let times = grown(&mut self.times, count);
+        read(Array::Times, times.as_mut_bytes())?;
+        let edges = grown(&mut self.edges, count);
+        read(Array::Edges, edges.as_mut_bytes())?;
+        let parents = grown(&mut self.parents, links);
+        read(Array::Parents, parents.as_mut_bytes())?;
+        let mut by_id = vec![0; count];
+        read(Array::ById, by_id.as_mut_bytes())?;
+        times.iter_mut().for_each(|time| *time = u64::from_le(*time));
+        parents.iter_mut().chain(&mut by_id).for_each(|position| *position = Position::from_le(*position));
+        edges.iter_mut().for_each(|edge| *edge = u32::from_le(*edge).wrapping_add(base));
+        let ordered = edges.is_sorted()
+            && edges.first().is_none_or(|&edge| edge >= base)
             && self.edges.last().is_none_or(|&end| end as usize == self.parents.len())
-            && self.edges.get(first as usize).is_none_or(|&edge| edge >= base)
             && by_id.iter().all(|position| (first..last).contains(position))
             && (first..last).all(|position| self.parents(position).iter().all(|&parent| parent < position));
         if !ordered {
-            return Err(Damaged);
+            return Err(Damaged.into());
         }
         self.runs.push(Run { by_id });
         Ok(())
@@ -314,8 +341,16 @@ impl Graph {
     }
 }
 
-fn words(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
-    bytes.as_chunks().0.iter().copied().map(u32::from_le_bytes)
+/// Lengthens `array` by `more` zeros and returns them.
+fn grown<T: Copy + Default>(array: &mut Vec<T>, more: usize) -> &mut [T] {
+    let before = array.len();
+    if before == 0 {
+        // Fresh memory is zero already: it needn't be written twice.
+        *array = vec![T::default(); more];
+    } else {
+        array.resize(before + more, T::default());
+    }
+    &mut array[before..]
 }
 
 /// A set of commits, by position.
@@ -391,16 +426,27 @@ mod tests {
         batch
     }
 
+    fn extend(graph: &mut Graph, segment: &Segment) -> Result<(), Damaged> {
+        graph.extend(segment.times.len() / 8, segment.parents.len() / 4, 20, |array, into| {
+            let stored = segment.array(array);
+            if stored.len() != into.len() {
+                return Err(Damaged);
+            }
+            into.copy_from_slice(stored);
+            Ok(())
+        })
+    }
+
     #[test]
     fn a_stored_graph_is_the_graph() {
         let mut graph = Graph::default();
         let first = graph.append(&batch(&[(9, &[]), (3, &[9]), (7, &[9, 3])]));
         let second = graph.append(&batch(&[(1, &[7]), (2, &[1, 99])]));
         let mut read = Graph::default();
-        read.extend(&first, 20).expect("whole");
-        read.extend(&second, 20).expect("whole");
+        extend(&mut read, &first).expect("whole");
+        extend(&mut read, &second).expect("whole");
         let mut joined = Graph::default();
-        joined.extend(&graph.joined(), 20).expect("whole");
+        extend(&mut joined, &graph.joined()).expect("whole");
         for copy in [&read, &joined] {
             assert_eq!(copy.len(), 5);
             for number in [9, 3, 7, 1, 2] {
@@ -439,7 +485,7 @@ mod tests {
         let mut wild = good.clone();
         wild.by_id[0] = 200;
         for bad in [loops, short, wild] {
-            assert_eq!(Graph::default().extend(&bad, 20), Err(Damaged));
+            assert_eq!(extend(&mut Graph::default(), &bad), Err(Damaged));
         }
     }
 

@@ -27,6 +27,9 @@ const IDLE_READERS: usize = 4;
 /// Transactions that may wait for the writer.
 const QUEUED_WRITES: usize = 8;
 
+/// Bytes of the file that are read through a mapping, as git reads its packs: a chain of pages then costs no call for each.
+const MAPPED: i64 = 1 << 30;
+
 /// Bytes of a database page.
 const PAGE_SIZE: u32 = 16_384;
 
@@ -145,6 +148,7 @@ impl Database {
             }
             connection.pragma_update(None, "synchronous", "NORMAL")?;
             connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+            connection.pragma_update(None, "mmap_size", MAPPED)?;
             connection.pragma_update(None, "foreign_keys", true)?;
             connection.pragma_update(None, "trusted_schema", false)?;
             Ok(connection)
@@ -363,6 +367,10 @@ fn migrate(connection: &mut Connection, schema: Schema, path: &Path) -> anyhow::
     // Takes effect only while the file is empty. Most of a cache is blobs of many kilobytes: with the usual 4 KiB the pages of
     // their chains cost more in system calls than in bytes.
     connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+    if own_version(connection, schema)? == 0 {
+        // There is nothing yet that a power cut could take.
+        connection.pragma_update(None, "synchronous", "OFF")?;
+    }
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     anyhow::ensure!(mode == "wal" || mode == "memory", "SQLite can't keep a write-ahead log there (it says {mode})");
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, MAIN_DB, OptionalExtension as _, Transaction, params};
 use sha1::{Digest as _, Sha1};
 
 use super::aside::set_aside;
@@ -13,7 +13,7 @@ use super::schema::REPOSITORY;
 use super::state::State;
 use super::texts::{self, StoredTexts};
 use crate::facts::Oid;
-use crate::graph::{Damaged, Graph, Segment};
+use crate::graph::{Array, Damaged, Graph, Segment};
 
 /// More segments than this are joined into one when the next is stored.
 const SEGMENTS: i64 = 16;
@@ -209,23 +209,34 @@ fn end(reader: &Connection) -> rusqlite::Result<i64> {
 
 fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
     let mut graph = Graph::default();
-    let mut statement =
-        reader.prepare("SELECT first, ids, times, edges, parents, by_id, texts, sum FROM segment ORDER BY first")?;
+    let mut statement = reader.prepare("SELECT first, length(times) / 8, length(parents) / 4, sum FROM segment ORDER BY first")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let first: i64 = row.get(0)?;
         anyhow::ensure!(usize::try_from(first) == Ok(graph.len()), Damaged);
-        let segment = Segment {
-            ids: row.get_ref(1)?.as_blob()?,
-            times: row.get_ref(2)?.as_blob()?,
-            edges: row.get_ref(3)?.as_blob()?,
-            parents: row.get_ref(4)?.as_blob()?,
-            by_id: row.get_ref(5)?.as_blob()?,
-        };
-        anyhow::ensure!(sum_of(&segment, row.get_ref(6)?.as_blob()?) == row.get::<_, u32>(7)?, Damaged);
-        graph.extend(&segment, hash_len)?;
+        let (count, links) = (usize::try_from(row.get::<_, i64>(1)?)?, usize::try_from(row.get::<_, i64>(2)?)?);
+        let mut hasher = crc32fast::Hasher::new();
+        graph.extend(count, links, hash_len, |array, into| -> anyhow::Result<()> {
+            let blob = reader.blob_open(MAIN_DB, "segment", column(array), first, true)?;
+            anyhow::ensure!(blob.len() == into.len(), Damaged);
+            blob.read_at_exact(into, 0)?;
+            hasher.update(into);
+            Ok(())
+        })?;
+        anyhow::ensure!(hasher.finalize() == row.get::<_, u32>(3)?, Damaged);
     }
     Ok(graph)
+}
+
+/// The column that an array is kept in.
+fn column(array: Array) -> &'static str {
+    match array {
+        Array::Ids => "ids",
+        Array::Times => "times",
+        Array::Edges => "edges",
+        Array::Parents => "parents",
+        Array::ById => "by_id",
+    }
 }
 
 fn store(transaction: &Transaction<'_>, pass: Pass, hash_len: usize) -> anyhow::Result<bool> {
@@ -280,20 +291,18 @@ fn insert(transaction: &Transaction<'_>, first: usize, segment: &Segment, texts:
             segment.parents,
             segment.by_id,
             texts,
-            sum_of(segment, texts)
+            sum_of(segment)
         ],
     )?;
     Ok(())
 }
 
 /// The checksum of a segment: `SQLite` notices damage to its own pages' structure, not to what stands in them.
-fn sum_of<B: AsRef<[u8]>>(segment: &Segment<B>, texts: &[u8]) -> u32 {
-    let Segment { ids, times, edges, parents, by_id } = segment;
+fn sum_of(segment: &Segment) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    for array in [ids, times, edges, parents, by_id] {
-        hasher.update(array.as_ref());
+    for array in [Array::Ids, Array::Times, Array::Edges, Array::Parents, Array::ById] {
+        hasher.update(segment.array(array));
     }
-    hasher.update(texts);
     hasher.finalize()
 }
 

@@ -29,7 +29,7 @@ CREATE TABLE segment (
   parents BLOB NOT NULL,
   by_id BLOB NOT NULL,
   texts BLOB NOT NULL,
-  -- CRC-32 of the arrays, in this order.
+  -- CRC-32 of the five arrays before `texts`, in this order. A wrong number of a text shows where it leads to: each keeps its ids.
   sum INTEGER NOT NULL
 );
 -- The bytes of commits, some hundred in a block, see texts.rs. `segment.texts` says which number each commit has.
