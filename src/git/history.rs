@@ -49,6 +49,9 @@ impl History for Arc<Graph> {
     }
 }
 
+/// The number of a parent: not looked for yet, or what was found.
+type Link = Option<Option<Node>>;
+
 /// The bytes of a commit, if they were read and are wanted.
 type Raw = Option<Box<[u8]>>;
 
@@ -67,6 +70,8 @@ pub struct ObjectHistory {
     // The parents of `node` are `parents[ends[node-1]..ends[node]]`, with 0 before the first.
     ends: Vec<usize>,
     parents: Vec<Oid>,
+    // The numbers of the first of them, as far as a walk has asked for them.
+    links: Vec<Link>,
     raws: Vec<Raw>,
     broken: Vec<ObjectError>,
     buffer: Vec<u8>,
@@ -95,6 +100,7 @@ impl ObjectHistory {
             times: Vec::new(),
             ends: Vec::new(),
             parents: Vec::new(),
+            links: Vec::new(),
             raws: Vec::new(),
             broken: Vec::new(),
             buffer: Vec::new(),
@@ -135,7 +141,9 @@ impl ObjectHistory {
     /// Every commit that was read, parents first; where there is a choice, those read last come first.
     #[must_use]
     pub fn into_batch(self) -> Batch {
-        let links: Vec<Option<Node>> = self.parents.iter().map(|id| self.numbers.get(id).copied().flatten()).collect();
+        let known = self.links.iter().copied().chain(std::iter::repeat(None));
+        let link = |(id, known): (&Oid, Link)| known.unwrap_or_else(|| self.numbers.get(id).copied().flatten());
+        let links: Vec<Option<Node>> = self.parents.iter().zip(known).map(link).collect();
         let order = parents_first(&self.ends, &links);
         let mut places = vec![0; order.len()];
         for (&node, place) in order.iter().zip(0..) {
@@ -232,7 +240,12 @@ impl History for ObjectHistory {
     fn parents(&mut self, node: Node, into: &mut Vec<Node>) {
         for at in self.span(node) {
             let parent = self.parents[at];
-            into.extend(self.node(&parent));
+            let number = self.node(&parent);
+            if self.links.len() <= at {
+                self.links.resize(at + 1, None);
+            }
+            self.links[at] = Some(number);
+            into.extend(number);
         }
     }
 
