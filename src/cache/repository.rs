@@ -209,7 +209,8 @@ fn end(reader: &Connection) -> rusqlite::Result<i64> {
 
 fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
     let mut graph = Graph::default();
-    let mut statement = reader.prepare("SELECT first, length(times) / 8, length(parents) / 4, sum FROM segment ORDER BY first")?;
+    let mut statement =
+        reader.prepare("SELECT first, length(times) / 8, length(parents) / 4, sum FROM segment ORDER BY first")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let first: i64 = row.get(0)?;

@@ -54,7 +54,7 @@ pub struct WhereArgs {
     /// leave out matches below this confidence, from 0 to 1
     #[argh(option, arg_name = "confidence", from_str_fn(confidence))]
     pub min_confidence: Option<f64>,
-    /// tell at most <n> changes of a query of words (default 100); negative for no limit
+    /// tell at most <n> changes of each query (default: all, but 100 where words are looked for); negative for no limit
     #[argh(option, short = 'n', arg_name = "n", from_str_fn(max_count))]
     pub max_count: Option<i64>,
     /// answer from the cache as it is

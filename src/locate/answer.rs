@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::closure::{Closure, account, close};
 use super::desk::Desk;
+use super::each::Asked;
 use super::places::{Firsts, Place, PlaceKind};
 use super::presence::{State, Step, state};
 use super::ranges;
@@ -32,6 +33,8 @@ pub(super) struct Outcome {
     pub(super) is_ambiguous: bool,
     /// What was looked for, for people.
     pub(super) sought: String,
+    /// Commits that the query is about, where they are many: nothing was told of them yet.
+    pub(super) many: Option<(Vec<Position>, Asked)>,
     /// How many changes were told.
     pub(super) changes: usize,
     /// The commits of these changes.
@@ -69,7 +72,7 @@ pub(super) fn answer(
     target: &Target,
     tell: &mut dyn FnMut(&Event<'_>),
 ) -> anyhow::Result<Outcome> {
-    let seeds = seeds(desk, target);
+    let mut seeds = seeds(desk, target);
     let mut outcome = Outcome {
         found: !seeds.commits.is_empty(),
         is_ambiguous: seeds.is_ambiguous,
@@ -77,6 +80,15 @@ pub(super) fn answer(
         ..Outcome::default()
     };
     tell_candidates(desk, query, &seeds, tell);
+    if seeds.commits.len() > 1 {
+        let commits = std::mem::take(&mut seeds.commits);
+        let asked = Asked {
+            commits: commits.iter().copied().collect(),
+            is_commit: seeds.is_commit,
+            sought: std::mem::take(&mut seeds.sought),
+        };
+        outcome.many = Some((commits, asked));
+    }
     let closure = close(desk, &seeds.commits);
     for change in changes(&closure, &seeds) {
         // What is half told isn't kept: the run ends as cancelled.
@@ -121,12 +133,12 @@ fn tell_candidates(desk: &mut Desk<'_>, query: &str, seeds: &Seeds, tell: &mut d
 
 /// The changes that the seeds belong to, in the order of their oldest commits.
 fn changes<'c>(closure: &'c Closure, seeds: &Seeds) -> Vec<Change<'c>> {
-    let is_seed = |position: &Position| seeds.commits.contains(position);
     let mut changes = Vec::new();
     for group in &closure.changes.groups {
         let own = group.members.iter().filter(|(_, share)| *share == Share::Whole).map(|(node, _)| *node);
-        let asked: Vec<usize> = own.filter(|&node| is_seed(&closure.nodes[node])).collect();
-        let Some(oldest) = group.oldest().filter(|_| !asked.is_empty()) else { continue };
+        let asked: Vec<usize> = own.filter(|&node| seeds.has(closure.nodes[node])).collect();
+        let is_sought = asked.iter().any(|&node| seeds.commits.contains(&closure.nodes[node]));
+        let Some(oldest) = group.oldest().filter(|_| is_sought) else { continue };
         let mut members: Vec<usize> = asked.clone();
         for &node in &asked {
             members.extend(closure.changes.equals_of(node).into_iter().map(|(member, _)| member));

@@ -1,13 +1,14 @@
 //! Where is this change? `query` reads what is asked, `resolve` and `seeds` find the commits that it is about, `filing` keeps
 //! commits under keys so that candidates are found without a walk, `closure` goes up the ladder with them (`ranges` tells squashes
 //! and splits), `reverts` and `presence` tell what became of the change on each ref of `places`, and `answer` makes the events of
-//! it all, on a worker with a `desk` of its own and a `scope` that all share. `words` answers queries of words hit by hit, found by
-//! `wording`, `patches` looks for a diff. `search` drives the run: answers come in the order of the queries, which `input` may read
+//! it all, on a worker with a `desk` of its own and a `scope` that all share. What is about many commits is answered change by change
+//! (`each`); `words` finds those whose messages have words, by the index of `wording`, `patches` looks for a diff. `search` drives the run: answers come in the order of the queries, which `input` may read
 //! from a stream. Knows nothing of the command line.
 
 mod answer;
 mod closure;
 mod desk;
+mod each;
 mod filing;
 mod input;
 mod kept;
@@ -89,7 +90,7 @@ pub struct Options {
     pub min_confidence: f64,
     /// Answer from the cache as it is.
     pub no_update: bool,
-    /// Changes that are told at most of a query of words; `None` for the usual number.
+    /// Changes that are told at most of one query; `None` for all, or the usual number where words are looked for.
     pub max_count: Option<usize>,
 }
 

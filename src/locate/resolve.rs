@@ -1,7 +1,9 @@
 //! What a query names: commits, where it is a revision or a range, or what has to be looked up in messages.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
+use super::each::Asked;
 use super::query::{Query, Words};
 use crate::error::{self, Kind};
 use crate::facts::Oid;
@@ -32,12 +34,19 @@ pub(super) enum Target {
     Digits(String),
     /// The commits whose message has these words.
     Words(Words),
-    /// Commits that were found by words, or those that almost were.
-    Hits {
-        /// Those that have all words.
+    /// One of many commits that a query is about.
+    OneOf {
+        /// The one.
+        commit: Position,
+        /// What there is to know of the others.
+        asked: Arc<Asked>,
+    },
+    /// Nothing; but commits that come near to it.
+    Near {
+        /// These.
         commits: Vec<Position>,
-        /// Those that lack one.
-        near: Vec<Position>,
+        /// What was looked for, for people.
+        sought: String,
     },
 }
 

@@ -221,7 +221,18 @@ impl Search<'_> {
         Ok(true)
     }
 
-    pub(super) async fn tell(&mut self, query: &str, made: Made) -> anyhow::Result<()> {
+    /// Tells what a worker made, and of many commits each one's change.
+    async fn tell(&mut self, query: &str, mut made: Made) -> anyhow::Result<()> {
+        let many = made.outcome.many.take();
+        self.tell_made(query, made).await?;
+        match many {
+            Some((commits, asked)) => self.tell_many(query, commits, asked).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Tells what a worker made.
+    pub(super) async fn tell_made(&mut self, query: &str, made: Made) -> anyhow::Result<()> {
         let Made { bytes, counts, outcome } = made;
         self.report.batch(bytes, &counts).await?;
         self.found = Some(self.found.unwrap_or(false) | outcome.found);

@@ -1,20 +1,22 @@
 //! The commits that a query is about, found among those filed under its keys and looked at again.
 
+use std::sync::Arc;
+
 use super::desk::Desk;
+use super::each::Asked;
 use super::resolve::Target;
 use crate::facts::Oid;
 use crate::facts::issues::{IssueKind, IssueRef};
 use crate::graph::Position;
 use crate::matching::keys;
 
-/// What a query of words looks for, for people.
-const WORDS: &str = "these words";
-
 /// What a query came to.
 #[derive(Debug, Default)]
 pub(super) struct Seeds {
     /// The commits that it is about.
     pub(super) commits: Vec<Position>,
+    /// If they are one of many: what the query is about in all.
+    pub(super) asked: Option<Arc<Asked>>,
     /// Whether it named a commit, so that "the change itself" is that commit; otherwise it is the oldest of each change.
     pub(super) is_commit: bool,
     /// Commits that it may have meant: all of them if it is ambiguous, else near misses.
@@ -23,6 +25,13 @@ pub(super) struct Seeds {
     pub(super) is_ambiguous: bool,
     /// What was looked for, for people.
     pub(super) sought: String,
+}
+
+impl Seeds {
+    /// Whether the query is about `position`, or about it too.
+    pub(super) fn has(&self, position: Position) -> bool {
+        self.commits.contains(&position) || self.asked.as_ref().is_some_and(|asked| asked.commits.contains(&position))
+    }
 }
 
 /// Finds the commits that `target` is about.
@@ -47,9 +56,16 @@ pub(super) fn seeds(desk: &mut Desk<'_>, target: &Target) -> Seeds {
         Target::Issue(issue) => by_issue(desk, issue),
         Target::Digits(digits) => by_digits(desk, digits),
         // Words are looked for before: see words.rs.
-        Target::Words(_) => Seeds { sought: WORDS.into(), ..Seeds::default() },
-        Target::Hits { commits, near } => {
-            Seeds { commits: commits.clone(), candidates: near.clone(), sought: WORDS.into(), ..Seeds::default() }
+        Target::Words(_) => Seeds::default(),
+        Target::OneOf { commit, asked } => Seeds {
+            commits: vec![*commit],
+            asked: Some(Arc::clone(asked)),
+            is_commit: asked.is_commit,
+            sought: asked.sought.clone(),
+            ..Seeds::default()
+        },
+        Target::Near { commits, sought } => {
+            Seeds { candidates: commits.clone(), sought: sought.clone(), ..Seeds::default() }
         }
     }
 }

@@ -1,16 +1,14 @@
-//! Queries of words: which commits have them, and their answers, change by change and newest first, so that a word that stands in
-//! twenty thousand messages costs no more memory than one that stands in three. The index proposes, the messages decide: whatever is
-//! told was read again by the one rule of `facts::words`.
+//! Queries of words: which commits have them, newest first. The index proposes, the messages decide: whatever is told was read again by
+//! the one rule of `facts::words`.
 
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
-use std::pin::Pin;
 use std::sync::Arc;
 
+use super::each::{Asked, Job, Source, Told};
 use super::query::Words;
 use super::resolve::Target;
-use super::scope::Scope;
-use super::search::{AHEAD, Made, Search, make};
+use super::search::Search;
 use super::wording::Messages;
 use crate::announce;
 use crate::error::Kind;
@@ -24,13 +22,15 @@ use crate::git::{Handle, ObjectError};
 use crate::gitcli;
 use crate::graph::Position;
 use crate::index::Trouble;
-use crate::pipeline::{JobError, Pool};
+use crate::pipeline::Pool;
 use crate::shutdown::Token;
 
 /// Commits whose messages are read in one job on the pool.
 const CHUNK: usize = 256;
 /// Changes that are told of one query unless `--max-count` says otherwise.
 const MOST_CHANGES: usize = 100;
+/// What is looked for, for people.
+const WORDS: &str = "these words";
 /// Near misses that are told.
 const MOST_NEAR: usize = 5;
 
@@ -179,10 +179,8 @@ fn check(messages: &Messages, wanted: &Wanted, is_partial: bool, handle: &Handle
     checked
 }
 
-type Job<T> = Pin<Box<dyn Future<Output = Result<T, JobError>>>>;
-
 /// The commits that are wanted, found as they are asked for.
-struct Hits {
+pub(super) struct Hits {
     messages: Arc<Messages>,
     wanted: Arc<Wanted>,
     is_partial: bool,
@@ -240,46 +238,19 @@ impl Search<'_> {
         let wanted = Arc::new(Wanted::new(words)?);
         // What was asked before is told before.
         while self.tell_next().await? {}
-        let Some(scope) = self.scope().await? else { return Ok(()) };
         let Some(mut hits) = self.hits(Arc::clone(&wanted)).await? else { return Ok(()) };
         let shown = query.to_string_lossy().into_owned();
         let most = self.options.max_count.unwrap_or(MOST_CHANGES);
-        // The commits of the changes that were told.
-        let mut told = HashSet::new();
-        let mut changes = 0;
-        let mut answers: VecDeque<(Position, Job<anyhow::Result<Made>>)> = VecDeque::new();
-        while changes < most {
-            if answers.len() < AHEAD * self.pool.threads()
-                && let Some(hit) = self.next_hit(&mut hits, &told).await?
-            {
-                let target = Target::Hits { commits: vec![hit], near: Vec::new() };
-                answers.push_back((hit, self.make(&scope, &shown, target).await?));
-                continue;
-            }
-            let Some((hit, answer)) = answers.pop_front() else { break };
-            let Some(mut made) = self.unless_cancelled(answer).await? else { return Ok(()) };
-            if told.contains(&hit) {
-                // A pick of it was told, and this commit with it.
-                self.kept.append(&mut made.outcome.found_out);
-                continue;
-            }
-            changes += made.outcome.changes;
-            told.insert(hit);
-            told.extend(made.outcome.members.iter().copied());
-            self.tell(&shown, made).await?;
-        }
+        let asked = Arc::new(Asked { sought: WORDS.into(), ..Asked::default() });
+        let told = self.tell_each(&shown, &mut Source::Hits(&mut hits), asked, most).await?;
         if self.token.is_cancelled() {
             return Ok(());
         }
-        if changes == 0 {
+        if told.changes == 0 {
             let near = self.near(&wanted).await?;
-            let answer = self.make(&scope, &shown, Target::Hits { commits: Vec::new(), near }).await?;
-            if let Some(made) = self.unless_cancelled(answer).await? {
-                self.tell(&shown, made).await?;
-            }
-        } else if changes >= most {
-            let left = answers.iter().any(|(hit, _)| !told.contains(hit));
-            self.tell_of_more(&shown, &mut hits, &told, left, most).await?;
+            self.tell_target(&shown, Target::Near { commits: near, sought: WORDS.into() }).await?;
+        } else if told.changes >= most {
+            self.tell_of_more(&shown, &mut hits, &told, most).await?;
         }
         announce::broken(self.report, &self.name, std::mem::take(&mut hits.broken)).await?;
         if hits.absent > 0 {
@@ -288,23 +259,16 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Says what was left out, if anything was; `left` tells that something is known to be.
-    async fn tell_of_more(
-        &mut self,
-        query: &str,
-        hits: &mut Hits,
-        told: &HashSet<Position>,
-        left: bool,
-        most: usize,
-    ) -> anyhow::Result<()> {
+    /// Says what was left out, if anything was.
+    async fn tell_of_more(&mut self, query: &str, hits: &mut Hits, told: &Told, most: usize) -> anyhow::Result<()> {
         let message = if hits.is_sure {
-            let count = hits.order.iter().filter(|position| !told.contains(position)).count();
+            let count = hits.order.iter().filter(|position| !told.commits.contains(position)).count();
             if count == 0 {
                 return Ok(());
             }
             format!("'{query}' stands in {count} more commits, older than the {most} changes told")
         } else {
-            if !left && self.next_hit(hits, told).await?.is_none() {
+            if !told.is_cut && self.next_hit(hits, &told.commits).await?.is_none() {
                 return Ok(());
             }
             format!("'{query}' stands in more commits, older than the {most} changes told")
@@ -314,7 +278,7 @@ impl Search<'_> {
     }
 
     /// The next hit that isn't told yet.
-    async fn next_hit(&self, hits: &mut Hits, told: &HashSet<Position>) -> anyhow::Result<Option<Position>> {
+    pub(super) async fn next_hit(&self, hits: &mut Hits, told: &HashSet<Position>) -> anyhow::Result<Option<Position>> {
         let bar = self.report.bar();
         let show = |done: usize, total: usize| bar.show("reading messages", done as u64, Some(total as u64));
         while let Some(hit) = hits.next(&self.pool, self.token, show).await? {
@@ -323,21 +287,6 @@ impl Search<'_> {
             }
         }
         Ok(None)
-    }
-
-    /// Sets a worker to answer `target`.
-    async fn make(&self, scope: &Arc<Scope>, query: &str, target: Target) -> anyhow::Result<Job<anyhow::Result<Made>>> {
-        let (scope, query, format) = (Arc::clone(scope), query.to_owned(), self.report.format());
-        let job = move || scope.handles.with(|handle| make(&scope, handle, &query, &target, format));
-        Ok(Box::pin(self.pool.submit(job).await?.result()))
-    }
-
-    async fn unless_cancelled<T>(&self, answer: Job<anyhow::Result<T>>) -> anyhow::Result<Option<T>> {
-        let stop = async {
-            self.token.cancelled().await;
-            None
-        };
-        smol::future::or(async { Some(answer.await) }, stop).await.transpose()?.transpose()
     }
 
     /// Up to a few commits that have all but one of what is wanted, newest first. Only those that the index can propose.
