@@ -3,8 +3,13 @@
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
+use super::database::PendingWrite;
 use super::repository::Cache;
 use crate::facts::Oid;
+
+/// Commits whose patches are kept in one transaction. They lie in the order of their ids, which is none in time: a transaction
+/// of few would write nearly as many pages as one of many.
+const BATCH: usize = 8192;
 
 /// What a patch depends on besides its commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +81,67 @@ impl Cache {
     /// If the cache can't be written.
     pub async fn keep_patches(&self, patches: Vec<KeptPatch>, overlay: i64) -> anyhow::Result<()> {
         self.database().write(move |transaction| keep(transaction, patches, overlay)).await
+    }
+}
+
+/// Keeps what is found out while a stream goes on, many commits at a time.
+#[derive(Debug)]
+pub struct PatchStore {
+    cache: Cache,
+    overlay: i64,
+    waiting: Vec<KeptPatch>,
+    writing: Option<PendingWrite<()>>,
+    failure: Option<anyhow::Error>,
+}
+
+impl PatchStore {
+    /// For one stream, under `overlay`.
+    #[must_use]
+    pub fn new(cache: Cache, overlay: i64) -> Self {
+        Self { cache, overlay, waiting: Vec::new(), writing: None, failure: None }
+    }
+
+    /// Takes `patches` over. Waits only where the cache is slower than the stream; that it can't be written shows at the end.
+    /// Where history has been bent otherwise meanwhile, nothing is kept.
+    pub async fn add(&mut self, patches: Vec<KeptPatch>) {
+        if self.failure.is_none() {
+            self.waiting.extend(patches);
+        }
+        if self.waiting.len() >= BATCH {
+            self.write().await;
+        }
+    }
+
+    /// Waits until all is written.
+    ///
+    /// # Errors
+    /// If the cache can't be written.
+    pub async fn finish(mut self) -> anyhow::Result<()> {
+        self.write().await;
+        self.settle().await;
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    async fn write(&mut self) {
+        self.settle().await;
+        let patches = std::mem::take(&mut self.waiting);
+        if patches.is_empty() || self.failure.is_some() {
+            return;
+        }
+        let overlay = self.overlay;
+        match self.cache.database().submit(move |transaction| keep(transaction, patches, overlay)).await {
+            Ok(writing) => self.writing = Some(writing),
+            Err(cause) => self.failure = Some(cause),
+        }
+    }
+
+    /// Waits for the transaction that is under way.
+    async fn settle(&mut self) {
+        if let Some(writing) = self.writing.take()
+            && let Err(cause) = writing.result().await
+        {
+            self.failure.get_or_insert(cause);
+        }
     }
 }
 
