@@ -13,6 +13,7 @@ use crate::facts::Oid;
 use crate::facts::changes::{Change, Status};
 use crate::facts::commit::RawCommit;
 use crate::facts::identity::Identity;
+use crate::facts::oid::OidMap;
 use crate::facts::patterns::Patterns;
 use crate::facts::references::References;
 use crate::facts::text::{CommitText, Text};
@@ -51,6 +52,10 @@ pub struct Wishes {
 #[derive(Debug)]
 pub struct Desk {
     patches: Patches,
+    /// Patch-ids that are known beforehand: `None` for a commit that changes nothing.
+    pub known: OidMap<Option<Oid>>,
+    /// What was found out by a diff.
+    pub found_out: Vec<FoundOut>,
     /// Facts so far that are `null` since a partial clone doesn't have an object that they need.
     pub absent: usize,
     /// Patch-ids so far that are `null` since a blob is too large to be compared.
@@ -59,11 +64,35 @@ pub struct Desk {
     pub broken: Vec<ObjectError>,
 }
 
+/// The patch-id of a commit, as a diff gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundOut {
+    /// The commit.
+    pub id: Oid,
+    /// Its patch-id; `None` if it changes nothing.
+    pub patch_id: Option<Oid>,
+    /// Bytes of the largest blob that was compared.
+    pub largest: u64,
+}
+
 impl Desk {
     /// For the repository behind `handle`.
     #[must_use]
     pub fn new(handle: &Handle) -> Self {
-        Self { patches: Patches::new(handle), absent: 0, huge: 0, broken: Vec::new() }
+        Self {
+            patches: Patches::new(handle),
+            known: OidMap::default(),
+            found_out: Vec::new(),
+            absent: 0,
+            huge: 0,
+            broken: Vec::new(),
+        }
+    }
+
+    /// Blobs with more bytes than this are not compared.
+    #[must_use]
+    pub fn threshold(&self) -> u64 {
+        self.patches.threshold()
     }
 }
 
@@ -139,7 +168,7 @@ impl Wishes {
                     text_b64: None,
                 })
                 .collect(),
-            patch_id: if self.patch_id { self.patch_id(handle, &commit, parents, desk) } else { None },
+            patch_id: if self.patch_id { self.patch_id(handle, id, &commit, parents, desk) } else { None },
             paths: self.paths.then(|| self.paths(handle, &commit, parents, desk)),
         };
         write(event);
@@ -207,12 +236,16 @@ impl Wishes {
     fn patch_id(
         &self,
         handle: &Handle,
+        id: &Oid,
         commit: &RawCommit<'_>,
         parents: &[Oid],
         desk: &mut Desk,
     ) -> Option<Option<Cow<'static, str>>> {
         if parents.len() > 1 {
             return None;
+        }
+        if let Some(known) = desk.known.get(id) {
+            return known.map(|id| Some(id.to_hex().into()));
         }
         let patch = desk.patches.patch(handle, &commit.tree, parents.first());
         match self.known(patch, desk) {
@@ -221,7 +254,10 @@ impl Wishes {
                 desk.huge += 1;
                 Some(None)
             }
-            Some(patch) => patch.id.map(|id| Some(id.to_hex().into())),
+            Some(patch) => {
+                desk.found_out.push(FoundOut { id: *id, patch_id: patch.id, largest: patch.largest });
+                patch.id.map(|id| Some(id.to_hex().into()))
+            }
         }
     }
 }

@@ -66,12 +66,16 @@ fn a_cache_that_may_only_be_read_is_read() {
     let cursor = fresh.last().expect("end")["cursor"].as_str().expect("a cursor").to_owned();
     let after = format!("--after={cursor}");
     assert_eq!(commit_ids(&events(&scan(&repo, &[&after]))).len(), 0);
+    // One warning is enough, however much can't be kept.
+    let worked_out = events(&scan(&repo, &["--patch-id"]));
+    assert_eq!((index(&worked_out), codes(&worked_out)), ("fresh", vec!["cache-unwritten"]));
     // What is new can't be kept; the rest still comes from the cache.
     let old = repo.git(&["rev-parse", "main"]);
     repo.git(&["update-ref", "refs/heads/main", &ids[199]]);
     for _ in 0..2 {
         let behind = events(&scan(&repo, &[]));
         assert_eq!((index(&behind), codes(&behind), commit_ids(&behind)), ("skipped", vec!["cache-unwritten"], all()));
+        assert_eq!(codes(&events(&scan(&repo, &["--patch-id"]))), ["cache-unwritten"]);
         let new = events(&scan(&repo, &[&after]));
         assert_eq!(commit_ids(&new), repo.git(&["rev-list", "main", "--not", &old]).lines().collect::<Vec<_>>());
     }

@@ -7,7 +7,7 @@ use super::database::Schema;
 const APPLICATION_ID: i32 = 0x6268_666c;
 
 /// A repository's cache.
-pub(super) const REPOSITORY: Schema = Schema { application_id: APPLICATION_ID, migrations: &[V1, V2, V3, V4] };
+pub(super) const REPOSITORY: Schema = Schema { application_id: APPLICATION_ID, migrations: &[V1, V2, V3, V4, V5] };
 
 /// Ids are 20 or 32 bytes, refnames raw bytes, times seconds since 1970 (signed, 64 bits). The graph is kept as arrays in a few
 /// rows and not as a row for each commit: 88,000 commits are read in 2 ms and written in 10, and a commit costs 40 bytes.
@@ -132,4 +132,20 @@ CREATE TABLE worded (
 CREATE VIRTUAL TABLE word USING fts5 (
   words, content = '', contentless_delete = 1, detail = 'none', tokenize = 'ascii tokenchars _'
 );
+";
+
+/// Patch-ids are kept with what they depend on, and so that damage shows.
+const V5: &str = "
+DROP TABLE patch;
+-- What a commit changed, found out by a diff: see patches.rs.
+CREATE TABLE patch (
+  id BLOB PRIMARY KEY,
+  -- Empty for a commit that changes nothing.
+  patch_id BLOB NOT NULL,
+  -- Bytes of the largest blob that was compared: where git is told not to compare such any more, this no longer holds.
+  largest INTEGER NOT NULL,
+  -- CRC-32 of these three.
+  sum INTEGER NOT NULL,
+  facts BLOB
+) WITHOUT ROWID;
 ";

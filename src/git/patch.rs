@@ -17,6 +17,8 @@ pub struct Patch {
     /// Whether a blob is too large to be compared, beyond `core.bigFileThreshold` or what git's diff takes. There is no id then,
     /// nor are there lines.
     pub huge: bool,
+    /// Bytes of the largest blob that was compared.
+    pub largest: u64,
     /// The lines added and removed.
     pub lines: ChangedLines,
 }
@@ -61,6 +63,12 @@ impl Patches {
         Ok(&self.changes)
     }
 
+    /// Blobs with more bytes than this are not compared.
+    #[must_use]
+    pub fn threshold(&self) -> u64 {
+        self.big
+    }
+
     /// What the commit that was looked at last changed.
     #[must_use]
     pub fn last_changes(&self) -> &[Change] {
@@ -75,6 +83,7 @@ impl Patches {
     pub fn patch(&mut self, handle: &Handle, tree: &Oid, parent: Option<&Oid>) -> Result<Patch, ObjectError> {
         self.changes(handle, tree, parent)?;
         self.hasher.clear();
+        let mut largest = 0;
         for change in &self.changes {
             let (wants_old, wants_new) = needs_content(change);
             let old = content(handle, change.old.filter(|_| wants_old), self.big, &mut self.old)?;
@@ -83,8 +92,9 @@ impl Patches {
             if huge || self.hasher.add(change, old, new).is_err() {
                 return Ok(Patch { huge: true, ..Patch::default() });
             }
+            largest = largest.max(size(old)).max(size(new));
         }
-        Ok(Patch { id: self.hasher.finish(), huge: false, lines: self.hasher.take_lines() })
+        Ok(Patch { id: self.hasher.finish(), huge: false, largest, lines: self.hasher.take_lines() })
     }
 }
 
@@ -97,6 +107,10 @@ fn content<'a>(
     let Some(side) = side else { return Ok(Content::Unread) };
     let bytes = blob(&handle.repo.objects, &side.oid, buffer)?;
     Ok(if bytes.len() as u64 > big { Content::Big } else { Content::Bytes(bytes) })
+}
+
+fn size(content: Content<'_>) -> u64 {
+    if let Content::Bytes(bytes) = content { bytes.len() as u64 } else { 0 }
 }
 
 fn tree_of(handle: &Handle, commit: &Oid, buffer: &mut Vec<u8>) -> Result<Oid, ObjectError> {

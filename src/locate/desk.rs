@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::kept;
 use super::scope::Scope;
-use crate::cache::patches::KeptPatch;
+use crate::cache::patches::{KeptPatch, Terms};
 use crate::facts::Oid;
 use crate::facts::commit::RawCommit;
 use crate::facts::identity::Identity;
@@ -72,6 +72,11 @@ impl<'a> Desk<'a> {
         self.failure.borrow_mut().take()
     }
 
+    /// What diffs made here depend on.
+    pub(super) fn terms(&self) -> Terms {
+        Terms { overlay: self.scope.overlay.fingerprint(), threshold: self.patches.threshold() }
+    }
+
     /// Reads the commit at `position`, if it wasn't before. `false` if it can't be read, which is then kept in `broken`.
     pub(super) fn read(&mut self, position: Position) -> bool {
         if self.nodes.contains_key(&position) {
@@ -108,6 +113,7 @@ impl<'a> Desk<'a> {
 
     /// Finds out what the ladder needs of a commit: known or unknowable afterwards.
     pub(super) fn fill(&mut self, position: Position, need: Need) {
+        let terms = self.terms();
         let Some(node) = self.nodes.get_mut(&position) else { return };
         let sketch = &mut node.sketch;
         let known = match need {
@@ -119,8 +125,7 @@ impl<'a> Desk<'a> {
             return;
         }
         let cache = self.scope.cache.as_ref();
-        let overlay = self.scope.overlay.fingerprint();
-        if let Some(kept) = cache.and_then(|cache| cache.patch(&sketch.id, overlay)).as_deref().and_then(kept::read) {
+        if let Some(kept) = cache.and_then(|cache| cache.patch(&sketch.id, terms)).as_deref().and_then(kept::read) {
             sketch.paths = Fact::Known(kept.paths);
             sketch.patch_id = Fact::Known(kept.patch_id);
             sketch.lines = Fact::Known(kept.lines);
@@ -198,7 +203,8 @@ fn fill(patches: &mut Patches, handle: &Handle, node: &mut Node, need: Need) -> 
     let paths = sorted_paths(patches.last_changes());
     // One that git itself gives up on has no patch-id, and is not kept: the threshold may be set otherwise.
     let facts = kept::write(&paths, patch.id.as_ref(), &patch.lines);
-    let kept = (!patch.huge).then_some(KeptPatch { id: node.sketch.id, patch_id: patch.id, facts });
+    let kept = KeptPatch { id: node.sketch.id, patch_id: patch.id, largest: patch.largest, facts };
+    let kept = (!patch.huge).then_some(kept);
     node.sketch.paths = Fact::Known(paths);
     node.sketch.patch_id = Fact::Known(patch.id);
     node.sketch.lines = Fact::Known(patch.lines);

@@ -146,11 +146,11 @@ fn compare(
     patch_ids: &[Oid],
     paths: Option<&[Vec<u8>]>,
 ) -> anyhow::Result<Found> {
+    let mut desk = Desk::new(scope, handle);
     let kept = match &scope.cache {
-        Some(cache) => cache.patch_ids(ids, scope.overlay.fingerprint())?,
+        Some(cache) => cache.patch_ids(ids, desk.terms())?,
         None => vec![None; ids.len()],
     };
-    let mut desk = Desk::new(scope, handle);
     let mut found = Found::default();
     for (id, kept) in ids.iter().zip(kept) {
         let patch_id = match kept {

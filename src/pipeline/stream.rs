@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::handles::Handles;
 use super::pool::{JobError, Pending, Pool};
 use super::walker::{Chunk, Item, Walker};
+use crate::cache::patches::KeptPatch;
 use crate::cache::texts::{BLOCK, TextBlock};
 use crate::git::{Handle, ObjectError};
 use crate::shutdown::Token;
@@ -31,6 +32,8 @@ pub struct Piece {
     pub huge: usize,
     /// The bytes of the commits, for the cache, if they were to be kept.
     pub texts: Option<TextBlock>,
+    /// What was found out by diffs, for the cache.
+    pub patches: Vec<KeptPatch>,
 }
 
 /// Turns commits into output, on a worker.

@@ -142,7 +142,7 @@ pub async fn run(options: &Options, report: &mut Report, token: &Token) -> anyho
     let threads = options.threads.unwrap_or(settings.threads);
     let pool = Pool::new(threads).context("starting worker threads")?;
     let limit = settings.scan_timeout;
-    let scan = Scan { options, report, token, pool, settings }.run(Arc::clone(&repository));
+    let scan = Scan { options, report, token, pool, settings, keeps: true }.run(Arc::clone(&repository));
     let Some(limit) = limit else { return scan.await };
     let expired = async {
         smol::Timer::after(limit).await;
@@ -160,6 +160,8 @@ struct Scan<'a> {
     token: &'a Token,
     pool: Pool,
     settings: Settings,
+    /// Whether the cache can be written, as far as is known: one warning that it can't is enough.
+    keeps: bool,
 }
 
 impl Scan<'_> {
@@ -226,7 +228,9 @@ impl Scan<'_> {
         match cache.keep_cursor(Cursor { tips, overlay: index.overlay.fingerprint() }).await {
             Ok(token) => Ok(Some(token)),
             Err(cause) => {
-                announce::warn(self.report, &index.repository().name, &index.unwritten(&cause)).await?;
+                if self.keeps {
+                    announce::warn(self.report, &index.repository().name, &index.unwritten(&cause)).await?;
+                }
                 Ok(None)
             }
         }

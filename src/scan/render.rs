@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::cache::Cache;
+use crate::cache::patches::{KeptPatch, Terms};
 use crate::cache::texts::{TextPacker, Texts};
-use crate::describe::{Desk, Wishes};
+use crate::describe::{Desk, FoundOut, Wishes};
 use crate::events::Event;
 use crate::facts::Oid;
 use crate::git::Handle;
@@ -24,12 +26,17 @@ pub(super) enum Keep {
     Nothing,
 }
 
-/// What workers do with a chunk of commits.
-pub(super) fn renderer(wishes: Wishes, format: Format, keep: Keep) -> Arc<Render> {
+/// What workers do with a chunk of commits. Patch-ids come from `cache` where that has them.
+pub(super) fn renderer(wishes: Wishes, format: Format, keep: Keep, cache: Option<Cache>) -> Arc<Render> {
+    let cache = cache.filter(|_| wishes.patch_id);
+    let overlay = wishes.overlay.fingerprint();
     Arc::new(move |handle: &Handle, items: &[Item]| {
         // Room for most chunks at once: what grows is copied time and again.
         let mut piece = Piece { bytes: Vec::with_capacity(items.len() * LINE), ..Piece::default() };
         let mut desk = Desk::new(handle);
+        if let Some(cache) = &cache {
+            know_patches(&mut desk, cache, overlay, items);
+        }
         let mut buffer = Vec::new();
         let mut kept = if let Keep::Use(texts) = &keep { Some(texts.reader()) } else { None };
         let mut packer = if matches!(keep, Keep::Gather) { TextPacker::with_room() } else { TextPacker::default() };
@@ -53,9 +60,23 @@ pub(super) fn renderer(wishes: Wishes, format: Format, keep: Keep) -> Arc<Render
         piece.absent = desk.absent;
         piece.huge = desk.huge;
         piece.broken.append(&mut desk.broken);
+        piece.patches = desk.found_out.drain(..).map(kept_patch).collect();
         piece.texts = (!packer.is_empty()).then(|| packer.pack());
         piece
     })
+}
+
+/// Tells `desk` the patch-ids that are kept. Where they can't be read they are found out anew.
+fn know_patches(desk: &mut Desk, cache: &Cache, overlay: i64, items: &[Item]) {
+    let ids: Vec<Oid> = items.iter().map(|item| item.id).collect();
+    let terms = Terms { overlay, threshold: desk.threshold() };
+    let kept = cache.patch_ids(&ids, terms).unwrap_or_default();
+    desk.known.extend(ids.into_iter().zip(kept).filter_map(|(id, kept)| Some((id, kept?))));
+}
+
+fn kept_patch(found: FoundOut) -> KeptPatch {
+    let FoundOut { id, patch_id, largest } = found;
+    KeptPatch { id, patch_id, largest, facts: None }
 }
 
 /// Those of `ids` that pass the filters.

@@ -7,6 +7,7 @@ use super::Scan;
 use super::plan::Plan;
 use super::render::{Keep, renderer, wanted};
 use crate::announce::{self, Indexed};
+use crate::cache::patches::PatchStore;
 use crate::cache::texts::{StoredTexts, TextStore};
 use crate::describe::Wishes;
 use crate::events::repository::IndexState;
@@ -46,12 +47,15 @@ impl Scan<'_> {
             && !self.options.reverse
             && !self.options.no_commits
             && self.options.refs == Selection::Usual
+            // Before the graph is there the cache keeps no patch-id but those of plain history.
+            && (!self.options.patch_id || index.overlay.is_plain())
         {
             return self.stream_and_build(index, plan, wishes).await;
         }
         let update = self.update(index, plan).await?;
         // What could not be kept is nothing that the next run finds.
         let kept = !index.has_troubles() && index.cache().is_some();
+        self.keeps &= kept;
         self.warn_of_troubles(index).await?;
         let indexed = match update {
             Update::Fresh | Update::Updated(_) | Update::Built(_) if !kept => skipped,
@@ -100,7 +104,8 @@ impl Scan<'_> {
         let history = index.objects(true);
         let walker = self.pool.run(move || objects_walker(history, &tips, limits, None)).await?;
         let mut store = index.text_store();
-        let render = renderer(wishes, self.report.format(), if store.is_some() { Keep::Gather } else { Keep::Nothing });
+        let keep = if store.is_some() { Keep::Gather } else { Keep::Nothing };
+        let render = renderer(wishes, self.report.format(), keep, index.cache().cloned());
         let (walker, done) = self.emit(walker, index, render, None, store.as_mut()).await?;
         let history = walker.and_then(Walker::into_history);
         let (true, false, Some(history)) = (done, self.report.is_partial(), history) else {
@@ -139,7 +144,7 @@ impl Scan<'_> {
         }
         let texts = index.texts(&self.pool).await.map_or(Keep::Nothing, Keep::Use);
         let late = late.filter(|_| !self.options.reverse);
-        let render = renderer(wishes, self.report.format(), texts);
+        let render = renderer(wishes, self.report.format(), texts, index.cache().cloned());
         let (_, done) = self.emit(walker, index, render, late, None).await?;
         Ok(done)
     }
@@ -203,14 +208,38 @@ impl Scan<'_> {
     }
 
     /// Streams what `render` makes of the commits of `walker`, at most `late` that pass the filters, and hands their bytes to
-    /// `texts`. Returns the walker, and whether it came to its end.
+    /// `texts`. Returns the walker, and whether it came to its end. However it ends, patch-ids that were found out are kept.
     async fn emit(
         &mut self,
         walker: Walker,
         index: &Index,
         render: Arc<Render>,
         late: Option<usize>,
+        texts: Option<&mut TextStore>,
+    ) -> anyhow::Result<(Option<Walker>, bool)> {
+        let cache = index.cache().filter(|_| self.keeps && self.options.patch_id).cloned();
+        let mut patches = cache.map(|cache| PatchStore::new(cache, index.overlay.fingerprint()));
+        let emitted = self.emit_pieces(walker, index, render, late, texts, patches.as_mut()).await;
+        let kept = match patches {
+            Some(patches) => patches.finish().await,
+            None => Ok(()),
+        };
+        let emitted = emitted?;
+        if let Err(cause) = kept {
+            self.keeps = false;
+            announce::warn(self.report, &index.repository().name, &index.unwritten(&cause)).await?;
+        }
+        Ok(emitted)
+    }
+
+    async fn emit_pieces(
+        &mut self,
+        walker: Walker,
+        index: &Index,
+        render: Arc<Render>,
+        late: Option<usize>,
         mut texts: Option<&mut TextStore>,
+        mut patches: Option<&mut PatchStore>,
     ) -> anyhow::Result<(Option<Walker>, bool)> {
         let name = index.repository().name.clone();
         let total = walker.expected();
@@ -229,6 +258,9 @@ impl Scan<'_> {
             huge += piece.huge;
             if let (Some(texts), Some(block)) = (texts.as_deref_mut(), piece.texts.take()) {
                 self.unless_stopped(texts.add(block)).await;
+            }
+            if let Some(patches) = patches.as_deref_mut() {
+                patches.add(std::mem::take(&mut piece.patches)).await;
             }
             announce::broken(self.report, &name, piece.broken).await?;
             self.report.lines(piece.bytes, "commit", piece.ends.len()).await?;
