@@ -306,9 +306,15 @@ impl Graph {
         read(Array::Parents, parents.as_mut_bytes())?;
         let mut by_id = vec![0; count];
         read(Array::ById, by_id.as_mut_bytes())?;
-        times.iter_mut().for_each(|time| *time = u64::from_le(*time));
-        parents.iter_mut().chain(&mut by_id).for_each(|position| *position = Position::from_le(*position));
-        edges.iter_mut().for_each(|edge| *edge = u32::from_le(*edge).wrapping_add(base));
+        for time in times {
+            *time = u64::from_le(*time);
+        }
+        for position in parents.iter_mut().chain(&mut by_id) {
+            *position = Position::from_le(*position);
+        }
+        for edge in &mut *edges {
+            *edge = u32::from_le(*edge).wrapping_add(base);
+        }
         let ordered = edges.is_sorted()
             && edges.first().is_none_or(|&edge| edge >= base)
             && self.edges.last().is_none_or(|&end| end as usize == self.parents.len())

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::closure::{Closure, account, close};
 use super::desk::Desk;
-use super::each::Asked;
+use super::each::{Asked, Many};
 use super::places::{Firsts, Place, PlaceKind};
 use super::presence::{State, Step, state};
 use super::ranges;
@@ -34,7 +34,7 @@ pub(super) struct Outcome {
     /// What was looked for, for people.
     pub(super) sought: String,
     /// Commits that the query is about, where they are many: nothing was told of them yet.
-    pub(super) many: Option<(Vec<Position>, Asked)>,
+    pub(super) many: Option<Box<Many>>,
     /// How many changes were told.
     pub(super) changes: usize,
     /// The commits of these changes.
@@ -87,7 +87,7 @@ pub(super) fn answer(
             is_commit: seeds.is_commit,
             sought: std::mem::take(&mut seeds.sought),
         };
-        outcome.many = Some((commits, asked));
+        outcome.many = Some(Box::new(Many { commits, asked }));
     }
     let closure = close(desk, &seeds.commits);
     for change in changes(&closure, &seeds) {

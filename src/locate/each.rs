@@ -29,6 +29,13 @@ pub(super) struct Asked {
     pub(super) sought: String,
 }
 
+/// Many commits that a query is about, in the order in which they are to be told.
+#[derive(Debug)]
+pub(super) struct Many {
+    pub(super) commits: Vec<Position>,
+    pub(super) asked: Asked,
+}
+
 /// Where the commits come from.
 pub(super) enum Source<'h> {
     /// They are known.
@@ -49,8 +56,9 @@ pub(super) struct Told {
 }
 
 impl Search<'_> {
-    /// Tells the changes of `commits`, which `asked` is about: all, or as many as `--max-count` allows.
-    pub(super) async fn tell_many(&mut self, query: &str, commits: Vec<Position>, asked: Asked) -> anyhow::Result<()> {
+    /// Tells the changes of `many` commits: all, or as many as `--max-count` allows.
+    pub(super) async fn tell_many(&mut self, query: &str, many: Many) -> anyhow::Result<()> {
+        let Many { commits, asked } = many;
         let most = self.options.max_count.unwrap_or(usize::MAX);
         let told = self.tell_each(query, &mut Source::List(commits.into_iter()), Arc::new(asked), most).await?;
         if told.is_cut && !self.token.is_cancelled() {

@@ -226,7 +226,7 @@ impl Search<'_> {
         let many = made.outcome.many.take();
         self.tell_made(query, made).await?;
         match many {
-            Some((commits, asked)) => self.tell_many(query, commits, asked).await,
+            Some(many) => self.tell_many(query, *many).await,
             None => Ok(()),
         }
     }
