@@ -13,6 +13,7 @@ use super::input::{Input, Line};
 use super::places::Places;
 use super::resolve::{self, Target};
 use super::scope::Scope;
+use super::seeds;
 use super::wording::Messages;
 use crate::announce::{self, Indexed};
 use crate::cache::patches::KeptPatch;
@@ -178,9 +179,11 @@ impl Search<'_> {
         if let Target::Words(words) = &target {
             return self.ask_words(&query, words).await;
         }
+        // To look through all patches is the last resort: a message may name the commit, and then it is no patch-id.
         if let Target::Digits(digits) = &target
             && !self.is_broken
             && let Some(id) = Oid::from_hex(digits.as_bytes())
+            && !self.is_named(&target).await?
         {
             let all = self.refs.tips().into_iter().map(|tip| (tip, false)).collect::<Vec<_>>();
             let commits = self.listed(&all, None).await?;
@@ -190,6 +193,19 @@ impl Search<'_> {
             }
         }
         self.answer(query.to_string_lossy().into_owned(), target).await
+    }
+
+    /// Whether some commit is what `target` means.
+    async fn is_named(&mut self, target: &Target) -> anyhow::Result<bool> {
+        let Some(scope) = self.scope().await? else { return Ok(false) };
+        let target = target.clone();
+        let look = move || {
+            scope.handles.with(|handle| {
+                let mut desk = Desk::new(&scope, handle);
+                !seeds::seeds(&mut desk, &target).commits.is_empty()
+            })
+        };
+        Ok(self.pool.run(look).await?)
     }
 
     /// Sets a worker to answer for `target`.
