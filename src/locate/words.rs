@@ -281,7 +281,7 @@ impl Search<'_> {
             let left = answers.iter().any(|(hit, _)| !told.contains(hit));
             self.tell_of_more(&shown, &mut hits, &told, left, most).await?;
         }
-        announce::broken(self.report, &self.name, std::mem::take(&mut hits.broken)).await?;
+        announce::broken(self.report, &self.name, Some(&shown), std::mem::take(&mut hits.broken)).await?;
         if hits.absent > 0 {
             announce::warn_absent(self.report, &self.name, hits.absent).await?;
         }

@@ -61,7 +61,7 @@ impl Scan<'_> {
             Update::Cancelled => return Ok((skipped, false)),
             Update::Broken(broken) => {
                 if self.options.no_commits {
-                    announce::broken(self.report, &index.repository().name.clone(), broken).await?;
+                    announce::broken(self.report, &index.repository().name.clone(), None, broken).await?;
                     return Ok((skipped, false));
                 }
                 let done = self.stream_limited(index, plan, wishes).await?;
@@ -183,7 +183,7 @@ impl Scan<'_> {
                 })
                 .await?;
             walker = next;
-            announce::broken(self.report, &wishes.repo, chunk.broken).await?;
+            announce::broken(self.report, &wishes.repo, None, chunk.broken).await?;
             let mut found: Vec<Oid> = chunk.items.iter().map(|item| item.id).collect();
             if late.is_some() {
                 let (handles, wishes) = (index.handles.clone(), wishes.clone());
@@ -230,7 +230,7 @@ impl Scan<'_> {
             if let (Some(texts), Some(block)) = (texts.as_deref_mut(), piece.texts.take()) {
                 self.unless_stopped(texts.add(block)).await;
             }
-            announce::broken(self.report, &name, piece.broken).await?;
+            announce::broken(self.report, &name, None, piece.broken).await?;
             self.report.lines(piece.bytes, "commit", piece.ends.len()).await?;
             self.report.progress(&name, "scan", done, total).await?;
         }
