@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::Output;
 
 use serde_json::Value;
@@ -65,4 +67,150 @@ fn where_nothing_could_be_answered_it_is_fatal() {
         assert_eq!(told.last().expect("an end")["status"], "failed");
         assert!(stderr(&output).starts_with("fatal: "), "{}", stderr(&output));
     }
+}
+
+/// The one error of a run that ends with `code`: its message and its hint.
+#[track_caller]
+fn refusal(output: &Output, code: i32) -> (String, String) {
+    assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stdout));
+    let told = events(output);
+    let errors = of_type(&told, "error");
+    assert_eq!(errors.len(), 1, "{told:?}");
+    (text(errors[0], "message").to_owned(), text(errors[0], "hint").to_owned())
+}
+
+/// The message and the hint of the one warning with `code`.
+#[track_caller]
+fn warning(output: &Output, code: &str) -> (String, String) {
+    let told = events(output);
+    let found: Vec<_> = of_type(&told, "warning").into_iter().filter(|event| event["code"] == code).collect();
+    assert_eq!(found.len(), 1, "{told:?}");
+    (text(found[0], "message").to_owned(), text(found[0], "hint").to_owned())
+}
+
+#[test]
+fn an_unborn_head_is_told_and_not_looked_for_as_a_word() {
+    let repo = Repo::new();
+    for query in ["HEAD", "@", "HEAD~1", "HEAD^{commit}", "@{0}", "HEAD..", "..HEAD"] {
+        let (message, hint) = refusal(&where_is(&repo, &[query]), 128);
+        assert!(message.contains(&format!("'{query}'")) && message.contains("'main' has no commit yet"), "{message}");
+        assert!(hint.contains("git commit"), "{hint}");
+    }
+    // Beside another branch, which is answered.
+    let repo = Repo::fixture("backports");
+    repo.git(&["symbolic-ref", "HEAD", "refs/heads/new"]);
+    let output = where_is(&repo, &["HEAD", "main"]);
+    assert!(refusal(&output, 3).0.contains("'new' has no commit yet"));
+    assert_eq!(commit_ids(&events(&output)), [id(&repo, "main")]);
+    assert_eq!(where_is(&repo, &["HEADLESS"]).status.code(), Some(1), "a word");
+}
+
+#[test]
+fn an_empty_range_is_answered_with_nothing_and_says_so() {
+    let repo = Repo::fixture("backports");
+    for (query, way_out) in [
+        ("main..main", "main..main"),
+        ("main..main~1", "main~1..main"),
+        ("HEAD...HEAD", "other way round"),
+        ("^HEAD", "HEAD..<revision>"),
+    ] {
+        let output = where_is(&repo, &[query]);
+        assert_eq!(output.status.code(), Some(1), "{query}");
+        let (message, hint) = warning(&output, "nothing-found");
+        assert!(message.contains(query) && message.contains("range is empty"), "{message}");
+        let told = events(&output);
+        assert!(of_type(&told, "error").is_empty() && commit_ids(&told).is_empty());
+        // git agrees.
+        let listed = repo.git_with(&["rev-list", "--stdin"], query.as_bytes());
+        assert!(listed.is_empty(), "{query}");
+        assert!(hint.contains(way_out) || query == "main..main" || query.contains("..."), "{query}: {hint}");
+        assert_ne!(hint, "");
+    }
+    assert_eq!(where_is(&repo, &["main..main", "main"]).status.code(), Some(0));
+}
+
+#[test]
+fn several_revisions_in_one_argument_are_no_words() {
+    let repo = Repo::fixture("backports");
+    for query in ["HEAD ^1.0.0", "^1.0.0 main", "main 1.0.0..1.0.1", "main ^1.0.0 ^1.0.1"] {
+        let (message, hint) = refusal(&where_is(&repo, &[query]), 128);
+        assert!(message.contains(query) && message.contains("several revisions"), "{message}");
+        assert!(hint.contains("..") && hint.contains("query"), "{hint}");
+    }
+    let (_, hint) = refusal(&where_is(&repo, &["HEAD ^1.0.0"]), 128);
+    assert!(hint.contains("'1.0.0..HEAD'"), "{hint}");
+    // What git takes for none of its own are words.
+    for query in ["main ^nowhere", "fix..it now", "stable main"] {
+        assert_eq!(where_is(&repo, &[query]).status.code(), Some(1), "{query}");
+    }
+}
+
+#[test]
+fn a_glob_that_matches_no_ref_is_named() {
+    let repo = Repo::fixture("backports");
+    let output = where_is(&repo, &["--refs=refs/heads/stable/*", "--refs=stabel/*", "main"]);
+    let (message, hint) = warning(&output, "no-ref");
+    assert!(message.contains("'stabel/*'"), "{message}");
+    assert!(hint.contains("git for-each-ref"), "{hint}");
+    for args in [&["--refs=stable/*"][..], &["--refs=heads/stable/*"], &["--refs=stable"]] {
+        let output = where_is(&repo, &[args, &["main"]].concat());
+        assert_eq!(
+            of_type(&events(&output), "warning").iter().any(|event| event["code"] == "no-ref"),
+            repo.git_with(&["rev-parse", &format!("--glob={}", &args[0][7..])], b"").is_empty(),
+            "{args:?}"
+        );
+    }
+    // Nothing at all to ask about.
+    let output = where_is(&repo, &["--remotes", "main"]);
+    assert!(warning(&output, "no-ref").0.contains("refs/remotes/*"));
+    // Of several kinds, one that there is none of is no mistake.
+    let told = events(&where_is(&repo, &["--branches", "--remotes", "main"]));
+    assert!(of_type(&told, "warning").iter().all(|event| event["code"] != "no-ref"));
+}
+
+#[test]
+fn words_that_are_not_utf8_are_told_so() {
+    let repo = Repo::fixture("backports");
+    for bytes in [&b"caf\xe9"[..], b"two caf\xe9s", b"author:Andr\xe9"] {
+        let output = bhfuil(&repo).arg("where").arg(OsStr::from_bytes(bytes)).output().expect("it runs");
+        let (message, hint) = refusal(&output, 128);
+        assert!(message.contains("not UTF-8"), "{message}");
+        assert!(message.contains(&*String::from_utf8_lossy(bytes)), "{message}");
+        assert!(hint.contains("UTF-8"), "{hint}");
+    }
+}
+
+#[test]
+fn a_field_with_nothing_after_it_is_named() {
+    let repo = Repo::fixture("backports");
+    for (query, field) in [
+        ("subject:", "subject:"),
+        ("author:", "author:"),
+        ("path:", "path:"),
+        ("fix author: kim", "author:"),
+        ("subject:\"\"", "subject:"),
+        ("leak subject:\" \"", "subject:"),
+        ("path:/", "path:"),
+    ] {
+        let (message, hint) = refusal(&where_is(&repo, &[query]), 128);
+        assert!(message.contains(&format!("'{field}'")) && message.contains("nothing"), "{query}: {message}");
+        assert!(hint.contains(field), "{query}: {hint}");
+    }
+    // Within a phrase it is a word like any other.
+    assert_eq!(where_is(&repo, &["\"fix author: kim\""]).status.code(), Some(1));
+}
+
+#[test]
+fn there_is_no_issue_zero() {
+    let repo = Repo::new();
+    repo.git(&["commit", "--quiet", "--allow-empty", "-m", "first\n\nFixes #0, see GH-0 and bug 0"]);
+    for query in ["#0", "GH-0", "#00", "owner/repo#0"] {
+        let told = events(&where_is(&repo, &[query]));
+        for event in of_type(&told, "warning") {
+            assert!(!text(event, "message").contains("a reference to"), "{query}: {event}");
+        }
+    }
+    // As a word it is found where it stands.
+    assert_eq!(where_is(&repo, &["#0"]).status.code(), Some(0));
+    assert_eq!(where_is(&repo, &["#00"]).status.code(), Some(1));
 }

@@ -203,6 +203,9 @@ impl Search<'_> {
                 }
             }
         }
+        if let Target::Nothing(way_out) = target {
+            return self.tell_nothing(&query.to_string_lossy(), way_out).await;
+        }
         if let Target::Words(words) = &target {
             return self.ask_words(&query, words).await;
         }
@@ -292,6 +295,15 @@ impl Search<'_> {
             self.keep().await?;
         }
         Ok(())
+    }
+
+    /// Answers `query`, a range without commits: with nothing.
+    async fn tell_nothing(&mut self, query: &str, way_out: String) -> anyhow::Result<()> {
+        while self.tell_next().await? {}
+        self.found.get_or_insert(false);
+        let message = format!("'{query}' names no commit: the range is empty");
+        let trouble = Trouble { code: "nothing-found", message, hint: Some(way_out) };
+        announce::warn(self.report, &self.name, &trouble).await
     }
 
     /// Keeps what was found out by diffs, so that the next time it needn't be.
