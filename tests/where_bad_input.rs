@@ -214,3 +214,27 @@ fn there_is_no_issue_zero() {
     assert_eq!(where_is(&repo, &["#0"]).status.code(), Some(0));
     assert_eq!(where_is(&repo, &["#00"]).status.code(), Some(1));
 }
+
+#[test]
+fn a_value_that_an_option_does_not_know_is_a_usage_error_that_lists_what_it_knows() {
+    let repo = Repo::fixture("backports");
+    let signals = "same, trailer, change-id, patch-id, author-date, pull-request, subject";
+    for (option, value, known) in [
+        ("--signals", "guess", signals),
+        ("--signals", "trailer,,subject", signals),
+        ("--signals", "", signals),
+        ("--tags", "some", "first, all or none"),
+        ("--tags", "", "first, all or none"),
+        ("--min-confidence", "2", "from 0 to 1"),
+        ("--min-confidence", "-0.1", "from 0 to 1"),
+        ("--min-confidence", "NaN", "from 0 to 1"),
+        ("--min-confidence", "sure", "from 0 to 1"),
+        ("--max-count", "0", "other than 0"),
+    ] {
+        let output = where_is(&repo, &[&format!("{option}={value}"), "main"]);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(129), 0), "{option}={value}");
+        let told = stderr(&output);
+        assert!(told.starts_with("error: ") && told.contains("\nUsage: git bhfuil where "), "{told}");
+        assert!(told.contains(option) && told.contains(&format!("'{value}'")) && told.contains(known), "{told}");
+    }
+}
