@@ -238,3 +238,22 @@ fn a_value_that_an_option_does_not_know_is_a_usage_error_that_lists_what_it_know
         assert!(told.contains(option) && told.contains(&format!("'{value}'")) && told.contains(known), "{told}");
     }
 }
+
+#[test]
+fn an_object_that_an_answer_lacks_is_an_error_of_that_query() {
+    let repo = Repo::fixture("backports");
+    let (pick, other) = (repo.id("plain@stable/1.0").to_owned(), id(&repo, "1.0.0"));
+    // Without its tree a commit can't be compared.
+    let tree = repo.git(&["rev-parse", &format!("{pick}^{{tree}}")]);
+    repo.shell("for pack in .git/objects/pack/*.pack; do mv $pack . && git unpack-objects -q <${pack##*/}; done 2>/dev/null || :");
+    std::fs::remove_file(repo.path().join(".git/objects").join(&tree[..2]).join(&tree[2..])).expect("a loose tree");
+    let asked = [other.as_str(), pick.as_str()];
+    let output = where_is(&repo, &asked);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let told = events(&output);
+    let errors = of_type(&told, "error");
+    assert!(!errors.is_empty());
+    for error in errors {
+        assert_eq!((text(error, "id"), text(error, "query")), (tree.as_str(), pick.as_str()), "{error}");
+    }
+}
