@@ -17,15 +17,18 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
     };
     let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
     let queries = args.queries.iter().map(|query| query.0.to_string_lossy().into_owned()).collect();
-    let mut report =
-        match Report::begin("where", Some(queries), super::format(args.format, args.color, args.no_color), loudness) {
-            Ok(report) => report,
-            Err(cause) => {
-                report::say_fatal(&format!("starting: {cause}"), None);
-                return exit::FATAL;
-            }
-        };
-    let ending = locate::run(options(args, signals, dir), &mut report, token).await;
+    let (format, configured) = super::format(args.format, args.color, args.no_color, dir);
+    let mut report = match Report::begin("where", Some(queries), format, loudness) {
+        Ok(report) => report,
+        Err(cause) => {
+            report::say_fatal(&format!("starting: {cause}"), None);
+            return exit::FATAL;
+        }
+    };
+    let ending = match configured {
+        Ok(()) => locate::run(options(args, signals, dir), &mut report, token).await,
+        Err(cause) => Err(cause),
+    };
     report.end(ending, token.signal()).await.exit_code
 }
 
