@@ -11,7 +11,7 @@ use crate::events::{Event, Repo, RepoEnd, Warning};
 use crate::git::ObjectError;
 use crate::git::refs::RefList;
 use crate::index::{Index, Trouble};
-use crate::report::Report;
+use crate::report::{FailedPart, Report};
 
 /// Unreadable objects that are reported one by one; the rest is counted.
 const BROKEN_SHOWN: u64 = 20;
@@ -113,14 +113,21 @@ pub async fn warn_of(report: &mut Report, repo: &str, trouble: &Trouble, count: 
     Ok(report.warn(warning).await?)
 }
 
-/// Reports objects that could not be read: the answer is partial.
+/// Reports objects that could not be read, for `query` if it is one query's answer that is partial for it.
 ///
 /// # Errors
 /// If nobody reads any more.
-pub async fn broken(report: &mut Report, repo: &str, broken: Vec<ObjectError>) -> anyhow::Result<()> {
+pub async fn broken(
+    report: &mut Report,
+    repo: &str,
+    query: Option<&str>,
+    broken: Vec<ObjectError>,
+) -> anyhow::Result<()> {
     for cause in broken {
         if report.counts().get("error").copied().unwrap_or(0) < BROKEN_SHOWN {
-            report.fail_part(repo, Some(cause.id().to_hex()), cause.kind(), &cause.to_string()).await?;
+            let (id, message) = (Some(cause.id().to_hex()), cause.to_string());
+            let part = FailedPart { id, query, kind: cause.kind(), message: &message, hint: None };
+            report.fail_part(repo, part).await?;
         } else {
             report.count_failure(cause.kind());
         }

@@ -1,11 +1,12 @@
 //! Settings: built-in defaults, then git config (`bhfuil.*`), then the environment (`GIT_BHFUIL_*`). Options of a command come
 //! after these and are the command's business. Rooms below `command` get the values that they need, never the whole.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::error::Kind;
 use crate::facts::patterns::Patterns;
-use crate::git::Handle;
+use crate::git::{Handle, Repository};
 
 /// The settings of one run for one repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,56 @@ impl Default for Settings {
             mainline: Vec::new(),
             release_tag: Vec::new(),
         }
+    }
+}
+
+/// When text for people is in colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// When text for people is in colour, as is configured for the repository at `dir`: `GIT_BHFUIL_COLOR`, else `bhfuil.color`, else
+/// `color.ui`. `None` where none of them is set, or there is no repository. Apart from [`Settings`], since it must be known before
+/// anything is written.
+///
+/// # Errors
+/// [`Kind::BadValue`] naming the key and the value.
+pub fn color(dir: &Path, variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<Color>> {
+    const VARIABLE: &str = "GIT_BHFUIL_COLOR";
+    if let Some(value) = variable(VARIABLE).filter(|value| !value.is_empty()) {
+        return color_of(VARIABLE, &value).map(Some);
+    }
+    // That there is no repository is for those to say who need one.
+    let Ok(repository) = Repository::discover(dir) else { return Ok(None) };
+    let handle = repository.handle();
+    for key in ["bhfuil.color", "color.ui"] {
+        if let Some(value) = handle.config_values(key).pop() {
+            return color_of(key, &value).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// As git reads `color.ui` (git-config(1)): a boolean is `auto` or `never`.
+fn color_of(key: &str, value: &str) -> anyhow::Result<Color> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "always" => Ok(Color::Always),
+        "auto" | "true" | "yes" | "on" => Ok(Color::Auto),
+        "never" | "false" | "no" | "off" | "" => Ok(Color::Never),
+        number => match number.parse::<i64>() {
+            Ok(0) => Ok(Color::Never),
+            Ok(_) => Ok(Color::Auto),
+            Err(_) => Err(Kind::BadValue.hinted(
+                format!("bad value '{value}' for {key}"),
+                format!("{key} takes always, auto or never; true means auto"),
+            )),
+        },
     }
 }
 
@@ -138,6 +189,24 @@ mod tests {
         for bad in ["", "0", "s", "5 s", "-1s", "1w", "99999999999999999999d"] {
             assert!(duration("bhfuil.timeout.scan", bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn colour_is_read_as_git_reads_it() {
+        for (value, color) in [
+            ("always", Color::Always),
+            ("Auto", Color::Auto),
+            ("true", Color::Auto),
+            ("1", Color::Auto),
+            ("never", Color::Never),
+            ("off", Color::Never),
+            ("0", Color::Never),
+            ("", Color::Never),
+        ] {
+            assert_eq!(color_of("color.ui", value).ok(), Some(color), "{value}");
+        }
+        let refused = color_of("color.ui", "red").expect_err("no colour is a value");
+        assert_eq!(refused.to_string(), "bad value 'red' for color.ui");
     }
 
     #[test]

@@ -113,17 +113,17 @@ impl Kind {
 
     /// An error of this kind that says `message`.
     pub fn error(self, message: impl Into<String>) -> anyhow::Error {
-        anyhow::Error::new(Failure { kind: self, message: message.into(), hint: None })
+        anyhow::Error::new(Failure { kind: self, message: message.into(), hint: None, query: None })
     }
 
     /// An error of this kind that says `message` and names a way out.
     pub fn hinted(self, message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-        anyhow::Error::new(Failure { kind: self, message: message.into(), hint: Some(hint.into()) })
+        anyhow::Error::new(Failure { kind: self, message: message.into(), hint: Some(hint.into()), query: None })
     }
 
     /// Adds this kind and a message on top of an error that has neither.
     pub fn wrap(self, source: impl Into<anyhow::Error>, message: impl Into<String>) -> anyhow::Error {
-        source.into().context(Failure { kind: self, message: message.into(), hint: None })
+        source.into().context(Failure { kind: self, message: message.into(), hint: None, query: None })
     }
 }
 
@@ -136,6 +136,8 @@ pub struct Failure {
     pub message: String,
     /// What the user can do.
     pub hint: Option<String>,
+    /// The query that could not be answered, if it is about one.
+    pub query: Option<String>,
 }
 
 impl fmt::Display for Failure {
@@ -156,6 +158,21 @@ pub fn kind_of(error: &anyhow::Error) -> Kind {
 #[must_use]
 pub fn hint_of(error: &anyhow::Error) -> Option<&str> {
     error.downcast_ref::<Failure>().and_then(|failure| failure.hint.as_deref())
+}
+
+/// The query that `error` is about, if any.
+#[must_use]
+pub fn query_of(error: &anyhow::Error) -> Option<&str> {
+    error.downcast_ref::<Failure>().and_then(|failure| failure.query.as_deref())
+}
+
+/// `error` as one about `query`; one without a kind stays as it is.
+#[must_use]
+pub fn about(mut error: anyhow::Error, query: &str) -> anyhow::Error {
+    if let Some(failure) = error.downcast_mut::<Failure>() {
+        failure.query = Some(query.to_owned());
+    }
+    error
 }
 
 /// The whole chain of causes on one line, outermost first; one that says again what another says is left out.
@@ -185,6 +202,12 @@ mod tests {
         assert_eq!(hint_of(&error), Some("update"));
         assert_eq!(message_of(&error), "opening the cache: the cache is newer");
         assert_eq!(kind_of(&error).exit_code(), exit::FATAL);
+        assert_eq!(query_of(&error), None);
+        let error = about(error, "main");
+        assert_eq!(
+            (query_of(&error), message_of(&error).as_str()),
+            (Some("main"), "opening the cache: the cache is newer")
+        );
     }
 
     #[test]

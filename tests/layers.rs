@@ -8,7 +8,7 @@ use std::path::Path;
 /// is refused by `the_table_itself_has_no_arrow_that_points_up`.
 const ROOMS: &[(&str, &[&str])] = &[
     ("main", &["cli", "command", "report", "error", "panics", "shutdown"]),
-    ("command", &["cli", "scan", "locate", "report", "events", "error", "shutdown"]),
+    ("command", &["cli", "scan", "locate", "config", "report", "events", "error", "shutdown"]),
     (
         "scan",
         &[

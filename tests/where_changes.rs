@@ -135,6 +135,8 @@ fn each_branch_has_what_git_finds_in_its_history() {
             let here: Vec<&String> = members.iter().filter(|member| history.contains(*member)).collect();
             if let Some((state, by)) = turned.get(&(id.as_str(), branch)) {
                 assert_eq!((text(event, "state"), text(event, "id")), (*state, *by), "{event}");
+                // What is there came somehow; what isn't didn't.
+                assert_eq!(event.get("how").is_some(), *state == "reapplied", "{event}");
                 continue;
             }
             assert_eq!(text(event, "state"), if here.is_empty() { "missing" } else { "present" }, "{event}");

@@ -134,6 +134,57 @@ fn colour_is_asked_for_or_follows_the_conventions() {
 }
 
 #[test]
+fn colour_is_configured_as_for_git_and_what_is_typed_or_no_color_comes_first() {
+    let repo = Repo::fixture("backports");
+    let id = repo.id("plain");
+    let plain = shown(&repo, &[id], &[]);
+    let coloured = shown(&repo, &[id, "--color=always"], &[]);
+    let forced = ("CLICOLOR_FORCE", "1");
+    // The values of color.ui and bhfuil.color, what is typed, the environment, and whether there is colour.
+    for (ui, own, args, variables, is_coloured) in [
+        ("always", "", &[][..], &[][..], true),
+        ("ALWAYS", "", &[], &[], true),
+        ("true", "", &[], &[], false),
+        ("true", "", &[], &[forced], true),
+        ("auto", "", &[], &[], false),
+        ("auto", "", &[], &[forced], true),
+        ("false", "", &[], &[forced], false),
+        ("never", "", &[], &[forced], false),
+        ("off", "", &[], &[forced], false),
+        ("always", "never", &[], &[forced], false),
+        ("never", "always", &[], &[], true),
+        ("always", "auto", &[], &[], false),
+        ("always", "", &["--color=never"], &[], false),
+        ("always", "", &["--no-color"], &[], false),
+        ("always", "", &["--color=auto"], &[], false),
+        ("never", "never", &["--color=always"], &[], true),
+        ("always", "always", &[], &[("NO_COLOR", "1")], false),
+        ("always", "always", &[], &[("NO_COLOR", "")], true),
+        ("never", "never", &[], &[("GIT_BHFUIL_COLOR", "always")], true),
+    ] {
+        for (key, value) in [("color.ui", ui), ("bhfuil.color", own)] {
+            if value.is_empty() {
+                repo.shell(&format!("git config --unset {key} || :"));
+            } else {
+                repo.git(&["config", key, value]);
+            }
+        }
+        let expected = if is_coloured { &coloured } else { &plain };
+        let case = format!("color.ui={ui} bhfuil.color={own} {args:?} {variables:?}");
+        assert_eq!(shown(&repo, &[&[id], args].concat(), variables), *expected, "{case}");
+    }
+    // git doesn't take it either.
+    repo.git(&["config", "bhfuil.color", "red"]);
+    let output = asked(&repo, &[id], &[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(128) && said.contains("'red' for bhfuil.color"), "{said}");
+    assert_eq!(shown(&repo, &[id, "--color=always"], &[]), coloured);
+    // Programs are told the same in any colour.
+    let stream = bhfuil(&repo).args(["where", id]).output().expect("git-bhfuil runs");
+    assert!(stream.status.success() && !stream.stdout.contains(&0x1b));
+}
+
+#[test]
 fn answers_stand_apart_and_what_is_not_found_is_said_on_stderr() {
     let repo = Repo::fixture("backports");
     let output = asked(&repo, &[repo.id("twin-1"), "CVE-1999-9999", repo.id("twin-2")], &[]);

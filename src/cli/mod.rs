@@ -158,6 +158,12 @@ fn usage_error(command: Option<&str>, message: String) -> Exit {
     Exit::Usage(UsageError { message, usage: usage(command) })
 }
 
+/// What is wrong with a command line of `command` where only the command itself can tell.
+#[must_use]
+pub fn refusal(command: &str, message: String) -> UsageError {
+    UsageError { message, usage: usage(Some(command)) }
+}
+
 fn usage(command: Option<&str>) -> String {
     let help = help_text(command);
     help.lines().next().unwrap_or_default().trim_end().to_owned()

@@ -63,9 +63,9 @@ pub struct ScanArgs {
     /// form of the output: jsonl, human or auto (human on a terminal, the default)
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
-    /// colour: auto (on a terminal, the default), always or never
-    #[argh(option, arg_name = "when", default = "Color::Auto")]
-    pub color: Color,
+    /// colour: auto (on a terminal), always or never; the default is configured, else auto
+    #[argh(option, arg_name = "when")]
+    pub color: Option<Color>,
     /// no colour
     #[argh(switch)]
     pub no_color: bool,

@@ -85,7 +85,7 @@ fn every_option_arrives() {
         null: true,
         threads: std::num::NonZeroUsize::new(2),
         format: Format::Jsonl,
-        color: Color::Always,
+        color: Some(Color::Always),
         no_color: false,
         progress: true,
         no_progress: false,
@@ -105,7 +105,7 @@ fn every_option_arrives() {
     assert!(scan("scan --stdin").stdin);
     assert!(scan("scan --color=always --no-color").no_color);
     assert!(!scan("scan --no-color --color=always").no_color);
-    assert_eq!((scan("scan").format, scan("scan").color), (Format::Auto, Color::Auto));
+    assert_eq!((scan("scan").format, scan("scan").color), (Format::Auto, None));
 }
 
 #[test]

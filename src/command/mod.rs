@@ -5,11 +5,12 @@ mod schema;
 mod where_is;
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::argv::RawArg;
 use crate::cli::scan::{Color as AskedColor, Format as Asked};
 use crate::cli::{Command, Exit, Invocation, UsageError};
+use crate::config;
 use crate::error::exit;
 use crate::report::{self, Color, Format};
 use crate::shutdown::Token;
@@ -42,19 +43,29 @@ fn refused(error: &UsageError) -> u8 {
     exit::USAGE
 }
 
-/// The form of the output that was asked for. As in git, `--no-color` is `--color=never`.
-fn format(asked: Asked, color: AskedColor, no_color: bool) -> Format {
-    let color = match color {
-        _ if no_color => Color::Never,
-        AskedColor::Auto => Color::Auto,
-        AskedColor::Always => Color::Always,
-        AskedColor::Never => Color::Never,
-    };
-    match asked {
+/// The form of the output that was asked for, in colour as was typed or is configured for the repository at `dir`; and what is
+/// wrong with the configuration. As in git, `--no-color` is `--color=never`.
+fn format(asked: Asked, color: Option<AskedColor>, no_color: bool, dir: &Path) -> (Format, anyhow::Result<()>) {
+    let with = |color| match asked {
         Asked::Auto => Format::automatic(color),
         Asked::Jsonl => Format::Jsonl,
         Asked::Human => Format::human(color),
-    }
+    };
+    let color = match color {
+        _ if no_color => Color::Never,
+        Some(AskedColor::Auto) => Color::Auto,
+        Some(AskedColor::Always) => Color::Always,
+        Some(AskedColor::Never) => Color::Never,
+        // Programs are told the same in any colour.
+        None if with(Color::Auto) == Format::Jsonl => Color::Auto,
+        None => match config::color(dir, |name| std::env::var(name).ok()) {
+            Ok(None | Some(config::Color::Auto)) => Color::Auto,
+            Ok(Some(config::Color::Always)) => Color::Preferred,
+            Ok(Some(config::Color::Never)) => Color::Never,
+            Err(cause) => return (with(Color::Auto), Err(cause)),
+        },
+    };
+    (with(color), Ok(()))
 }
 
 /// Whether progress was asked for, either way.

@@ -16,15 +16,15 @@ use crate::shutdown::Token;
 /// Runs the command and returns the exit code.
 pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Path, token: &Token) -> u8 {
     let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
-    let mut report = match Report::begin("scan", None, super::format(args.format, args.color, args.no_color), loudness)
-    {
+    let (format, configured) = super::format(args.format, args.color, args.no_color, dir);
+    let mut report = match Report::begin("scan", None, format, loudness) {
         Ok(report) => report,
         Err(cause) => {
             report::say_fatal(&format!("starting: {cause}"), None);
             return exit::FATAL;
         }
     };
-    let outcome = match options(args, paths, dir) {
+    let outcome = match configured.and_then(|()| options(args, paths, dir)) {
         Ok(options) => scan::run(&options, &mut report, token).await,
         Err(cause) => Err(cause),
     };

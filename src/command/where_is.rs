@@ -2,27 +2,31 @@
 
 use std::path::Path;
 
-use crate::cli::WhereArgs;
 use crate::cli::where_is::Tags as Asked;
-use crate::error::{Kind, exit};
+use crate::cli::{self, WhereArgs};
+use crate::error::exit;
 use crate::locate::{self, Options, Selection, Signals, Tags};
 use crate::report::{self, Loudness, Report};
 use crate::shutdown::Token;
 
 /// Runs the command and returns the exit code.
 pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
+    let signals = match signals(args) {
+        Ok(signals) => signals,
+        Err(message) => return super::refused(&cli::refusal("where", message)),
+    };
     let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
     let queries = args.queries.iter().map(|query| query.0.to_string_lossy().into_owned()).collect();
-    let mut report =
-        match Report::begin("where", Some(queries), super::format(args.format, args.color, args.no_color), loudness) {
-            Ok(report) => report,
-            Err(cause) => {
-                report::say_fatal(&format!("starting: {cause}"), None);
-                return exit::FATAL;
-            }
-        };
-    let ending = match options(args, dir) {
-        Ok(options) => locate::run(options, &mut report, token).await,
+    let (format, configured) = super::format(args.format, args.color, args.no_color, dir);
+    let mut report = match Report::begin("where", Some(queries), format, loudness) {
+        Ok(report) => report,
+        Err(cause) => {
+            report::say_fatal(&format!("starting: {cause}"), None);
+            return exit::FATAL;
+        }
+    };
+    let ending = match configured {
+        Ok(()) => locate::run(options(args, signals, dir), &mut report, token).await,
         Err(cause) => Err(cause),
     };
     report.end(ending, token.signal()).await.exit_code
@@ -36,15 +40,14 @@ pub(super) async fn is_meant(args: &WhereArgs, dir: &Path) -> bool {
     }
 }
 
-fn options(args: &WhereArgs, dir: &Path) -> anyhow::Result<Options> {
-    let signals = match &args.signals {
-        None => Signals::ALL,
-        Some(list) => list.0.parse::<Signals>().map_err(|cause| {
-            let hint = "--signals=same is plain containment, --signals=change-id,patch-id goes without trailers";
-            Kind::BadValue.hinted(format!("bad value '{}' for --signals: {cause}", list.0), hint)
-        })?,
-    };
-    Ok(Options {
+/// The signals that may be used, or what is wrong with the list of them.
+fn signals(args: &WhereArgs) -> Result<Signals, String> {
+    let Some(list) = &args.signals else { return Ok(Signals::ALL) };
+    list.0.parse().map_err(|cause| format!("bad value '{}' for --signals: {cause}", list.0))
+}
+
+fn options(args: &WhereArgs, signals: Signals, dir: &Path) -> Options {
+    Options {
         dir: dir.to_owned(),
         cache_folder: locate::cache_folder(),
         threads: args.threads.map(Into::into),
@@ -64,7 +67,7 @@ fn options(args: &WhereArgs, dir: &Path) -> anyhow::Result<Options> {
         min_confidence: args.min_confidence.unwrap_or(0.0),
         no_update: args.no_update,
         max_count: args.max_count.map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
-    })
+    }
 }
 
 /// The refs that are asked about. `--branches` and `--remotes` leave tags to `--tags`.

@@ -222,7 +222,7 @@ pub struct Presence<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub id: Option<Cow<'a, str>>,
-    /// How the change is there. Absent where it isn't.
+    /// How the change is there. Absent where it isn't, as where it was reverted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PresenceHow")]
     pub how: Option<PresenceHow>,

@@ -117,6 +117,10 @@ pub struct Error<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub id: Option<Cow<'a, str>>,
+    /// The query that it kept from being answered, or from being answered in full. Absent where it is about none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub query: Option<Cow<'a, str>>,
     /// What failed, for programs, for instance `repo-open`.
     #[serde(borrow)]
     pub code: Cow<'a, str>,

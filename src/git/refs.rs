@@ -71,6 +71,20 @@ pub enum Selection {
     Globs(Vec<Vec<u8>>),
 }
 
+impl Selection {
+    /// The globs that match none of the refs in `list`, which this has selected; a ref that leads nowhere is matched too.
+    #[must_use]
+    pub fn unmatched(&self, list: &RefList) -> Vec<&[u8]> {
+        let Self::Globs(globs) = self else { return Vec::new() };
+        let names = || list.refs.iter().map(|entry| &entry.name).chain(list.broken.iter().map(|broken| &broken.name));
+        let is_unmatched = |glob: &&[u8]| {
+            let pattern = full_glob(glob);
+            !names().any(|name| glob_matches(&pattern, name))
+        };
+        globs.iter().map(Vec::as_slice).filter(is_unmatched).collect()
+    }
+}
+
 /// The refs that were asked for, in git's order, and those that lead nowhere.
 #[derive(Debug, Clone, Default)]
 pub struct RefList {
@@ -184,10 +198,13 @@ impl RefStore {
         head.chain(prefixes.into_iter().flat_map(|prefix| self.under(prefix)))
     }
 
-    /// Whether `HEAD` names a branch that has no commit yet.
+    /// The full name of the branch that `HEAD` names, if it has no commit yet.
     #[must_use]
-    pub fn head_is_unborn(&self) -> bool {
-        matches!(&self.head, Some(Value::Symbolic(target)) if !self.values.contains_key(target))
+    pub fn unborn_head(&self) -> Option<&[u8]> {
+        match &self.head {
+            Some(Value::Symbolic(target)) if !self.values.contains_key(target) => Some(target),
+            _ => None,
+        }
     }
 
     /// The objects that refs under `base` exchange, with their replacements, sorted (git-replace(1)).

@@ -305,7 +305,8 @@ impl Answer<'_, '_, '_> {
             if !is_reported(&scope.options, place, found, index, &firsts) {
                 continue;
             }
-            let how = history.how(place, own);
+            // What was taken away again came somehow, but isn't there.
+            let how = has(place).then(|| history.how(place, own)).flatten();
             let mut presence = self.presence_of(place, found, how, &turns);
             if let Some(line) = place.line.or_else(|| line_of_tag(index, &firsts)) {
                 self.add_line(&mut presence, line, &firsts);

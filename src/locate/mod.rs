@@ -38,9 +38,10 @@ use crate::announce::{self, Indexed};
 use crate::config::Settings;
 use crate::events::repository::IndexState;
 use crate::git::Repository;
+use crate::git::refs::RefList;
 pub use crate::git::refs::Selection;
 use crate::gitcli;
-use crate::index::Index;
+use crate::index::{Index, Trouble};
 pub use crate::matching::Signals;
 use crate::pipeline::Pool;
 use crate::report::{Ending, Report};
@@ -94,6 +95,23 @@ pub struct Options {
     pub max_count: Option<usize>,
 }
 
+/// Globs of whole kinds of refs. Where several kinds are asked about, that there are none of one is no mistake.
+const KINDS: [&[u8]; 3] = [b"refs/heads/*", b"refs/remotes/*", b"refs/tags/*"];
+
+/// Says which globs of `asked` match none of the `refs` that it has selected.
+async fn warn_of_globs(report: &mut Report, repo: &str, asked: &Selection, refs: &RefList) -> anyhow::Result<()> {
+    let is_bare = refs.refs.is_empty() && refs.broken.is_empty();
+    for glob in asked.unmatched(refs).into_iter().filter(|glob| is_bare || !KINDS.contains(glob)) {
+        let trouble = Trouble {
+            code: "no-ref",
+            message: format!("no ref matches '{}'", String::from_utf8_lossy(glob)),
+            hint: Some("globs begin at refs/, as heads/stable/* does; git for-each-ref lists the refs".into()),
+        };
+        announce::warn(report, repo, &trouble).await?;
+    }
+    Ok(())
+}
+
 /// The folder of all caches, as the environment names it.
 #[must_use]
 pub fn cache_folder() -> Option<PathBuf> {
@@ -127,6 +145,7 @@ pub async fn run(options: Options, report: &mut Report, token: &Token) -> anyhow
     let refs = index.select(options.refs.clone(), &pool).await?;
     let troubles = index.take_troubles();
     announce::repository(report, &index, &refs, troubles).await?;
+    warn_of_globs(report, &repository.name, &options.refs, &refs).await?;
     let options = Arc::new(options);
     let mut search = Search {
         name: repository.name.clone(),

@@ -107,7 +107,7 @@ impl Search<'_> {
         let commits = self.listed(&tips, Some(&spec)).await?;
         let paths = (ids.len() == 1).then_some(paths);
         for id in ids {
-            let found = self.with_patch_id(&commits, &[id], paths.as_deref()).await?;
+            let found = self.with_patch_id(&id.to_hex(), &commits, &[id], paths.as_deref()).await?;
             self.answer(id.to_hex(), Target::Patch(found)).await?;
         }
         Ok(())
@@ -119,9 +119,10 @@ impl Search<'_> {
         gitcli::rev_list(self.index.repository(), tips, &options, paths).await
     }
 
-    /// Those of `commits` that have one of `patch_ids`.
+    /// Those of `commits` that have one of `patch_ids`, which `query` is about.
     pub(super) async fn with_patch_id(
         &mut self,
+        query: &str,
         commits: &[Oid],
         patch_ids: &[Oid],
         paths: Option<&[Vec<u8>]>,
@@ -133,7 +134,7 @@ impl Search<'_> {
         let found = found.unwrap_or_default();
         self.kept.extend(found.worked_out);
         self.absent += found.absent;
-        announce::broken(self.report, &self.name, found.broken).await?;
+        announce::broken(self.report, &self.name, Some(query), found.broken).await?;
         self.keep().await?;
         Ok(found.commits)
     }

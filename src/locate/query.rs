@@ -1,6 +1,6 @@
 //! What a query says it is, from its text alone: a Change-Id, an issue, words, or a name that git may know.
 
-use crate::facts::issues::IssueRef;
+use crate::facts::issues::{IssueKind, IssueRef};
 use crate::facts::patterns::Patterns;
 use crate::facts::references::References;
 
@@ -84,9 +84,31 @@ impl Words {
     }
 }
 
+/// The field of `text` that nothing stands after, without its colon.
+#[must_use]
+pub fn empty_field(text: &str) -> Option<&'static str> {
+    terms(text).iter().find_map(|term| {
+        let (name, rest) = field(term)?;
+        // The top of the work tree is above every file.
+        let is_empty = rest.trim().is_empty() || (name == "path" && rest.trim_matches('/').is_empty());
+        FIELDS.into_iter().find(|field| is_empty && *field == name)
+    })
+}
+
+/// The words of `text` if it may be several revisions, as `git log` takes them: one is left out (`^old`) or is a range.
+#[must_use]
+pub fn revisions(text: &str) -> Option<Vec<&str>> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let is_spelt = |word: &&str| word.starts_with('^') || word.contains("..");
+    (words.len() > 1 && words.iter().any(is_spelt)).then_some(words)
+}
+
+/// What narrows words, before a colon.
+const FIELDS: [&str; 3] = ["author", "path", "subject"];
+
 fn field(term: &str) -> Option<(&str, &str)> {
     let (name, rest) = term.split_once(':')?;
-    ["author", "path", "subject"].contains(&name).then_some((name, rest))
+    FIELDS.contains(&name).then_some((name, rest))
 }
 
 fn terms(text: &str) -> Vec<String> {
@@ -133,6 +155,10 @@ fn issue(text: &str, patterns: &Patterns) -> Option<IssueRef> {
     let last = second.unwrap_or(first);
     let [issue] = <[IssueRef; 1]>::try_from(issues).ok()?;
     let number = issue.key.rsplit(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
+    // Issues are counted from 1.
+    if issue.kind != IssueKind::Cve && !number.is_empty() && number.bytes().all(|byte| byte == b'0') {
+        return None;
+    }
     // A URL may have more behind the number; anything else ends with it.
     (last.contains("://") || last.to_ascii_lowercase().ends_with(&number.to_ascii_lowercase())).then_some(issue)
 }
@@ -140,7 +166,6 @@ fn issue(text: &str, patterns: &Patterns) -> Option<IssueRef> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::issues::IssueKind;
 
     fn parse(text: &str) -> Query {
         Query::parse(text, &Patterns::default())
@@ -172,6 +197,8 @@ mod tests {
             ("main^{/fix the leak}", name("main^{/fix the leak}")),
             ("main@{2 days ago}", name("main@{2 days ago}")),
             ("release-12", name("release-12")),
+            ("#0", name("#0")),
+            ("https://github.com/owner/repo/issues/0", name("https://github.com/owner/repo/issues/0")),
         ] {
             assert_eq!(parse(text), expected, "{text}");
         }
@@ -191,5 +218,29 @@ mod tests {
         assert!(matches!(parse("fix #12"), Query::Words(_)), "an issue among other words");
         assert!(matches!(parse("author:kim"), Query::Words(_)));
         assert!(Words::parse("  \"\" ").is_empty());
+    }
+
+    #[test]
+    fn a_field_needs_something_after_it() {
+        for (text, field) in [
+            ("author:", Some("author")),
+            ("fix subject: leak", Some("subject")),
+            ("path:// leak", Some("path")),
+            ("author:\" \"", Some("author")),
+            ("author:kim leak", None),
+            ("\"subject: leak\"", None),
+            ("fix:", None),
+        ] {
+            assert_eq!(empty_field(text), field, "{text}");
+        }
+    }
+
+    #[test]
+    fn several_revisions_are_told_by_what_is_left_out_or_a_range() {
+        assert_eq!(revisions("HEAD  ^old"), Some(vec!["HEAD", "^old"]));
+        assert_eq!(revisions("a..b c"), Some(vec!["a..b", "c"]));
+        for text in ["^old", "a..b", "main stable", ""] {
+            assert_eq!(revisions(text), None, "{text}");
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! What a query names: commits, where it is a revision or a range, or what has to be looked up in messages.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 use super::each::Asked;
-use super::query::{Query, Words};
+use super::query::{self, Query, Words};
 use crate::error::{self, Kind};
 use crate::facts::Oid;
 use crate::facts::issues::IssueRef;
@@ -28,6 +28,8 @@ pub(super) enum Target {
     Ambiguous(Vec<Oid>),
     /// The commits with this Change-Id, or one that begins so.
     ChangeId(String),
+    /// No commit, as a range that is empty; and the way out.
+    Nothing(String),
     /// The commits that refer to this issue.
     Issue(IssueRef),
     /// The commits whose message names a commit that isn't here, by these digits; or whose patch-id they are.
@@ -60,14 +62,19 @@ pub(super) async fn resolve(
     graph: &Graph,
     patterns: &Patterns,
 ) -> anyhow::Result<Target> {
-    let Some(shown) = text.to_str() else { return named(text, index).await };
+    let Some(shown) = text.to_str() else { return named(text, index).await.map_err(|cause| not_utf8(text, cause)) };
     match Query::parse(shown, patterns) {
         Query::ChangeId(id) => Ok(Target::ChangeId(id)),
         Query::Issue(issue) => Ok(Target::Issue(issue)),
-        Query::Words(words) if words.is_empty() => {
-            Err(Kind::BadValue.hinted("a query is empty", "ask for a revision, a Change-Id, an issue or words"))
+        Query::Words(words) => {
+            if let Some(cause) = refusal(shown, &words) {
+                return Err(cause);
+            }
+            if let Some(revisions) = query::revisions(shown) {
+                refuse_several(shown, &revisions, index).await?;
+            }
+            Ok(Target::Words(words))
         }
-        Query::Words(words) => Ok(Target::Words(words)),
         Query::Name(name) => {
             if let Some(id) = tip_of(index, name.as_bytes()) {
                 return Ok(Target::Commits(vec![id]));
@@ -77,10 +84,90 @@ pub(super) async fn resolve(
             }
             let is_spelt = name.starts_with('-') || name.contains("..") || name.contains(['^', '~', ':', '{']);
             match named(&name.as_str().into(), index).await {
-                Err(cause) if error::kind_of(&cause) == Kind::BadRevision && !is_spelt => Ok(fallback(&name)),
+                Err(cause) if error::kind_of(&cause) == Kind::BadRevision => match index.refs.unborn_head() {
+                    Some(branch) if names_head(&name) => Err(unborn(&name, branch)),
+                    _ if is_spelt => Err(cause),
+                    _ => Ok(fallback(&name)),
+                },
                 other => other,
             }
         }
+    }
+}
+
+/// Why `words`, typed as `text`, can't be looked for.
+fn refusal(text: &str, words: &Words) -> Option<anyhow::Error> {
+    if let Some(field) = query::empty_field(text) {
+        let what = if field == "path" { "path" } else { "word" };
+        let hint = format!("{field}:<{what}>, without a blank between; \"quotes\" make words of a text with a colon");
+        return Some(Kind::BadValue.hinted(format!("'{field}:' in '{text}' has nothing to look for after it"), hint));
+    }
+    words
+        .is_empty()
+        .then(|| Kind::BadValue.hinted("a query is empty", "ask for a revision, a Change-Id, an issue or words"))
+}
+
+/// Refuses `revisions`, typed as one query, if git knows them: as words they would find what nobody has asked for.
+async fn refuse_several(text: &str, revisions: &[&str], index: &Index) -> anyhow::Result<()> {
+    let words: Vec<OsString> = revisions.iter().map(OsString::from).collect();
+    match gitcli::rev_parse(index.repository(), &words).await {
+        Ok(_) => {}
+        Err(cause) if error::kind_of(&cause) == Kind::BadRevision => return Ok(()),
+        Err(cause) => return Err(cause),
+    }
+    let range = match *revisions {
+        [start, end] | [end, start] if start.starts_with('^') && !end.starts_with('^') && !end.contains("..") => {
+            format!("as a range it is '{}..{end}'", &start[1..])
+        }
+        _ => "'<new> ^<old>' is the range '<old>..<new>'".to_owned(),
+    };
+    Err(Kind::BadValue.hinted(
+        format!("'{text}' is several revisions in one query"),
+        format!("{range}; what is asked for apart is a query each"),
+    ))
+}
+
+/// What is wrong with `text`, which git doesn't know for the reason of `cause`, and which can't be words.
+fn not_utf8(text: &OsStr, cause: anyhow::Error) -> anyhow::Error {
+    if error::kind_of(&cause) != Kind::BadRevision {
+        return cause;
+    }
+    Kind::BadRevision.hinted(
+        format!("'{}' is no revision or range here, and not UTF-8, as words have to be", text.to_string_lossy()),
+        "write it in UTF-8 (iconv -t UTF-8 converts); messages are found so whatever their encoding",
+    )
+}
+
+/// Whether the revision or range `name` begins somewhere at `HEAD`.
+fn names_head(name: &str) -> bool {
+    name.split("..").any(|side| {
+        let side = side.trim_start_matches(['.', '^']);
+        let base = side.split(['~', '^', '@', ':']).next().unwrap_or_default();
+        base == "HEAD" || side.starts_with('@') || (side.is_empty() && name.contains(".."))
+    })
+}
+
+fn unborn(name: &str, branch: &[u8]) -> anyhow::Error {
+    let branch = String::from_utf8_lossy(branch.strip_prefix(b"refs/heads/").unwrap_or(branch));
+    Kind::BadRevision.hinted(
+        format!("'{name}' names no commit: the branch '{branch}' has no commit yet"),
+        "git commit makes its first; git branch -a lists the branches that there are",
+    )
+}
+
+/// The way out of the range `name`, which has no commits.
+fn out_of_nothing(name: &str) -> String {
+    let or_head = |side: &str| if side.is_empty() { "HEAD".to_owned() } else { side.to_owned() };
+    if name.contains("...") {
+        return "<a>...<b> are the commits that only one of the two has".to_owned();
+    }
+    match name.split_once("..").map(|(old, new)| (or_head(old), or_head(new))) {
+        Some((old, new)) if old == new => {
+            format!("'{old}' by itself is that commit; <old>..<new> is what <new> has more")
+        }
+        Some((old, new)) => format!("'{old}' has all that '{new}' has; the other way round it is '{new}..{old}'"),
+        None if name.starts_with('^') => format!("say where it begins: {}..<revision>", &name[1..]),
+        None => "git rev-list tells what is in a range".to_owned(),
     }
 }
 
@@ -135,18 +222,24 @@ fn peel(handle: &Handle, id: Oid) -> Option<Oid> {
 /// What git understands by a name.
 async fn named(name: &OsString, index: &Index) -> anyhow::Result<Target> {
     let tips = gitcli::rev_parse(index.repository(), std::slice::from_ref(name)).await?.tips;
+    // The parents of a commit that has none, say.
+    let is_empty = tips.is_empty();
     let mut commits = Vec::new();
     for (id, excluded) in tips {
         if let Some(commit) = index.handles.with(|handle| peel(handle, id)) {
             commits.push((commit, excluded));
         }
     }
+    let shown = name.to_string_lossy();
+    if is_empty {
+        return Ok(Target::Nothing(out_of_nothing(&shown)));
+    }
     if commits.is_empty() {
-        let shown = name.to_string_lossy();
         return Err(Kind::BadRevision.hinted(format!("'{shown}' names no commit"), "it leads to a tree or a blob"));
     }
     if commits.iter().any(|(_, excluded)| *excluded) {
-        return Ok(Target::Commits(gitcli::rev_list(index.repository(), &commits, &[], None).await?));
+        let listed = gitcli::rev_list(index.repository(), &commits, &[], None).await?;
+        return Ok(if listed.is_empty() { Target::Nothing(out_of_nothing(&shown)) } else { Target::Commits(listed) });
     }
     Ok(Target::Commits(commits.into_iter().map(|(id, _)| id).collect()))
 }

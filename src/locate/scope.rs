@@ -65,7 +65,7 @@ impl Search<'_> {
             Update::Built(new) => (IndexState::Built, new),
             Update::Broken(broken) => {
                 self.is_broken = true;
-                announce::broken(self.report, &self.name, broken).await?;
+                announce::broken(self.report, &self.name, None, broken).await?;
                 (IndexState::Skipped, 0)
             }
         };

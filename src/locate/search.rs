@@ -25,7 +25,7 @@ use crate::facts::patterns::Patterns;
 use crate::git::refs::RefList;
 use crate::index::{Index, Trouble};
 use crate::pipeline::{JobError, Pool};
-use crate::report::{Format, Report};
+use crate::report::{FailedPart, Format, Report};
 use crate::shutdown::Token;
 
 /// Answers that may be under way at once, for each thread.
@@ -85,12 +85,7 @@ impl Search<'_> {
             let tips = self.refs.tips();
             self.update(&tips).await?;
         }
-        for query in self.options.queries.clone() {
-            if self.token.is_cancelled() {
-                break;
-            }
-            self.ask(query).await?;
-        }
+        self.ask_all(&self.options.queries.clone()).await?;
         if let Some(file) = self.options.patch.clone() {
             self.ask_for_patch(&file).await?;
         }
@@ -102,6 +97,25 @@ impl Search<'_> {
             announce::warn_absent(self.report, &self.name, self.absent).await?;
         }
         self.keep().await
+    }
+
+    /// Asks what the command line names. One bad query doesn't keep the others from being answered; where each of them is bad and
+    /// nothing else is asked, the last is the end of the run.
+    async fn ask_all(&mut self, queries: &[OsString]) -> anyhow::Result<()> {
+        let is_all = self.options.stdin.is_none() && self.options.patch.is_none();
+        let mut bad = 0;
+        for query in queries {
+            if self.token.is_cancelled() {
+                break;
+            }
+            let Err(cause) = self.ask(query.clone()).await else { continue };
+            bad += 1;
+            if is_all && bad == queries.len() {
+                return Err(error::about(cause, &query.to_string_lossy()));
+            }
+            self.report_bad(query, cause).await?;
+        }
+        Ok(())
     }
 
     /// Asks what standard input names, as it comes.
@@ -130,7 +144,10 @@ impl Search<'_> {
                 Next::Line(line) => match line? {
                     None => break,
                     Some(Line::Query(query)) => self.ask_or_report(query).await?,
-                    Some(Line::Fault(kind, message)) => self.fail_in_order(kind, &message).await?,
+                    Some(Line::Fault(kind, message)) => {
+                        let part = FailedPart { id: None, query: None, kind, message: &message, hint: None };
+                        self.fail_in_order(part).await?;
+                    }
                     Some(Line::Nothing) => {}
                 },
             }
@@ -139,18 +156,27 @@ impl Search<'_> {
     }
 
     async fn ask_or_report(&mut self, query: OsString) -> anyhow::Result<()> {
-        match self.ask(query).await {
-            Err(cause) if matches!(error::kind_of(&cause), Kind::BadRevision | Kind::BadValue) => {
-                self.fail_in_order(error::kind_of(&cause), &error::message_of(&cause)).await
-            }
-            other => other,
+        match self.ask(query.clone()).await {
+            Err(cause) => self.report_bad(&query, cause).await,
+            Ok(()) => Ok(()),
         }
     }
 
+    /// Reports that `query` can't be answered as it is; what else went wrong ends the run.
+    async fn report_bad(&mut self, query: &OsString, cause: anyhow::Error) -> anyhow::Result<()> {
+        let kind = error::kind_of(&cause);
+        if !matches!(kind, Kind::BadRevision | Kind::BadValue) {
+            return Err(cause);
+        }
+        let (query, message) = (query.to_string_lossy(), error::message_of(&cause));
+        let hint = error::hint_of(&cause);
+        self.fail_in_order(FailedPart { id: None, query: Some(&query), kind, message: &message, hint }).await
+    }
+
     /// Reports what could not be answered, after the answers to what was asked before it.
-    pub(super) async fn fail_in_order(&mut self, kind: Kind, message: &str) -> anyhow::Result<()> {
+    async fn fail_in_order(&mut self, part: FailedPart<'_>) -> anyhow::Result<()> {
         while self.tell_next().await? {}
-        Ok(self.report.fail_part(&self.name, None, kind, message).await?)
+        Ok(self.report.fail_part(&self.name, part).await?)
     }
 
     /// Sets a worker to answer `query`.
@@ -172,9 +198,14 @@ impl Search<'_> {
                 if self.is_broken {
                     let shown = query.to_string_lossy();
                     let message = format!("where '{shown}' is can't be told: history could not be read to its end");
-                    return self.fail_in_order(Kind::MissingObject, &message).await;
+                    let kind = Kind::MissingObject;
+                    let part = FailedPart { id: None, query: Some(&shown), kind, message: &message, hint: None };
+                    return self.fail_in_order(part).await;
                 }
             }
+        }
+        if let Target::Nothing(way_out) = target {
+            return self.tell_nothing(&query.to_string_lossy(), way_out).await;
         }
         if let Target::Words(words) = &target {
             return self.ask_words(&query, words).await;
@@ -187,7 +218,7 @@ impl Search<'_> {
         {
             let all = self.refs.tips().into_iter().map(|tip| (tip, false)).collect::<Vec<_>>();
             let commits = self.listed(&all, None).await?;
-            let found = self.with_patch_id(&commits, &[id], None).await?;
+            let found = self.with_patch_id(digits, &commits, &[id], None).await?;
             if !found.is_empty() {
                 target = Target::Commits(found);
             }
@@ -284,13 +315,22 @@ impl Search<'_> {
             };
             announce::warn(self.report, &self.name, &trouble).await?;
         }
-        announce::broken(self.report, &self.name, outcome.broken).await?;
+        announce::broken(self.report, &self.name, Some(query), outcome.broken).await?;
         self.absent += outcome.absent;
         self.kept.extend(outcome.found_out);
         if self.kept.len() >= KEPT_TOGETHER {
             self.keep().await?;
         }
         Ok(())
+    }
+
+    /// Answers `query`, a range without commits: with nothing.
+    async fn tell_nothing(&mut self, query: &str, way_out: String) -> anyhow::Result<()> {
+        while self.tell_next().await? {}
+        self.found.get_or_insert(false);
+        let message = format!("'{query}' names no commit: the range is empty");
+        let trouble = Trouble { code: "nothing-found", message, hint: Some(way_out) };
+        announce::warn(self.report, &self.name, &trouble).await
     }
 
     /// Keeps what was found out by diffs, so that the next time it needn't be.

@@ -55,6 +55,7 @@ pub(super) fn seeds(desk: &mut Desk<'_>, target: &Target) -> Seeds {
         Target::ChangeId(id) => by_change_id(desk, id),
         Target::Issue(issue) => by_issue(desk, issue),
         Target::Digits(digits) => by_digits(desk, digits),
+        Target::Nothing(_) => Seeds { sought: "a commit".into(), ..Seeds::default() },
         // Words are looked for before: see words.rs.
         Target::Words(_) => Seeds::default(),
         Target::OneOf { commit, asked } => Seeds {

@@ -252,7 +252,7 @@ impl Search<'_> {
         } else if told.changes >= most {
             self.tell_of_more(&shown, &mut hits, &told, most).await?;
         }
-        announce::broken(self.report, &self.name, std::mem::take(&mut hits.broken)).await?;
+        announce::broken(self.report, &self.name, Some(&shown), std::mem::take(&mut hits.broken)).await?;
         if hits.absent > 0 {
             announce::warn_absent(self.report, &self.name, hits.absent).await?;
         }

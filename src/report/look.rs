@@ -25,6 +25,8 @@ pub enum Color {
     /// On a terminal that can show it, unless the environment says otherwise.
     #[default]
     Auto,
+    /// Always, unless `NO_COLOR` says otherwise: as configuration may ask for it.
+    Preferred,
     /// Always.
     Always,
     /// Never.
@@ -52,7 +54,7 @@ impl Look {
 
     /// What fits the environment, and a stdout that is a `terminal` of so many columns or isn't one.
     ///
-    /// `--color` comes first, then `NO_COLOR` (no-color.org), `CLICOLOR_FORCE` and `CLICOLOR` (bixense.com/clicolors), then
+    /// `--color` comes first, then `NO_COLOR` (no-color.org), what is configured, `CLICOLOR_FORCE` and `CLICOLOR` (bixense.com/clicolors), then
     /// whether the terminal can do it. A locale that isn't UTF-8, and the Linux console, whose fonts lack the marks, get ASCII.
     fn decide(color: Color, variable: impl Fn(&str) -> Option<OsString>, terminal: bool, width: Option<usize>) -> Self {
         let text = |name: &str| {
@@ -61,9 +63,9 @@ impl Look {
         };
         let term = text("TERM");
         let color = match color {
-            Color::Always => true,
             Color::Never => false,
-            Color::Auto if text("NO_COLOR").is_some() => false,
+            Color::Auto | Color::Preferred if text("NO_COLOR").is_some() => false,
+            Color::Always | Color::Preferred => true,
             Color::Auto if text("CLICOLOR_FORCE").is_some_and(|force| force != "0") => true,
             Color::Auto => {
                 let dumb = term.as_deref().is_none_or(|term| term == "dumb");
@@ -149,6 +151,8 @@ mod tests {
             (Color::Auto, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false, false),
             (Color::Always, &[("TERM", "dumb"), ("NO_COLOR", "1")], false, true),
             (Color::Never, &[xterm, ("CLICOLOR_FORCE", "1")], true, false),
+            (Color::Preferred, &[("CLICOLOR", "0")], false, true),
+            (Color::Preferred, &[("NO_COLOR", "1")], true, false),
         ] {
             assert_eq!(look(asked, environment, terminal, None).color, color, "{asked:?} {environment:?} {terminal}");
         }

@@ -109,6 +109,21 @@ pub struct Ending {
     pub negative: bool,
 }
 
+/// A part of the answer that failed.
+#[derive(Debug, Clone)]
+pub struct FailedPart<'a> {
+    /// The object that could not be read.
+    pub id: Option<String>,
+    /// The query that it is about.
+    pub query: Option<&'a str>,
+    /// What kind of failure.
+    pub kind: Kind,
+    /// What happened.
+    pub message: &'a str,
+    /// What can be done.
+    pub hint: Option<&'a str>,
+}
+
 /// How the stream has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
@@ -226,19 +241,24 @@ impl Report {
     ///
     /// # Errors
     /// [`Gone`] if nobody reads any more.
-    pub async fn fail_part(&mut self, repo: &str, id: Option<String>, kind: Kind, message: &str) -> Result<(), Gone> {
+    pub async fn fail_part(&mut self, repo: &str, part: FailedPart<'_>) -> Result<(), Gone> {
+        let FailedPart { id, query, kind, message, hint } = part;
         self.status = Status::Partial;
         self.exit_code = exit::PARTIAL;
         if self.format != Format::Jsonl {
             self.bar.say(&format!("error: {message}"));
+            if let Some(hint) = hint {
+                self.bar.say(&format!("hint: {hint}"));
+            }
         }
         let error = Error {
             repo: Some(repo.into()),
             id: id.map(Cow::Owned),
+            query: query.map(Cow::Borrowed),
             code: kind.code().into(),
             class: class(kind),
             message: message.into(),
-            hint: None,
+            hint: hint.map(Cow::Borrowed),
             count: 1,
             fatal: false,
         };
@@ -268,6 +288,7 @@ impl Report {
             let error = Error {
                 repo: Some(repo.into()),
                 id: None,
+                query: None,
                 code: kind.code().into(),
                 class: class(kind),
                 message: message.into(),
@@ -382,6 +403,7 @@ impl Report {
         let event = Error {
             repo: None,
             id: None,
+            query: error::query_of(cause).map(Cow::Borrowed),
             code: kind.code().into(),
             class: class(kind),
             message: message.as_str().into(),

@@ -7,7 +7,7 @@ use super::Scan;
 use crate::announce;
 use crate::cache::Cache;
 use crate::cache::cursors::{Consumer, Cursor};
-use crate::error::Kind;
+use crate::error::{self, Kind};
 use crate::facts::Oid;
 use crate::git::ObjectKind;
 use crate::git::history::History as _;
@@ -17,6 +17,7 @@ use crate::gitcli;
 use crate::graph::Graph;
 use crate::index::{Index, Trouble};
 use crate::pipeline::{Handles, Pool};
+use crate::report::FailedPart;
 
 /// What to do where a cursor can't be used.
 const FULL_SCAN: &str = "run without --after for a full scan; its `end` event has the next cursor";
@@ -152,7 +153,10 @@ impl Scan<'_> {
                 Ok(named) => ids.extend(named),
                 Err(cause) => {
                     let name = index.repository().name.clone();
-                    self.report.fail_part(&name, None, Kind::BadRevision, &cause.to_string()).await?;
+                    let message = cause.to_string();
+                    let hint = error::hint_of(&cause);
+                    let part = FailedPart { id: None, query: None, kind: Kind::BadRevision, message: &message, hint };
+                    self.report.fail_part(&name, part).await?;
                 }
             }
         }

@@ -65,7 +65,7 @@ impl Scan<'_> {
             Update::Cancelled => return Ok((skipped, false)),
             Update::Broken(broken) => {
                 if self.options.no_commits {
-                    announce::broken(self.report, &index.repository().name.clone(), broken).await?;
+                    announce::broken(self.report, &index.repository().name.clone(), None, broken).await?;
                     return Ok((skipped, false));
                 }
                 let done = self.stream_limited(index, plan, wishes).await?;
@@ -188,7 +188,7 @@ impl Scan<'_> {
                 })
                 .await?;
             walker = next;
-            announce::broken(self.report, &wishes.repo, chunk.broken).await?;
+            announce::broken(self.report, &wishes.repo, None, chunk.broken).await?;
             let mut found: Vec<Oid> = chunk.items.iter().map(|item| item.id).collect();
             if late.is_some() {
                 let (handles, wishes) = (index.handles.clone(), wishes.clone());
@@ -262,7 +262,7 @@ impl Scan<'_> {
             if let Some(patches) = patches.as_deref_mut() {
                 patches.add(std::mem::take(&mut piece.patches)).await;
             }
-            announce::broken(self.report, &name, piece.broken).await?;
+            announce::broken(self.report, &name, None, piece.broken).await?;
             self.report.lines(piece.bytes, "commit", piece.ends.len()).await?;
             self.report.progress(&name, "scan", done, total).await?;
         }
