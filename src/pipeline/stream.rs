@@ -16,6 +16,8 @@ use crate::shutdown::Token;
 /// handing work over costs next to nothing and a step still takes only some milliseconds.
 const FIRST_STEP: usize = 16;
 const LARGEST_STEP: usize = BLOCK;
+/// Pieces that may wait for their turn, for each thread: enough to keep the workers busy while the cache's disk is waited for.
+const AHEAD: usize = 6;
 
 /// What a chunk of commits became.
 #[derive(Debug, Default)]
@@ -84,7 +86,7 @@ impl Stream {
             self.begun = true;
             self.start_step().await?;
         }
-        while self.rendering.len() < 2 * self.pool.threads() {
+        while self.rendering.len() < AHEAD * self.pool.threads() {
             let Some(walking) = self.walking.take() else { break };
             let (walker, chunk) = walking.result().await?;
             self.walker = Some(walker);
