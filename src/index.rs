@@ -158,7 +158,7 @@ impl Index {
         }
         let graph = self.graph(pool).await?;
         let (refs, handles) = (self.refs.clone(), self.handles.clone());
-        let select = move || handles.with(|handle| refs.select(&selection, handle, |id| graph.position(id).is_some()));
+        let select = move || handles.with(|handle| refs.select(&selection, handle, |id| graph.position(id)));
         Ok(pool.run(select).await?)
     }
 
@@ -338,8 +338,7 @@ fn open(handles: Handles, folder: Option<&Path>, listed: Option<&(Vec<u8>, Optio
     let (usual, commits, fresh) = match known {
         Known::Standing(snapshot) => (refs.usual_peeled(&snapshot.peeled), Commits::Stored(snapshot.commits), true),
         Known::Moved(graph, digest) => {
-            let usual =
-                handles.with(|handle| refs.select(&Selection::Usual, handle, |id| graph.position(id).is_some()));
+            let usual = handles.with(|handle| refs.select(&Selection::Usual, handle, |id| graph.position(id)));
             let fresh = digest == Some(digest_of(&usual));
             (usual, Commits::Here(Arc::new(graph)), fresh)
         }

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use super::repository::{Handle, ObjectKind, Repository};
 use crate::facts::Oid;
 use crate::facts::oid::OidSet;
+use crate::graph::Position;
 
 /// What a ref says, before anything is looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Ref {
     pub id: Oid,
     /// The commit behind it; `None` if it leads to a tree or a blob.
     pub commit: Option<Oid>,
+    /// Where the graph had that commit when the ref was selected, if it had. The graph may have been made anew since.
+    pub position: Option<Position>,
 }
 
 impl Ref {
@@ -152,11 +155,16 @@ impl RefStore {
         Self { values, head: head.map(parse_loose) }
     }
 
-    /// The refs that `selection` asks for. `is_commit` says what is already known to be a commit, so that nothing is read for it;
+    /// The refs that `selection` asks for. `position` says where the graph has a commit, so that nothing is read for it;
     /// the rest is looked up through `handle`.
     #[must_use]
-    pub fn select(&self, selection: &Selection, handle: &Handle, is_commit: impl Fn(&Oid) -> bool) -> RefList {
-        let mut peeling = Peeling { handle, is_commit: &is_commit, known: HashMap::new() };
+    pub fn select(
+        &self,
+        selection: &Selection,
+        handle: &Handle,
+        position: impl Fn(&Oid) -> Option<Position>,
+    ) -> RefList {
+        let mut peeling = Peeling { handle, position: &position, known: HashMap::new() };
         let mut list = RefList::default();
         let mut push = |name: &[u8], value| self.push(name, value, |id, packed| peeling.peel(id, packed), &mut list);
         match selection {
@@ -187,7 +195,7 @@ impl RefStore {
         let mut list = RefList::default();
         let mut peeled = peeled.iter();
         for (name, value) in self.usual() {
-            self.push(name, value, |_, _| Ok(peeled.next().copied().flatten()), &mut list);
+            self.push(name, value, |_, _| Ok((peeled.next().copied().flatten(), None)), &mut list);
         }
         list
     }
@@ -228,7 +236,7 @@ impl RefStore {
         &self,
         name: &[u8],
         value: &Value,
-        peel: impl FnOnce(Oid, Packed) -> Result<Option<Oid>, String>,
+        peel: impl FnOnce(Oid, Packed) -> Result<(Option<Oid>, Option<Position>), String>,
         list: &mut RefList,
     ) {
         let mut broken = |reason: String| list.broken.push(BrokenRef { name: name.to_vec(), reason });
@@ -246,7 +254,7 @@ impl RefStore {
             }
         };
         match peel(*id, packed) {
-            Ok(commit) => list.refs.push(Ref { name: name.to_vec(), symbolic, id: *id, commit }),
+            Ok((commit, position)) => list.refs.push(Ref { name: name.to_vec(), symbolic, id: *id, commit, position }),
             Err(reason) => broken(reason),
         }
     }
@@ -280,15 +288,16 @@ enum Followed<'store> {
 
 struct Peeling<'a> {
     handle: &'a Handle,
-    is_commit: &'a dyn Fn(&Oid) -> bool,
+    position: &'a dyn Fn(&Oid) -> Option<Position>,
     known: HashMap<Oid, Result<Option<Oid>, String>>,
 }
 
 impl Peeling<'_> {
-    fn peel(&mut self, id: Oid, packed: Packed) -> Result<Option<Oid>, String> {
+    fn peel(&mut self, id: Oid, packed: Packed) -> Result<(Option<Oid>, Option<Position>), String> {
         let start = if let Packed::To(peeled) = packed { peeled } else { id };
-        if (self.is_commit)(&start) {
-            return Ok(Some(start));
+        let position = (self.position)(&start);
+        if position.is_some() {
+            return Ok((Some(start), position));
         }
         let handle = self.handle;
         let look = || match handle.peel(&start) {
@@ -296,7 +305,7 @@ impl Peeling<'_> {
             Ok(_) => Ok(None),
             Err(cause) => Err(format!("leads to an object that can't be read: {cause}")),
         };
-        self.known.entry(start).or_insert_with(look).clone()
+        self.known.entry(start).or_insert_with(look).clone().map(|commit| (commit, None))
     }
 }
 

@@ -70,7 +70,10 @@ impl Places {
             if entry.symbolic.is_some() || !names.insert(entry.name.as_slice()) {
                 continue;
             }
-            let position = entry.commit.and_then(|id| graph.position(&id));
+            let position = entry.commit.and_then(|id| {
+                let told = entry.position.filter(|&at| (at as usize) < graph.len() && graph.id(at) == id);
+                told.or_else(|| graph.position(&id))
+            });
             let tip = position.map(|position| {
                 *known.entry(position).or_insert_with(|| {
                     tips.push(position);
