@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -77,6 +78,37 @@ fn a_revision_is_asked_in_any_of_gits_spellings() {
         ours.sort();
         assert_eq!(ours, expected, "{range}");
     }
+}
+
+#[test]
+fn a_range_is_told_change_by_change_each_as_if_it_were_asked_alone() {
+    let repo = Repo::fixture("backports");
+    let range = "main...stable/1.0";
+    let together = events(&where_is(&repo, &[range]));
+    let members = |events: &[Value]| -> BTreeSet<(String, String)> {
+        let pair = |event: &&Value| (text(event, "change").to_owned(), text(event, "id").to_owned());
+        of_type(events, "match").iter().map(pair).collect()
+    };
+    let told = members(&together);
+    assert_eq!(told.len(), of_type(&together, "match").len(), "each once");
+    let listed = repo.git(&["rev-list", "--no-merges", range]);
+    assert!(listed.lines().count() > 3);
+    for id in listed.lines() {
+        assert!(told.iter().any(|(_, member)| member == id), "{id} is in no change");
+        let alone = members(&events(&where_is(&repo, &[id])));
+        assert!(alone.is_subset(&told), "{id}: {alone:?}");
+    }
+    let changes = of_type(&together, "commit").len();
+    for most in [1, 2] {
+        let some = where_is(&repo, &["-n", &most.to_string(), range]);
+        assert_eq!(some.status.code(), Some(0));
+        let some = events(&some);
+        assert_eq!(commit_ids(&some), commit_ids(&together)[..most]);
+        assert!(text(warning(&some, "more-found"), "hint").contains("--max-count"));
+    }
+    let all = events(&where_is(&repo, &["-n", &changes.to_string(), range]));
+    assert_eq!(of_type(&all, "commit").len(), changes);
+    assert!(of_type(&all, "warning").iter().all(|warning| warning["code"] != "more-found"), "nothing is left");
 }
 
 #[test]

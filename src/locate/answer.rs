@@ -37,7 +37,7 @@ pub(super) struct Outcome {
     pub(super) many: Option<Box<Many>>,
     /// How many changes were told.
     pub(super) changes: usize,
-    /// The commits of these changes.
+    /// The commits that are one of these changes and nothing else.
     pub(super) members: Vec<Position>,
     /// Origins that a message names and that aren't here: the commit, and the name.
     pub(super) dangling: Vec<(String, String)>,
@@ -53,6 +53,8 @@ pub(super) struct Outcome {
 struct Change<'c> {
     /// The commits that are it or hold it, oldest first.
     members: Vec<Position>,
+    /// Those of them that are it and nothing else: what is told of one of these is told of all.
+    own: Vec<Position>,
     /// Commits that are it together, none of them alone.
     parts: Vec<Position>,
     /// Those that the query named; empty if it named none.
@@ -102,7 +104,7 @@ pub(super) fn answer(
         answer.dangling(&mut outcome);
         answer.presence();
         outcome.changes += 1;
-        outcome.members.extend_from_slice(&change.members);
+        outcome.members.extend_from_slice(&change.own);
     }
     outcome.broken.append(&mut desk.broken);
     outcome.absent += desk.absent;
@@ -136,7 +138,8 @@ fn changes<'c>(closure: &'c Closure, seeds: &Seeds) -> Vec<Change<'c>> {
     let mut changes = Vec::new();
     for group in &closure.changes.groups {
         let own = group.members.iter().filter(|(_, share)| *share == Share::Whole).map(|(node, _)| *node);
-        let asked: Vec<usize> = own.filter(|&node| seeds.has(closure.nodes[node])).collect();
+        let own: Vec<usize> = own.collect();
+        let asked: Vec<usize> = own.iter().copied().filter(|&node| seeds.has(closure.nodes[node])).collect();
         let is_sought = asked.iter().any(|&node| seeds.commits.contains(&closure.nodes[node]));
         let Some(oldest) = group.oldest().filter(|_| is_sought) else { continue };
         let mut members: Vec<usize> = asked.clone();
@@ -151,6 +154,7 @@ fn changes<'c>(closure: &'c Closure, seeds: &Seeds) -> Vec<Change<'c>> {
         let position = |node: &usize| closure.nodes[*node];
         let named = if seeds.is_commit { asked.iter().map(position).collect() } else { Vec::new() };
         changes.push(Change {
+            own: members.iter().filter(|member| own.contains(member)).map(position).collect(),
             members: members.iter().map(position).collect(),
             parts: parts.iter().map(position).collect(),
             named,

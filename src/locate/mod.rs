@@ -1,9 +1,10 @@
 //! Where is this change? `query` reads what is asked, `resolve` and `seeds` find the commits that it is about, `filing` keeps
 //! commits under keys so that candidates are found without a walk, `closure` goes up the ladder with them (`ranges` tells squashes
 //! and splits), `reverts` and `presence` tell what became of the change on each ref of `places`, and `answer` makes the events of
-//! it all, on a worker with a `desk` of its own and a `scope` that all share. What is about many commits is answered change by change
-//! (`each`); `words` finds those whose messages have words, by the index of `wording`, `patches` looks for a diff. `search` drives the run: answers come in the order of the queries, which `input` may read
-//! from a stream. Knows nothing of the command line.
+//! it all, on a worker with a `desk` of its own and a `scope` that all share. What is about many commits is answered change by
+//! change (`each`). `words` finds those whose messages have words, by the index of `wording`, `patches` looks for a diff. `search`
+//! drives the run: answers come in the order of the queries, which `input` may read from a stream. Knows nothing of the command
+//! line.
 
 mod answer;
 mod closure;

@@ -221,7 +221,14 @@ fn peel(handle: &Handle, id: Oid) -> Option<Oid> {
 
 /// What git understands by a name.
 async fn named(name: &OsString, index: &Index) -> anyhow::Result<Target> {
-    let tips = gitcli::rev_parse(index.repository(), std::slice::from_ref(name)).await?.tips;
+    let tips = match gitcli::rev_parse(index.repository(), std::slice::from_ref(name)).await {
+        // Its own hint is for command lines that may have paths.
+        Err(cause) if error::kind_of(&cause) == Kind::BadRevision => {
+            let hint = "git rev-parse must know it; words that are no revision are asked for in quotes, with a space";
+            return Err(Kind::BadRevision.hinted(error::message_of(&cause), hint));
+        }
+        parsed => parsed?.tips,
+    };
     // The parents of a commit that has none, say.
     let is_empty = tips.is_empty();
     let mut commits = Vec::new();
