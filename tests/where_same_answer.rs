@@ -4,8 +4,8 @@
 mod support;
 
 use serde_json::Value;
-use support::dag::{self, Dice, random};
-use support::{Repo, bhfuil, events};
+use support::dag::{self, Commit, Dice, random};
+use support::{Repo, bhfuil, commit_ids, events};
 
 const ALL: [&str; 4] = ["--similar", "--tags=all", "--via", "--missing"];
 
@@ -122,4 +122,23 @@ fn the_answer_about_random_copies_in_random_histories_is_always_the_same() {
         let queries: Vec<String> = reached.lines().map(str::to_owned).collect();
         assert_never_differs(&repo, &queries);
     }
+}
+
+#[test]
+fn which_changes_of_an_issue_come_first_does_not_depend_on_what_was_indexed_first() {
+    let fix = |time: i64| Commit::new(&[0], time).message(&format!("Fix {time}\n\nCVE-2024-1234\n"));
+    let commits = [Commit::new(&[], 100), fix(400), fix(300), fix(200)];
+    let (repo, ids) = dag::repository(&commits, &[("refs/heads/main", 1)]);
+    let told = |more: &[&str]| {
+        let output = bhfuil(&repo).args(["where", "CVE-2024-1234"]).args(more).output().expect("it runs");
+        commit_ids(&events(&output))
+    };
+    // The newest is indexed first, the oldest last.
+    assert_eq!(told(&[]), [ids[1].as_str()]);
+    for number in [2, 3] {
+        repo.git(&["update-ref", &format!("refs/heads/topic-{number}"), &ids[number]]);
+        told(&[]);
+    }
+    assert_eq!(told(&[]), [ids[3].as_str(), &ids[2], &ids[1]], "the oldest first");
+    assert_eq!(told(&["-n", "2"]), [ids[3].as_str(), &ids[2]]);
 }

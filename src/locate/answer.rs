@@ -83,7 +83,10 @@ pub(super) fn answer(
     };
     tell_candidates(desk, query, &seeds, tell);
     if seeds.commits.len() > 1 {
-        let commits = std::mem::take(&mut seeds.commits);
+        let mut commits = std::mem::take(&mut seeds.commits);
+        if !seeds.is_commit {
+            desk.sort_by_age(&mut commits);
+        }
         let asked = Asked {
             commits: commits.iter().copied().collect(),
             is_commit: seeds.is_commit,

@@ -207,8 +207,7 @@ fn arrange(
     parts: Vec<(Position, Position, Verdict)>,
     similar: Vec<(Position, Position, Verdict)>,
 ) -> Closure {
-    // The committer's time, and not the position, which depends on when the cache met a commit.
-    nodes.sort_by_key(|&position| (desk.scope.graph.time(position), desk.scope.graph.id(position)));
+    desk.sort_by_age(&mut nodes);
     let mut closure = Closure { nodes, similar, ..Closure::default() };
     for (a, b, verdict) in found {
         let (Some(at), Some(bt)) = (closure.index(a), closure.index(b)) else { continue };

@@ -160,6 +160,13 @@ impl<'a> Desk<'a> {
         patch.ok().filter(|patch| !patch.huge).and_then(|patch| patch.id)
     }
 
+    /// Puts commits in the order of their committers' times, and not of their positions: those depend on when the cache met a
+    /// commit.
+    pub(super) fn sort_by_age(&self, commits: &mut [Position]) {
+        let graph = &self.scope.graph;
+        commits.sort_by_key(|&position| (graph.time(position), graph.id(position)));
+    }
+
     /// The commits filed under each of `keys`; ascending.
     pub(super) fn filed(&self, keys: &[Key]) -> Vec<Position> {
         sorted(self.lists(keys).concat())
