@@ -155,13 +155,13 @@ fn early_exit(command: Option<&str>, exit: EarlyExit) -> Exit {
 }
 
 fn usage_error(command: Option<&str>, message: String) -> Exit {
-    Exit::Usage(UsageError { message, usage: usage(command) })
+    Exit::Usage(refusal(command, message))
 }
 
-/// What is wrong with a command line of `command` where only the command itself can tell.
+/// What is wrong with a command line of `command`; public for what only the command itself can tell.
 #[must_use]
-pub fn refusal(command: &str, message: String) -> UsageError {
-    UsageError { message, usage: usage(Some(command)) }
+pub fn refusal(command: Option<&str>, message: String) -> UsageError {
+    UsageError { message, usage: usage(command) }
 }
 
 fn usage(command: Option<&str>) -> String {

@@ -13,7 +13,7 @@ use crate::shutdown::Token;
 pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
     let signals = match signals(args) {
         Ok(signals) => signals,
-        Err(message) => return super::refused(&cli::refusal("where", message)),
+        Err(message) => return super::refused(&cli::refusal(Some("where"), message)),
     };
     let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
     let queries = args.queries.iter().map(|query| query.0.to_string_lossy().into_owned()).collect();
