@@ -12,6 +12,7 @@ use crate::git::Handle;
 use crate::pipeline::stream::{Piece, Render};
 use crate::pipeline::walker::Item;
 use crate::report::Format;
+use crate::shutdown::Token;
 
 /// Bytes that the line of a commit takes, as a rule.
 const LINE: usize = 1024;
@@ -26,8 +27,9 @@ pub(super) enum Keep {
     Nothing,
 }
 
-/// What workers do with a chunk of commits. Patch-ids come from `cache` where that has them.
-pub(super) fn renderer(wishes: Wishes, format: Format, keep: Keep, cache: Option<Cache>) -> Arc<Render> {
+/// What workers do with a chunk of commits. Patch-ids come from `cache` where that has them. Once `stop` is cancelled nobody takes the
+/// rest of a chunk any more: its diffs may be worth half a second.
+pub(super) fn renderer(wishes: Wishes, format: Format, keep: Keep, cache: Option<Cache>, stop: Token) -> Arc<Render> {
     let cache = cache.filter(|_| wishes.patch_id);
     let overlay = wishes.overlay.fingerprint();
     Arc::new(move |handle: &Handle, items: &[Item]| {
@@ -41,6 +43,9 @@ pub(super) fn renderer(wishes: Wishes, format: Format, keep: Keep, cache: Option
         let mut kept = if let Keep::Use(texts) = &keep { Some(texts.reader()) } else { None };
         let mut packer = if matches!(keep, Keep::Gather) { TextPacker::with_room() } else { TextPacker::default() };
         for item in items {
+            if stop.is_cancelled() {
+                break;
+            }
             let known = kept.as_mut().zip(item.position).and_then(|(reader, position)| reader.get(position, &item.id));
             let raw = match item.raw.as_deref().or(known) {
                 Some(raw) => Ok(raw),

@@ -105,7 +105,7 @@ impl Scan<'_> {
         let walker = self.pool.run(move || objects_walker(history, &tips, limits, None)).await?;
         let mut store = index.text_store();
         let keep = if store.is_some() { Keep::Gather } else { Keep::Nothing };
-        let render = renderer(wishes, self.report.format(), keep, index.cache().cloned());
+        let render = renderer(wishes, self.report.format(), keep, index.cache().cloned(), self.token.clone());
         let (walker, done) = self.emit(walker, index, render, None, store.as_mut()).await?;
         let history = walker.and_then(Walker::into_history);
         let (true, false, Some(history)) = (done, self.report.is_partial(), history) else {
@@ -144,7 +144,7 @@ impl Scan<'_> {
         }
         let texts = index.texts(&self.pool).await.map_or(Keep::Nothing, Keep::Use);
         let late = late.filter(|_| !self.options.reverse);
-        let render = renderer(wishes, self.report.format(), texts, index.cache().cloned());
+        let render = renderer(wishes, self.report.format(), texts, index.cache().cloned(), self.token.clone());
         let (_, done) = self.emit(walker, index, render, late, None).await?;
         Ok(done)
     }
