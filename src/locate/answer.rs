@@ -20,6 +20,7 @@ use crate::events::matching::{
     Strength,
 };
 use crate::git::ObjectError;
+use crate::git::refs::short;
 use crate::graph::{Containment, Graph, Position};
 use crate::matching::groups::{Share, trailer_hops};
 use crate::matching::{self, Verdict};
@@ -345,8 +346,8 @@ impl Answer<'_, '_, '_> {
         // Of several commits that bring it together the last completes it.
         let last_part = || self.change.parts.iter().max().copied().filter(|_| found == State::Together);
         let brought = turn.map(|turn| turns[turn].position).or_else(last_part);
-        let (refname, refname_b64) = lossy(&place.entry.name);
-        let (short, short_b64) = lossy(place.entry.short());
+        let (refname, refname_b64) = lossy(&place.name);
+        let (short, short_b64) = lossy(short(&place.name));
         Presence {
             query: self.query.to_owned().into(),
             repo: scope.repo.clone().into(),
@@ -368,7 +369,7 @@ impl Answer<'_, '_, '_> {
     fn add_line(&self, presence: &mut Presence<'_>, line: usize, firsts: &[Firsts]) {
         let scope = self.desk.scope;
         presence.line = Some(scope.places.lines[line].name().to_owned().into());
-        let name = |place: usize| lossy(scope.places.list[place].entry.short()).0;
+        let name = |place: usize| lossy(short(&scope.places.list[place].name)).0;
         // Where history is cut off an earlier one may have it, or one where none is known to.
         let known = |place: Option<usize>, is_sure: bool| match place {
             _ if scope.overlay.shallow && !is_sure => Some(None),
@@ -383,7 +384,7 @@ impl Answer<'_, '_, '_> {
 /// Whether a place is part of the answer.
 fn is_reported(options: &Options, place: &Place, found: State, index: usize, firsts: &[Firsts]) -> bool {
     // What leads to a tree or a blob can have no change.
-    if !place.chosen || place.entry.commit.is_none() {
+    if !place.chosen || !place.has_commit {
         return false;
     }
     let is_missing = found == State::Missing;

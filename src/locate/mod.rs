@@ -42,7 +42,7 @@ use crate::git::Repository;
 use crate::git::refs::RefList;
 pub use crate::git::refs::Selection;
 use crate::gitcli;
-use crate::index::{Index, Trouble};
+use crate::index::{Ahead, Index, Trouble};
 pub use crate::matching::Signals;
 use crate::pipeline::Pool;
 use crate::report::{Ending, Report};
@@ -142,7 +142,7 @@ pub async fn run(options: Options, report: &mut Report, token: &Token) -> anyhow
     let pool = Pool::new(threads).context("starting worker threads")?;
     let patterns = Arc::new(settings.patterns()?);
     let folder = options.cache_folder.clone();
-    let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), &pool).await?;
+    let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), Ahead::Read, &pool).await?;
     let refs = index.select(options.refs.clone(), &pool).await?;
     let troubles = index.take_troubles();
     announce::repository(report, &index, &refs, troubles).await?;

@@ -187,7 +187,7 @@ fn is_hex(name: &str) -> bool {
 fn tip_of(index: &Index, name: &[u8]) -> Option<Oid> {
     let full = |prefix: &[u8]| [prefix, name].concat();
     let names = [full(b""), full(b"refs/"), full(b"refs/tags/"), full(b"refs/heads/"), full(b"refs/remotes/")];
-    let mut meant = index.usual.refs.iter().filter(|entry| names.contains(&entry.name));
+    let mut meant = index.usual.refs.iter().filter(|entry| names.iter().any(|name| name[..] == entry.name));
     let first = meant.next()?;
     if meant.next().is_some() { None } else { first.commit }
 }

@@ -84,7 +84,7 @@ impl Search<'_> {
         let places = if let Some(places) = &self.places {
             Arc::clone(places)
         } else {
-            let (graph, usual, chosen) = (Arc::clone(&graph), self.index.usual.clone(), self.refs.clone());
+            let (graph, usual, chosen) = (Arc::clone(&graph), Arc::clone(&self.index.usual), Arc::clone(&self.refs));
             let rules = Lines::new(&line_settings(&self.settings));
             let places = self.pool.run(move || Places::new(&graph, &usual, &chosen, rules)).await?;
             Arc::clone(self.places.insert(Arc::new(places)))

@@ -62,7 +62,7 @@ pub(super) struct Search<'a> {
     pub(super) settings: Settings,
     pub(super) options: Arc<Options>,
     pub(super) index: Index,
-    pub(super) refs: RefList,
+    pub(super) refs: Arc<RefList>,
     pub(super) indexed: Indexed,
     pub(super) places: Option<Arc<Places>>,
     pub(super) filed: Option<Filed>,
@@ -82,7 +82,9 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     pub(super) async fn run(&mut self) -> anyhow::Result<()> {
         if !self.options.no_update {
-            let tips = self.refs.tips();
+            // The usual refs are brought in anyway, and mostly all others are there already.
+            let is_usual = Arc::ptr_eq(&self.refs, &self.index.usual);
+            let tips = if is_usual || self.refs.new_tips().is_empty() { Vec::new() } else { self.refs.tips() };
             self.update(&tips).await?;
         }
         self.ask_all(&self.options.queries.clone()).await?;

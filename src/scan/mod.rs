@@ -24,7 +24,7 @@ use crate::events::repository::IndexState;
 use crate::git::Repository;
 use crate::git::mailmap::Mailmap;
 pub use crate::git::refs::Selection;
-use crate::index::Index;
+use crate::index::{Ahead, Index};
 use crate::pipeline::Pool;
 use crate::report::{Ending, Format, Report};
 use crate::shutdown::Token;
@@ -167,7 +167,7 @@ struct Scan<'a> {
 impl Scan<'_> {
     async fn run(mut self, repository: Arc<Repository>) -> anyhow::Result<Scanned> {
         let folder = self.options.cache_folder.as_deref();
-        let mut index = Index::open(Arc::clone(&repository), folder, &self.pool).await?;
+        let mut index = Index::open(Arc::clone(&repository), folder, Ahead::Wait, &self.pool).await?;
         let refs = index.select(self.options.refs.clone(), &self.pool).await?;
         self.announce(&mut index, &refs).await?;
         let wishes = self.wishes(&index).await?;
