@@ -11,7 +11,7 @@ use crate::events::{Event, Repo, RepoEnd, Warning};
 use crate::git::ObjectError;
 use crate::git::refs::RefList;
 use crate::index::{Index, Trouble};
-use crate::report::{FailedPart, Report};
+use crate::report::{FailedPart, Strand};
 
 /// Unreadable objects that are reported one by one; the rest is counted.
 const BROKEN_SHOWN: u64 = 20;
@@ -30,7 +30,7 @@ pub struct Indexed {
 /// # Errors
 /// If nobody reads any more.
 pub async fn repository(
-    report: &mut Report,
+    report: &mut Strand,
     index: &Index,
     refs: &RefList,
     troubles: Vec<Trouble>,
@@ -67,7 +67,7 @@ pub async fn repository(
 ///
 /// # Errors
 /// If nobody reads any more.
-pub async fn warn(report: &mut Report, repo: &str, trouble: &Trouble) -> anyhow::Result<()> {
+pub async fn warn(report: &mut Strand, repo: &str, trouble: &Trouble) -> anyhow::Result<()> {
     warn_of(report, repo, trouble, 1).await
 }
 
@@ -75,7 +75,7 @@ pub async fn warn(report: &mut Report, repo: &str, trouble: &Trouble) -> anyhow:
 ///
 /// # Errors
 /// If nobody reads any more.
-pub async fn warn_absent(report: &mut Report, repo: &str, count: usize) -> anyhow::Result<()> {
+pub async fn warn_absent(report: &mut Strand, repo: &str, count: usize) -> anyhow::Result<()> {
     let trouble = Trouble {
         code: "absent-objects",
         message: format!("{count} commits have facts that need objects which are not in this partial clone: null"),
@@ -88,7 +88,7 @@ pub async fn warn_absent(report: &mut Report, repo: &str, count: usize) -> anyho
 ///
 /// # Errors
 /// If nobody reads any more.
-pub async fn warn_huge(report: &mut Report, repo: &str, count: usize) -> anyhow::Result<()> {
+pub async fn warn_huge(report: &mut Strand, repo: &str, count: usize) -> anyhow::Result<()> {
     let trouble = Trouble {
         code: "huge-blobs",
         message: format!("{count} commits change blobs beyond core.bigFileThreshold: their patch-ids are null"),
@@ -101,7 +101,7 @@ pub async fn warn_huge(report: &mut Report, repo: &str, count: usize) -> anyhow:
 ///
 /// # Errors
 /// If nobody reads any more.
-pub async fn warn_of(report: &mut Report, repo: &str, trouble: &Trouble, count: usize) -> anyhow::Result<()> {
+pub async fn warn_of(report: &mut Strand, repo: &str, trouble: &Trouble, count: usize) -> anyhow::Result<()> {
     let warning = Warning {
         repo: Some(repo.into()),
         id: None,
@@ -118,7 +118,7 @@ pub async fn warn_of(report: &mut Report, repo: &str, trouble: &Trouble, count: 
 /// # Errors
 /// If nobody reads any more.
 pub async fn broken(
-    report: &mut Report,
+    report: &mut Strand,
     repo: &str,
     query: Option<&str>,
     broken: Vec<ObjectError>,
@@ -139,7 +139,7 @@ pub async fn broken(
 ///
 /// # Errors
 /// If nobody reads any more.
-pub async fn end(report: &mut Report, repo: &str, is_cancelled: bool, indexed: Indexed) -> anyhow::Result<()> {
+pub async fn end(report: &mut Strand, repo: &str, is_cancelled: bool, indexed: Indexed) -> anyhow::Result<()> {
     report.sum_up_failures(repo).await?;
     let status = match (is_cancelled, report.is_partial()) {
         (true, _) => Status::Cancelled,

@@ -24,10 +24,12 @@ pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Pat
             return exit::FATAL;
         }
     };
+    let mut strand = report.strand();
     let outcome = match configured.and_then(|()| options(args, paths, dir)) {
-        Ok(options) => scan::run(&options, &mut report, token).await,
+        Ok(options) => scan::run(&options, &mut strand, token).await,
         Err(cause) => Err(cause),
     };
+    report.join(strand);
     let (ending, consumer) = match outcome {
         Ok(Scanned { ending, consumer }) => (Ok(ending), consumer),
         Err(cause) => (Err(cause), None),

@@ -25,10 +25,12 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
             return exit::FATAL;
         }
     };
+    let mut strand = report.strand();
     let ending = match configured {
-        Ok(()) => locate::run(options(args, signals, dir), &mut report, token).await,
+        Ok(()) => locate::run(options(args, signals, dir), &mut strand, token).await,
         Err(cause) => Err(cause),
     };
+    report.join(strand);
     report.end(ending, token.signal()).await.exit_code
 }
 

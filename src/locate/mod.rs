@@ -45,7 +45,7 @@ use crate::gitcli;
 use crate::index::{Ahead, Index, Trouble};
 pub use crate::matching::Signals;
 use crate::pipeline::Pool;
-use crate::report::{Ending, Report};
+use crate::report::{Ending, Strand};
 use crate::shutdown::Token;
 
 /// Which tags are told.
@@ -100,7 +100,7 @@ pub struct Options {
 const KINDS: [&[u8]; 3] = [b"refs/heads/*", b"refs/remotes/*", b"refs/tags/*"];
 
 /// Says which globs of `asked` match none of the `refs` that it has selected.
-async fn warn_of_globs(report: &mut Report, repo: &str, asked: &Selection, refs: &RefList) -> anyhow::Result<()> {
+async fn warn_of_globs(report: &mut Strand, repo: &str, asked: &Selection, refs: &RefList) -> anyhow::Result<()> {
     let is_bare = refs.refs.is_empty() && refs.broken.is_empty();
     for glob in asked.unmatched(refs).into_iter().filter(|glob| is_bare || !KINDS.contains(glob)) {
         let trouble = Trouble {
@@ -135,7 +135,7 @@ pub async fn names_something(dir: &Path, query: &OsString) -> bool {
 ///
 /// # Errors
 /// If nothing could be answered: no repository, a query that can't be understood, a setting that can't be used.
-pub async fn run(options: Options, report: &mut Report, token: &Token) -> anyhow::Result<Ending> {
+pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
     let repository = Arc::new(Repository::discover(&options.dir)?);
     let settings = Settings::load(&repository.handle(), |name| std::env::var(name).ok())?;
     let threads = options.threads.unwrap_or(settings.threads);

@@ -25,7 +25,7 @@ use crate::facts::patterns::Patterns;
 use crate::git::refs::RefList;
 use crate::index::{Index, Trouble};
 use crate::pipeline::{JobError, Pool};
-use crate::report::{FailedPart, Format, Report};
+use crate::report::{FailedPart, Format, Strand};
 use crate::shutdown::Token;
 
 /// Answers that may be under way at once, for each thread.
@@ -55,7 +55,7 @@ pub(super) struct Made {
 /// One run.
 pub(super) struct Search<'a> {
     pub(super) name: String,
-    pub(super) report: &'a mut Report,
+    pub(super) report: &'a mut Strand,
     pub(super) token: &'a Token,
     pub(super) pool: Pool,
     pub(super) patterns: Arc<Patterns>,

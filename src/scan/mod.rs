@@ -26,7 +26,7 @@ use crate::git::mailmap::Mailmap;
 pub use crate::git::refs::Selection;
 use crate::index::{Ahead, Index};
 use crate::pipeline::Pool;
-use crate::report::{Ending, Format, Report};
+use crate::report::{Ending, Format, Strand};
 use crate::shutdown::Token;
 
 /// What is to be scanned, and what is wanted of it.
@@ -136,7 +136,7 @@ pub fn cache_folder() -> Option<PathBuf> {
 ///
 /// # Errors
 /// If nothing could be answered: no repository, a revision that isn't one, a setting that can't be used, the time limit.
-pub async fn run(options: &Options, report: &mut Report, token: &Token) -> anyhow::Result<Scanned> {
+pub async fn run(options: &Options, report: &mut Strand, token: &Token) -> anyhow::Result<Scanned> {
     let repository = Arc::new(Repository::discover(&options.dir)?);
     let settings = Settings::load(&repository.handle(), |name| std::env::var(name).ok())?;
     let threads = options.threads.unwrap_or(settings.threads);
@@ -156,7 +156,7 @@ pub async fn run(options: &Options, report: &mut Report, token: &Token) -> anyho
 
 struct Scan<'a> {
     options: &'a Options,
-    report: &'a mut Report,
+    report: &'a mut Strand,
     token: &'a Token,
     pool: Pool,
     settings: Settings,
