@@ -234,7 +234,7 @@ fn a_value_that_an_option_does_not_know_is_a_usage_error_that_lists_what_it_know
         let output = where_is(&repo, &[&format!("{option}={value}"), "main"]);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(129), 0), "{option}={value}");
         let told = stderr(&output);
-        assert!(told.starts_with("error: ") && told.contains("\nUsage: git bhfuil where "), "{told}");
+        assert!(told.starts_with("fatal: ") && told.contains("\nUsage: git bhfuil where "), "{told}");
         assert!(told.contains(option) && told.contains(&format!("'{value}'")) && told.contains(known), "{told}");
     }
 }
