@@ -373,3 +373,38 @@ fn release_lines_are_what_the_configuration_says() {
     let event = presence(&told, plain, "stable/1.0").expect("told");
     assert_eq!((text(event, "first_tag"), text(event, "first_release")), ("1.0.1", "1.0.2"), "{event}");
 }
+
+#[test]
+fn a_remote_branch_is_of_its_line_however_the_remote_is_called() {
+    let repo = Repo::fixture("backports");
+    let plain = repo.id("plain");
+    for remote in ["origin", "team/upstream", "kept/else/where", "typed/here"] {
+        for branch in ["main", "stable/1.0"] {
+            repo.git(&["update-ref", &format!("refs/remotes/{remote}/{branch}"), branch]);
+        }
+    }
+    let lines = |args: &[&str]| -> BTreeMap<String, String> {
+        let output = bhfuil(&repo).envs(typed(args)).args(["where", "--remotes", plain]).output().expect("it runs");
+        let told = events(&output);
+        let told = of_type(&told, "presence").into_iter().map(|event| (text(event, "short"), text(event, "line")));
+        told.map(|(short, line)| (short.to_owned(), line.to_owned())).collect()
+    };
+    repo.git(&["remote", "add", "team/upstream", "nowhere"]);
+    repo.git(&["remote", "add", "some", "nowhere"]);
+    repo.git(&["config", "remote.some.fetch", "+refs/heads/*:refs/remotes/kept/else/where/*"]);
+    repo.git(&["config", "--add", "remote.origin.fetch", "+refs/heads/stable/*:refs/remotes/origin/stable/*"]);
+    let told = lines(&[]);
+    for remote in ["origin", "team/upstream", "kept/else/where"] {
+        assert_eq!(told[&format!("{remote}/stable/1.0")], "1.0", "{remote}");
+        assert_eq!(told[&format!("{remote}/main")], "mainline", "{remote}");
+    }
+    assert_eq!(told["typed/here/stable/1.0"], "");
+    let told = lines(&["remote.typed/here.url=nowhere"]);
+    assert_eq!((told["typed/here/stable/1.0"].as_str(), told["typed/here/main"].as_str()), ("1.0", "mainline"));
+}
+
+/// What `git -c` hands to its children.
+fn typed(parameters: &[&str]) -> Option<(&'static str, String)> {
+    let quoted: Vec<String> = parameters.iter().map(|parameter| format!("'{parameter}'")).collect();
+    (!quoted.is_empty()).then(|| ("GIT_CONFIG_PARAMETERS", quoted.join(" ")))
+}
