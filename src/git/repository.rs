@@ -24,6 +24,9 @@ pub struct Repository {
     pub dir: PathBuf,
     /// Whether it is the user's own, or one that the configuration calls safe; one that `GIT_DIR` names is taken as it is.
     pub trusted: bool,
+    /// Whether git may refuse it for a bare repository that it has only come across (`safe.bareRepository`, git-config(1)): some
+    /// configuration says so, perhaps one that doesn't count.
+    pub doubtful: bool,
     /// The name on the wire: the last part of its path, without `.git`.
     pub name: String,
     /// The folder of this work tree's own state (`HEAD`, the index).
@@ -76,9 +79,12 @@ impl Repository {
         // git's own tests have this to play somebody else.
         let played = std::env::var_os("GIT_TEST_ASSUME_DIFFERENT_OWNER").is_some_and(|value| value == "true");
         let owned = repo.git_dir_trust() == gix::sec::Trust::Full && !played;
+        let named = std::env::var_os("GIT_DIR").is_some();
+        let only_explicit = || values(&repo, "safe.bareRepository").iter().any(|value| value == "explicit");
         Ok(Self {
             dir: dir.clone(),
-            trusted: owned || std::env::var_os("GIT_DIR").is_some(),
+            trusted: owned || named,
+            doubtful: !named && !git_dir.ends_with(".git") && only_explicit(),
             name: name_of(&common_dir),
             hash_len: repo.object_hash().len_in_bytes(),
             partial,
@@ -382,16 +388,7 @@ impl Handle {
     /// wanted. `git -c`, which gix doesn't read, comes last.
     #[must_use]
     pub fn config_values(&self, key: &str) -> Vec<String> {
-        let config = self.repo.config_snapshot();
-        let values = config.plumbing().strings(key).unwrap_or_default();
-        let mut values: Vec<String> = values.iter().map(ToString::to_string).collect();
-        if let Some(parameters) = std::env::var_os("GIT_CONFIG_PARAMETERS") {
-            let parameters = config_parameters(&parameters.to_string_lossy());
-            values.extend(
-                parameters.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value),
-            );
-        }
-        values
+        values(&self.repo, key)
     }
 
     /// The names of the remotes, and under what else below `refs/remotes/` a refspec of theirs keeps all their branches; sorted.
@@ -442,6 +439,18 @@ impl Handle {
         ids.sort_unstable();
         Ok(ids)
     }
+}
+
+fn values(repo: &gix::Repository, key: &str) -> Vec<String> {
+    let config = repo.config_snapshot();
+    let values = config.plumbing().strings(key).unwrap_or_default();
+    let mut values: Vec<String> = values.iter().map(ToString::to_string).collect();
+    if let Some(parameters) = std::env::var_os("GIT_CONFIG_PARAMETERS") {
+        let parameters = config_parameters(&parameters.to_string_lossy());
+        values
+            .extend(parameters.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value));
+    }
+    values
 }
 
 /// Where below `refs/remotes/` a refspec of `git fetch` puts all branches: `team/upstream` of
