@@ -237,6 +237,36 @@ fn a_mechanical_change_and_a_common_subject_are_no_more_than_alike() {
 }
 
 #[test]
+fn a_squash_that_lists_its_parts_is_found_whatever_was_computed_before() {
+    let time = |number: i64| 1_700_000_000 + 60 * number;
+    let lines = |name: &str| (1..=9).fold(String::new(), |text, line| text + &format!("{name} {line}\n"));
+    let subjects = ["net: keep the queue short", "net: count what is dropped", "net: tell who dropped it"];
+    let mut commits = vec![Commit::new(&[], time(0)).file("base", "base\n")];
+    for (number, subject) in (1..).zip(subjects) {
+        let path = format!("net/{number}");
+        commits.push(Commit::new(&[commits.len() - 1], time(number)).message(subject).file(&path, &lines(&path)));
+    }
+    let listed: Vec<String> = subjects.iter().map(|subject| format!("* {subject}")).collect();
+    let squash = Commit::new(&[0], time(9)).message(&format!("net: what 1.0 needs\n\n{}\n", listed.join("\n\n")));
+    commits.push(
+        (1..=3).fold(squash, |squash, number| squash.file(&format!("net/{number}"), &lines(&format!("net/{number}")))),
+    );
+    let (repo, ids) = dag::repository(&commits, &[("refs/heads/main", 3), ("refs/heads/stable/1.0", 4)]);
+    let (parts, squash) = (&ids[1..4], &ids[4]);
+    // The first time nothing is known of any diff, the second time all is.
+    for round in ["cold", "warm"] {
+        for part in parts {
+            let told = answer(&repo, &[], &[part]);
+            assert_eq!(equal(&told, part), [part, squash].into_iter().cloned().collect(), "{round}");
+            let event = presence(&told, part, "stable/1.0").expect("told");
+            assert_eq!((text(event, "state"), text(event, "id")), ("present", squash.as_str()), "{round}");
+        }
+        let told = answer(&repo, &[], &[squash]);
+        assert_eq!(equal(&told, squash), ids[1..].iter().cloned().collect(), "{round}");
+    }
+}
+
+#[test]
 fn matches_below_the_least_confidence_count_for_nothing() {
     let repo = Repo::fixture("backports");
     let (id, pick) = (repo.id("conflict-silent"), repo.id("conflict-silent@stable/1.0"));

@@ -363,7 +363,7 @@ fn authorship(sketch: &Sketch) -> String {
     format!("{} <{}> {}", sketch.author_name, sketch.author_email, date.as_deref().unwrap_or("without a date"))
 }
 
-fn compare<T>(a: &Fact<T>, b: &Fact<T>, need: Need, equal: impl FnOnce(&T, &T) -> bool) -> Answer {
+pub(super) fn compare<T>(a: &Fact<T>, b: &Fact<T>, need: Need, equal: impl FnOnce(&T, &T) -> bool) -> Answer {
     match (a, b) {
         (Fact::Known(a), Fact::Known(b)) => equal(a, b).into(),
         (Fact::Unknowable, _) | (_, Fact::Unknowable) => Answer::Unknowable,
