@@ -267,6 +267,30 @@ fn a_squash_that_lists_its_parts_is_found_whatever_was_computed_before() {
 }
 
 #[test]
+fn a_pick_that_took_in_another_change_is_where_its_own_is() {
+    let time = |number: i64| 1_700_000_000 + 60 * number;
+    let change_id = "Change-Id: I0123456789abcdef0123456789abcdef01234567";
+    let start = [
+        Commit::new(&[], time(0)).file("base", "base\n"),
+        Commit::new(&[0], time(1)).message(&format!("its own\n\n{change_id}\n")).file("own", "own\n"),
+        Commit::new(&[1], time(2)).message("the other\n").file("other", "other\n"),
+    ];
+    let (_, known) = dag::repository(&start, &[("refs/heads/main", 2)]);
+    let origins = format!("(cherry picked from commit {})\n(cherry picked from commit {})", known[1], known[2]);
+    let folded = Commit::new(&[0], time(9)).message(&format!("both at once\n\n{change_id}\n{origins}\n"));
+    let commits = [&start[..], &[folded.file("own", "own\n").file("other", "other\n")]].concat();
+    let refs = [("refs/heads/main", 2), ("refs/heads/half", 1), ("refs/heads/stable/1.0", 3)];
+    let (repo, ids) = dag::repository(&commits, &refs);
+    for query in [&ids[1], &ids[3]] {
+        let told = answer(&repo, &[], &[query]);
+        for (branch, by) in [("main", 1), ("half", 1), ("stable/1.0", 3)] {
+            let event = presence(&told, query, branch).unwrap_or_else(|| panic!("{branch}: {told:?}"));
+            assert_eq!((text(event, "state"), text(event, "id")), ("present", ids[by].as_str()), "{event}");
+        }
+    }
+}
+
+#[test]
 fn matches_below_the_least_confidence_count_for_nothing() {
     let repo = Repo::fixture("backports");
     let (id, pick) = (repo.id("conflict-silent"), repo.id("conflict-silent@stable/1.0"));
