@@ -68,20 +68,28 @@ pub async fn repository(
 /// # Errors
 /// If nobody reads any more.
 pub async fn warn(report: &mut Strand, repo: &str, trouble: &Trouble) -> anyhow::Result<()> {
-    warn_of(report, repo, trouble, 1).await
+    warning(report, repo, None, trouble, 1).await
 }
 
-/// Warns of facts that are `null` since a partial clone lacks an object.
+/// Warns of `trouble` that `query` alone has met.
 ///
 /// # Errors
 /// If nobody reads any more.
-pub async fn warn_absent(report: &mut Strand, repo: &str, count: usize) -> anyhow::Result<()> {
+pub async fn warn_about(report: &mut Strand, repo: &str, query: &str, trouble: &Trouble) -> anyhow::Result<()> {
+    warning(report, repo, Some(query), trouble, 1).await
+}
+
+/// Warns of facts that are `null` since a partial clone lacks an object; of those that `query` asked for, if it was one query.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn warn_absent(report: &mut Strand, repo: &str, query: Option<&str>, count: usize) -> anyhow::Result<()> {
     let trouble = Trouble {
         code: "absent-objects",
         message: format!("{count} commits have facts that need objects which are not in this partial clone: null"),
         hint: Some("git fetch --refetch --no-filter brings all objects".into()),
     };
-    warn_of(report, repo, &trouble, count).await
+    warning(report, repo, query, &trouble, count).await
 }
 
 /// Warns of patch-ids that are `null` since a blob is too large to be compared.
@@ -94,17 +102,21 @@ pub async fn warn_huge(report: &mut Strand, repo: &str, count: usize) -> anyhow:
         message: format!("{count} commits change blobs beyond core.bigFileThreshold: their patch-ids are null"),
         hint: Some("git config core.bigFileThreshold sets the size from which blobs aren't compared".into()),
     };
-    warn_of(report, repo, &trouble, count).await
+    warning(report, repo, None, &trouble, count).await
 }
 
 /// Warns of `trouble` that was met `count` times.
-///
-/// # Errors
-/// If nobody reads any more.
-pub async fn warn_of(report: &mut Strand, repo: &str, trouble: &Trouble, count: usize) -> anyhow::Result<()> {
+async fn warning(
+    report: &mut Strand,
+    repo: &str,
+    query: Option<&str>,
+    trouble: &Trouble,
+    count: usize,
+) -> anyhow::Result<()> {
     let warning = Warning {
         repo: Some(repo.into()),
         id: None,
+        query: query.map(Cow::Borrowed),
         code: trouble.code.into(),
         message: trouble.message.as_str().into(),
         hint: trouble.hint.as_deref().map(Cow::Borrowed),

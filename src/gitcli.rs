@@ -53,13 +53,14 @@ pub async fn rev_parse(repository: &Repository, revisions: &[OsString]) -> anyho
     Ok(Revisions { tips })
 }
 
-/// Asks git whether it would work in a repository that somebody else owns: `safe.directory` is configuration that only counts where
-/// its owner can't have set it. Costs nothing where the user is the owner.
+/// Asks git whether it would work in a repository that somebody else owns, or a bare one that it has only come across:
+/// `safe.directory` and `safe.bareRepository` are configuration that only counts where the repository itself can't have set it.
+/// Costs nothing where neither is in question.
 ///
 /// # Errors
 /// [`Kind::RepoOpen`] if git refuses.
-pub async fn check_owner(repository: &Repository) -> anyhow::Result<()> {
-    if repository.trusted {
+pub async fn check_safe(repository: &Repository) -> anyhow::Result<()> {
+    if repository.trusted && !repository.doubtful {
         return Ok(());
     }
     let mut command = Command::new("git");
@@ -69,11 +70,17 @@ pub async fn check_owner(repository: &Repository) -> anyhow::Result<()> {
     if output.success {
         return Ok(());
     }
+    let why = output.last_words().trim_start_matches("fatal: ").to_owned();
+    if why.contains("safe.bareRepository") {
+        let place = repository.git_dir.display();
+        return Err(
+            Kind::RepoOpen.hinted(why, format!("if it can be trusted, name it: git --git-dir={place} bhfuil …"))
+        );
+    }
     let place = repository.work_tree.as_ref().unwrap_or(&repository.git_dir);
     let advice = output.stderr.lines().map(str::trim).find(|line| line.starts_with("git config --global --add"));
     let advice =
         advice.map_or_else(|| format!("git config --global --add safe.directory {}", place.display()), str::to_owned);
-    let why = output.last_words().trim_start_matches("fatal: ").to_owned();
     Err(Kind::RepoOpen.hinted(why, format!("if its owner can be trusted: {advice}")))
 }
 

@@ -89,7 +89,7 @@ impl Index {
     /// Reads the refs of `repository` and what the cache in `folder` knows of it; the graph `ahead` if that is known to be needed.
     ///
     /// # Errors
-    /// If git refuses the repository for its owner, if refs can't be read, or the cache is one of a newer version. A cache that can't be
+    /// If git refuses the repository as unsafe, if refs can't be read, or the cache is one of a newer version. A cache that can't be
     /// used otherwise is a [`Trouble`].
     pub async fn open(
         repository: Arc<Repository>,
@@ -97,7 +97,7 @@ impl Index {
         ahead: Ahead,
         pool: &Pool,
     ) -> anyhow::Result<Self> {
-        gitcli::check_owner(&repository).await?;
+        gitcli::check_safe(&repository).await?;
         let handles = Handles::new(Arc::clone(&repository));
         let listed = if repository.uses_reftable() { Some(gitcli::list_refs(&repository).await?) } else { None };
         let folder = folder.map(Path::to_owned);

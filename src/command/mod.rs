@@ -38,7 +38,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
 
 /// Says what is wrong with the command line.
 fn refused(error: &UsageError) -> u8 {
-    report::last_words(&format!("error: {}", error.message));
+    report::last_words(&format!("fatal: {}", error.message));
     report::last_words(&error.usage);
     exit::USAGE
 }

@@ -1,7 +1,7 @@
 //! A repository on disk: where its parts lie, and reading objects from it. Never writes, never fetches a missing object.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStringExt as _;
@@ -24,6 +24,9 @@ pub struct Repository {
     pub dir: PathBuf,
     /// Whether it is the user's own, or one that the configuration calls safe; one that `GIT_DIR` names is taken as it is.
     pub trusted: bool,
+    /// Whether git may refuse it for a bare repository that it has only come across (`safe.bareRepository`, git-config(1)): some
+    /// configuration says so, perhaps one that doesn't count.
+    pub doubtful: bool,
     /// The name on the wire: the last part of its path, without `.git`.
     pub name: String,
     /// The folder of this work tree's own state (`HEAD`, the index).
@@ -76,9 +79,12 @@ impl Repository {
         // git's own tests have this to play somebody else.
         let played = std::env::var_os("GIT_TEST_ASSUME_DIFFERENT_OWNER").is_some_and(|value| value == "true");
         let owned = repo.git_dir_trust() == gix::sec::Trust::Full && !played;
+        let named = std::env::var_os("GIT_DIR").is_some();
+        let only_explicit = || values(&repo, "safe.bareRepository").iter().any(|value| value == "explicit");
         Ok(Self {
             dir: dir.clone(),
-            trusted: owned || std::env::var_os("GIT_DIR").is_some(),
+            trusted: owned || named,
+            doubtful: !named && !git_dir.ends_with(".git") && only_explicit(),
             name: name_of(&common_dir),
             hash_len: repo.object_hash().len_in_bytes(),
             partial,
@@ -382,16 +388,31 @@ impl Handle {
     /// wanted. `git -c`, which gix doesn't read, comes last.
     #[must_use]
     pub fn config_values(&self, key: &str) -> Vec<String> {
+        values(&self.repo, key)
+    }
+
+    /// The names of the remotes, and under what else below `refs/remotes/` a refspec of theirs keeps all their branches; sorted.
+    #[must_use]
+    pub fn remotes(&self) -> Vec<String> {
+        let mut found = BTreeSet::new();
+        let mut add = |name: &str, refspec: Option<&str>| {
+            found.insert(name.to_owned());
+            found.extend(refspec.and_then(kept_under).map(str::to_owned));
+        };
         let config = self.repo.config_snapshot();
-        let values = config.plumbing().strings(key).unwrap_or_default();
-        let mut values: Vec<String> = values.iter().map(ToString::to_string).collect();
-        if let Some(parameters) = std::env::var_os("GIT_CONFIG_PARAMETERS") {
-            let parameters = config_parameters(&parameters.to_string_lossy());
-            values.extend(
-                parameters.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value),
-            );
+        for section in config.plumbing().sections_by_name("remote").into_iter().flatten() {
+            let Some(name) = section.header().subsection_name().map(ToString::to_string) else { continue };
+            add(&name, None);
+            section.values("fetch").iter().for_each(|refspec| add(&name, Some(&refspec.to_string())));
         }
-        values
+        if let Some(parameters) = std::env::var_os("GIT_CONFIG_PARAMETERS") {
+            for (key, value) in config_parameters(&parameters.to_string_lossy()) {
+                let name = key.split_once('.').filter(|(section, _)| section.eq_ignore_ascii_case("remote"));
+                let Some((name, variable)) = name.and_then(|(_, rest)| rest.rsplit_once('.')) else { continue };
+                add(name, variable.eq_ignore_ascii_case("fetch").then_some(&value));
+            }
+        }
+        found.into_iter().collect()
     }
 
     /// Whether `refs/replace/` is to be passed over (`GIT_NO_REPLACE_OBJECTS`, `core.useReplaceRefs`).
@@ -418,6 +439,26 @@ impl Handle {
         ids.sort_unstable();
         Ok(ids)
     }
+}
+
+fn values(repo: &gix::Repository, key: &str) -> Vec<String> {
+    let config = repo.config_snapshot();
+    let values = config.plumbing().strings(key).unwrap_or_default();
+    let mut values: Vec<String> = values.iter().map(ToString::to_string).collect();
+    if let Some(parameters) = std::env::var_os("GIT_CONFIG_PARAMETERS") {
+        let parameters = config_parameters(&parameters.to_string_lossy());
+        values
+            .extend(parameters.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value));
+    }
+    values
+}
+
+/// Where below `refs/remotes/` a refspec of `git fetch` puts all branches: `team/upstream` of
+/// `+refs/heads/*:refs/remotes/team/upstream/*`. `None` for one that takes some branches only, whose names are longer than what
+/// the star stands for.
+fn kept_under(refspec: &str) -> Option<&str> {
+    let (from, to) = refspec.trim_start_matches('+').split_once(':')?;
+    to.strip_prefix("refs/remotes/")?.strip_suffix("/*").filter(|_| from == "refs/heads/*")
 }
 
 /// Reads what `git -c` hands to its children in `GIT_CONFIG_PARAMETERS`: `'key'='value'` (since git 2.31) or `'key=value'`, each
@@ -470,6 +511,21 @@ mod tests {
         let pairs = config_parameters(r"'a.b'='c d' 'e.f=g' 'h.i'='it'\''s' 'j.k'");
         let expected = [("a.b", "c d"), ("e.f", "g"), ("h.i", "it's"), ("j.k", "true")];
         assert_eq!(pairs, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn a_refspec_tells_where_all_branches_are_kept() {
+        for (refspec, under) in [
+            ("+refs/heads/*:refs/remotes/team/upstream/*", Some("team/upstream")),
+            ("refs/heads/*:refs/remotes/origin/*", Some("origin")),
+            ("+refs/heads/stable/*:refs/remotes/origin/stable/*", None),
+            ("+refs/heads/main:refs/remotes/origin/main", None),
+            ("+refs/tags/*:refs/remotes/tags/*", None),
+            ("refs/heads/*", None),
+            ("", None),
+        ] {
+            assert_eq!(kept_under(refspec), under, "{refspec}");
+        }
     }
 
     #[test]

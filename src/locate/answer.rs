@@ -95,7 +95,7 @@ pub(super) fn answer(
         };
         outcome.many = Some(Box::new(Many { commits, asked }));
     }
-    let closure = close(desk, &seeds.commits);
+    let closure = close(desk, &seeds.commits, desk.scope.least);
     for change in changes(&closure, &seeds) {
         // What is half told isn't kept: the run ends as cancelled.
         if desk.scope.stop.is_cancelled() {
@@ -298,7 +298,7 @@ impl Answer<'_, '_, '_> {
         let mut members = self.change.named.clone();
         members.extend(self.change.members.iter().filter(|member| !self.change.named.contains(member)));
         let turns = if scope.signals.is_plain_containment() {
-            members.iter().map(|&position| Turn { position, brings: true, is_member: true }).collect()
+            members.iter().map(|&position| Turn { position, brings: true }).collect()
         } else {
             turns(self.desk, &members)
         };

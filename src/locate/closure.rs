@@ -40,8 +40,8 @@ impl Closure {
     }
 }
 
-/// Finds everything that is one change with one of `seeds`.
-pub(super) fn close(desk: &mut Desk<'_>, seeds: &[Position]) -> Closure {
+/// Finds everything that is one change with one of `seeds`, and what matches one of them at least as weakly as `least`.
+pub(super) fn close(desk: &mut Desk<'_>, seeds: &[Position], least: Strength) -> Closure {
     let mut nodes: Vec<Position> = Vec::new();
     for &seed in seeds {
         if !nodes.contains(&seed) && desk.read(seed) {
@@ -60,7 +60,7 @@ pub(super) fn close(desk: &mut Desk<'_>, seeds: &[Position]) -> Closure {
         while !level.is_empty() && !desk.scope.stop.is_cancelled() {
             let pairs = raise(desk, &level, &mut judged);
             let shared = Shared::of(desk, &pairs);
-            let least = if is_first { desk.scope.least } else { Strength::Equal };
+            let least = if is_first { least } else { Strength::Equal };
             level.clear();
             for (a, b) in pairs {
                 if desk.scope.stop.is_cancelled() {

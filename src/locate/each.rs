@@ -67,7 +67,7 @@ impl Search<'_> {
                 message: format!("'{query}' is about more than the {most} changes told"),
                 hint: Some("--max-count=<n> tells more".into()),
             };
-            announce::warn(self.report, &self.name, &trouble).await?;
+            announce::warn_about(self.report, &self.name, query, &trouble).await?;
         }
         Ok(())
     }

@@ -124,6 +124,10 @@ pub async fn names_something(dir: &Path, query: &OsString) -> bool {
     let Ok(repository) = Repository::discover(dir) else { return false };
     let Ok(settings) = Settings::load(&repository.handle(), |name| std::env::var(name).ok()) else { return false };
     let (Ok(patterns), Some(text)) = (settings.patterns(), query.to_str()) else { return false };
+    // Whoever looks for it is told why nothing can be asked of this repository.
+    if gitcli::check_safe(&repository).await.is_err() {
+        return true;
+    }
     match Query::parse(text, &patterns) {
         Query::ChangeId(_) | Query::Issue(_) => true,
         Query::Words(_) => false,

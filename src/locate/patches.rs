@@ -12,6 +12,7 @@ use crate::announce;
 use crate::cache::patches::KeptPatch;
 use crate::error::Kind;
 use crate::facts::Oid;
+use crate::facts::diff_prefix::{Prefixes, with_usual_prefixes};
 use crate::git::{Handle, ObjectError};
 use crate::gitcli;
 use crate::matching::Need;
@@ -92,6 +93,7 @@ impl Search<'_> {
         });
         let shown = if file == "-" { "standard input".into() } else { file.to_string_lossy() };
         let text = read.await.map_err(|cause| Kind::Io.wrap(cause, format!("reading the patch from {shown}")))?;
+        let text = with_usual_prefixes(&text, &self.configured_prefixes());
         let (ids, paths) = gitcli::read_patch(self.index.repository(), &text).await?;
         // What changes the same paths as one patch changes each of them: one is enough to ask for. Which paths are whose isn't
         // known of several; more than a command line holds are looked for everywhere.
@@ -111,6 +113,19 @@ impl Search<'_> {
             self.answer(id.to_hex(), Target::Patch(found)).await?;
         }
         Ok(())
+    }
+
+    /// What `git diff` may put before paths here, if it is configured: with `-R` it is the other way round.
+    fn configured_prefixes(&self) -> Vec<Prefixes> {
+        let last =
+            |key: &str| self.index.handles.with(|handle| handle.config_values(key).pop()).map(String::into_bytes);
+        match (last("diff.srcPrefix"), last("diff.dstPrefix")) {
+            (None, None) => Vec::new(),
+            (old, new) => {
+                let (old, new) = (old.unwrap_or_else(|| b"a/".to_vec()), new.unwrap_or_else(|| b"b/".to_vec()));
+                vec![(old.clone(), new.clone()), (new, old)]
+            }
+        }
     }
 
     /// Every commit that `tips` reach and that changes a path of `paths`, without any simplification of history.

@@ -14,6 +14,7 @@ use crate::describe::Wishes;
 use crate::events::repository::IndexState;
 use crate::facts::Oid;
 use crate::facts::patterns::Patterns;
+use crate::git::Handle;
 use crate::git::state::Overlay;
 use crate::graph::Graph;
 use crate::index::Update;
@@ -85,7 +86,8 @@ impl Search<'_> {
             Arc::clone(places)
         } else {
             let (graph, usual, chosen) = (Arc::clone(&graph), Arc::clone(&self.index.usual), Arc::clone(&self.refs));
-            let rules = Lines::new(&line_settings(&self.settings));
+            let remotes = self.index.handles.with(Handle::remotes);
+            let rules = Lines::new(&line_settings(&self.settings, remotes));
             let places = self.pool.run(move || Places::new(&graph, &usual, &chosen, rules)).await?;
             Arc::clone(self.places.insert(Arc::new(places)))
         };
@@ -136,11 +138,11 @@ impl Search<'_> {
     }
 }
 
-fn line_settings(settings: &Settings) -> LineSettings {
+fn line_settings(settings: &Settings, remotes: Vec<String>) -> LineSettings {
     LineSettings {
         stable: settings.stable.clone(),
         mainline: settings.mainline.clone(),
         release_tag: settings.release_tag.clone(),
-        remotes: Vec::new(),
+        remotes,
     }
 }

@@ -39,6 +39,14 @@ pub(super) struct UnderWay {
     answer: Pin<Box<dyn Future<Output = Result<anyhow::Result<Made>, JobError>>>>,
 }
 
+/// What the command line asks for.
+enum Typed<'o> {
+    /// A query.
+    Query(&'o OsString),
+    /// The patches in a file.
+    Patch(&'o OsString),
+}
+
 /// What comes first: an answer, or another query.
 enum Next {
     Answer(Result<anyhow::Result<Made>, JobError>),
@@ -87,35 +95,38 @@ impl Search<'_> {
             let tips = if is_usual || self.refs.new_tips().is_empty() { Vec::new() } else { self.refs.tips() };
             self.update(&tips).await?;
         }
-        self.ask_all(&self.options.queries.clone()).await?;
-        if let Some(file) = self.options.patch.clone() {
-            self.ask_for_patch(&file).await?;
-        }
+        self.ask_all().await?;
         if let Some(end) = self.options.stdin {
             self.read(end).await?;
         }
         while !self.token.is_cancelled() && self.tell_next().await? {}
         if self.absent > 0 {
-            announce::warn_absent(self.report, &self.name, self.absent).await?;
+            announce::warn_absent(self.report, &self.name, None, self.absent).await?;
         }
         self.keep().await
     }
 
     /// Asks what the command line names. One bad query doesn't keep the others from being answered; where each of them is bad and
     /// nothing else is asked, the last is the end of the run.
-    async fn ask_all(&mut self, queries: &[OsString]) -> anyhow::Result<()> {
-        let is_all = self.options.stdin.is_none() && self.options.patch.is_none();
+    async fn ask_all(&mut self) -> anyhow::Result<()> {
+        let options = Arc::clone(&self.options);
+        let queries = options.queries.iter().map(Typed::Query).chain(options.patch.iter().map(Typed::Patch));
+        let queries: Vec<Typed<'_>> = queries.collect();
         let mut bad = 0;
-        for query in queries {
+        for query in &queries {
             if self.token.is_cancelled() {
                 break;
             }
-            let Err(cause) = self.ask(query.clone()).await else { continue };
+            let (typed, outcome) = match *query {
+                Typed::Query(typed) => (typed, self.ask(typed.clone()).await),
+                Typed::Patch(file) => (file, self.ask_for_patch(file).await),
+            };
+            let Err(cause) = outcome else { continue };
             bad += 1;
-            if is_all && bad == queries.len() {
-                return Err(error::about(cause, &query.to_string_lossy()));
+            if options.stdin.is_none() && bad == queries.len() {
+                return Err(error::about(cause, &typed.to_string_lossy()));
             }
-            self.report_bad(query, cause).await?;
+            self.report_bad(typed, cause).await?;
         }
         Ok(())
     }
@@ -167,7 +178,7 @@ impl Search<'_> {
     /// Reports that `query` can't be answered as it is; what else went wrong ends the run.
     async fn report_bad(&mut self, query: &OsString, cause: anyhow::Error) -> anyhow::Result<()> {
         let kind = error::kind_of(&cause);
-        if !matches!(kind, Kind::BadRevision | Kind::BadValue) {
+        if !matches!(kind, Kind::BadRevision | Kind::BadValue | Kind::Io | Kind::Git | Kind::Timeout) {
             return Err(cause);
         }
         let (query, message) = (query.to_string_lossy(), error::message_of(&cause));
@@ -291,7 +302,7 @@ impl Search<'_> {
                 message: format!("'{query}' may mean several commits"),
                 hint: Some("more digits tell them apart".into()),
             };
-            announce::warn(self.report, &self.name, &trouble).await?;
+            announce::warn_about(self.report, &self.name, query, &trouble).await?;
         } else if !outcome.found {
             let count = self.index.len();
             let trouble = Trouble {
@@ -299,7 +310,7 @@ impl Search<'_> {
                 message: format!("'{query}' was not found: searched {count} commits for {}", outcome.sought),
                 hint: self.index.overlay.shallow.then(|| UNSHALLOW.into()),
             };
-            announce::warn(self.report, &self.name, &trouble).await?;
+            announce::warn_about(self.report, &self.name, query, &trouble).await?;
         } else if self.index.overlay.shallow && !self.has_warned {
             self.has_warned = true;
             let trouble = Trouble {
@@ -315,7 +326,7 @@ impl Search<'_> {
                 message: format!("{id} names its origin {origin}, which is not in this repository"),
                 hint: Some("git fetch from the repository that has it".into()),
             };
-            announce::warn(self.report, &self.name, &trouble).await?;
+            announce::warn_about(self.report, &self.name, query, &trouble).await?;
         }
         announce::broken(self.report, &self.name, Some(query), outcome.broken).await?;
         self.absent += outcome.absent;
@@ -332,7 +343,7 @@ impl Search<'_> {
         self.found.get_or_insert(false);
         let message = format!("'{query}' names no commit: the range is empty");
         let trouble = Trouble { code: "nothing-found", message, hint: Some(way_out) };
-        announce::warn(self.report, &self.name, &trouble).await
+        announce::warn_about(self.report, &self.name, query, &trouble).await
     }
 
     /// Keeps what was found out by diffs, so that the next time it needn't be.

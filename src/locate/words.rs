@@ -254,7 +254,7 @@ impl Search<'_> {
         }
         announce::broken(self.report, &self.name, Some(&shown), std::mem::take(&mut hits.broken)).await?;
         if hits.absent > 0 {
-            announce::warn_absent(self.report, &self.name, hits.absent).await?;
+            announce::warn_absent(self.report, &self.name, Some(&shown), hits.absent).await?;
         }
         Ok(())
     }
@@ -274,7 +274,8 @@ impl Search<'_> {
             format!("'{query}' stands in more commits, older than the {most} changes told")
         };
         let hint = "--max-count=<n> tells more; another word, author:, subject: or path: narrows the search";
-        announce::warn(self.report, &self.name, &Trouble { code: "more-found", message, hint: Some(hint.into()) }).await
+        let trouble = Trouble { code: "more-found", message, hint: Some(hint.into()) };
+        announce::warn_about(self.report, &self.name, query, &trouble).await
     }
 
     /// The next hit that isn't told yet.

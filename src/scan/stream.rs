@@ -267,7 +267,7 @@ impl Scan<'_> {
             self.report.progress(&name, "scan", done, total).await?;
         }
         if absent > 0 {
-            announce::warn_absent(self.report, &name, absent).await?;
+            announce::warn_absent(self.report, &name, None, absent).await?;
         }
         if huge > 0 {
             announce::warn_huge(self.report, &name, huge).await?;
