@@ -49,6 +49,7 @@
 //! | [`error`] | kinds of failure, their codes, hints and exit codes | printing, exiting |
 //! | [`panics`] | panics that are caught, and trying again | hiding what nobody catches |
 //! | [`shutdown`] | signals → a token | what is stopped |
+//! | [`spelling`] | what somebody may have meant who mistyped a word | the words |
 //!
 //! # The concurrent core
 //!
@@ -144,3 +145,4 @@ pub mod pipeline;
 pub mod report;
 pub mod scan;
 pub mod shutdown;
+pub mod spelling;

@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lines", "facts", "report", "events", "error", "shutdown",
         ],
     ),
-    ("cli", &[]),
+    ("cli", &["spelling"]),
     ("announce", &["index", "describe", "git", "report", "events"]),
     ("index", &["pipeline", "git", "gitcli", "cache", "graph", "facts", "error", "shutdown"]),
     ("describe", &["git", "facts", "events"]),
@@ -41,6 +41,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("panics", &[]),
     ("shutdown", &[]),
+    ("spelling", &[]),
 ];
 
 /// Each library that one room alone may name.

@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 
-use super::suggest::nearest;
+use crate::spelling::{did_you_mean, nearest};
 
 /// The command that is meant where there is none.
 const IMPLIED: &str = "where";
@@ -314,10 +314,6 @@ fn opposite(long: &str) -> String {
         Some(name) => format!("--{name}"),
         None => format!("--no-{}", long.trim_start_matches("--")),
     }
-}
-
-fn did_you_mean(word: Option<&str>) -> String {
-    word.map(|word| format!("; did you mean '{word}'?")).unwrap_or_default()
 }
 
 /// An escaped word, or a message with such words in it, for people: what isn't UTF-8 is replaced.

@@ -6,7 +6,6 @@
 pub mod argv;
 pub mod scan;
 pub mod schema;
-mod suggest;
 pub mod where_is;
 
 use std::{ffi::OsString, fmt, path::PathBuf};
