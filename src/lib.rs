@@ -46,6 +46,7 @@
 //! | [`facts`] | bytes → facts, and the vocabulary that all share (`Oid`, `RawCommit`) | I/O |
 //! | [`events`] | the wire; its rustdoc is the specification | behaviour |
 //! | [`report`] | the only writer to stdout: JSON Lines, text for people, bars on stderr | computing |
+//! | [`files`] | lock files, replacing a file as a whole, seeing that one has changed | what is in them |
 //! | [`error`] | kinds of failure, their codes, hints and exit codes | printing, exiting |
 //! | [`panics`] | panics that are caught, and trying again | hiding what nobody catches |
 //! | [`shutdown`] | signals → a token | what is stopped |
@@ -133,6 +134,7 @@ pub mod describe;
 pub mod error;
 pub mod events;
 pub mod facts;
+pub mod files;
 pub mod git;
 pub mod gitcli;
 pub mod graph;

@@ -36,6 +36,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("matching", &["facts"]),
     ("report", &["lines", "events", "error"]),
     ("lines", &["facts"]),
+    ("files", &["error"]),
     ("facts", &[]),
     ("events", &[]),
     ("error", &[]),
