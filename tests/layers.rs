@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("announce", &["index", "describe", "git", "report", "events"]),
     ("index", &["pipeline", "git", "gitcli", "cache", "graph", "facts", "error", "shutdown"]),
     ("describe", &["git", "facts", "events"]),
-    ("config", &["git", "facts", "error"]),
+    ("config", &["gitcli", "git", "facts", "files", "error", "spelling"]),
     ("pipeline", &["git", "cache", "graph", "facts", "panics", "shutdown"]),
     ("gitcli", &["git", "facts", "error"]),
     ("git", &["graph", "facts", "error", "panics"]),
