@@ -16,7 +16,7 @@ use crate::shutdown::Token;
 /// Runs the command and returns the exit code.
 pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Path, token: &Token) -> u8 {
     let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
-    let (format, configured) = super::format(args.format, args.color, args.no_color, dir);
+    let (format, configured) = super::format(args.format, args.color, args.no_color, dir).await;
     let mut report = match Report::begin("scan", None, format, loudness) {
         Ok(report) => report,
         Err(cause) => {

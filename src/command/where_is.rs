@@ -17,7 +17,7 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
     };
     let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
     let queries = args.queries.iter().map(|query| query.0.to_string_lossy().into_owned()).collect();
-    let (format, configured) = super::format(args.format, args.color, args.no_color, dir);
+    let (format, configured) = super::format(args.format, args.color, args.no_color, dir).await;
     let mut report = match Report::begin("where", Some(queries), format, loudness) {
         Ok(report) => report,
         Err(cause) => {

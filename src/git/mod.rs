@@ -1,6 +1,7 @@
 //! The only door to gix: finding a repository, its refs, its objects and its history. Each worker thread owns a [`Handle`] of
 //! its own. Knows no SQL, no JSON and no command line.
 
+pub mod config;
 pub mod diff;
 pub mod history;
 pub mod mailmap;

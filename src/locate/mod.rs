@@ -121,8 +121,8 @@ pub fn cache_folder() -> Option<PathBuf> {
 
 /// Whether `query` is a Change-Id, an issue, or a revision or range of the repository at `dir`, rather than a word.
 pub async fn names_something(dir: &Path, query: &OsString) -> bool {
-    let Ok(repository) = Repository::discover(dir) else { return false };
-    let Ok(settings) = Settings::load(&repository.handle(), |name| std::env::var(name).ok()) else { return false };
+    let Ok(repository) = Repository::discover(dir).map(Arc::new) else { return false };
+    let Ok(settings) = Settings::read(&repository).await else { return false };
     let (Ok(patterns), Some(text)) = (settings.patterns(), query.to_str()) else { return false };
     // Whoever looks for it is told why nothing can be asked of this repository.
     if gitcli::check_safe(&repository).await.is_err() {
@@ -141,7 +141,7 @@ pub async fn names_something(dir: &Path, query: &OsString) -> bool {
 /// If nothing could be answered: no repository, a query that can't be understood, a setting that can't be used.
 pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
     let repository = Arc::new(Repository::discover(&options.dir)?);
-    let settings = Settings::load(&repository.handle(), |name| std::env::var(name).ok())?;
+    let settings = Settings::read(&repository).await?;
     let threads = options.threads.unwrap_or(settings.threads);
     let pool = Pool::new(threads).context("starting worker threads")?;
     let patterns = Arc::new(settings.patterns()?);

@@ -138,7 +138,7 @@ pub fn cache_folder() -> Option<PathBuf> {
 /// If nothing could be answered: no repository, a revision that isn't one, a setting that can't be used, the time limit.
 pub async fn run(options: &Options, report: &mut Strand, token: &Token) -> anyhow::Result<Scanned> {
     let repository = Arc::new(Repository::discover(&options.dir)?);
-    let settings = Settings::load(&repository.handle(), |name| std::env::var(name).ok())?;
+    let settings = Settings::read(&repository).await?;
     let threads = options.threads.unwrap_or(settings.threads);
     let pool = Pool::new(threads).context("starting worker threads")?;
     let limit = settings.scan_timeout;
