@@ -145,6 +145,7 @@ pub mod matching;
 pub mod panics;
 pub mod pipeline;
 pub mod report;
+pub mod repos;
 pub mod scan;
 pub mod shutdown;
 pub mod spelling;

@@ -39,6 +39,7 @@ use crate::announce::{self, Indexed};
 use crate::config::Settings;
 use crate::events::repository::IndexState;
 use crate::git::Repository;
+pub use crate::git::Sought;
 use crate::git::refs::RefList;
 pub use crate::git::refs::Selection;
 use crate::gitcli;
@@ -64,12 +65,14 @@ pub enum Tags {
 #[derive(Debug, Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Options {
-    /// The folder in which the repository is looked for.
-    pub dir: PathBuf,
+    /// Where the repository is looked for.
+    pub sought: Sought,
     /// The folder of all caches; `None` where there can be none.
     pub cache_folder: Option<PathBuf>,
     /// Threads for git work; `None` as configured.
     pub threads: Option<usize>,
+    /// Threads that are shared with other repositories; without them there are some of its own.
+    pub pool: Option<Pool>,
     /// The refs that are asked about.
     pub refs: Selection,
     /// The queries.
@@ -140,10 +143,12 @@ pub async fn names_something(dir: &Path, query: &OsString) -> bool {
 /// # Errors
 /// If nothing could be answered: no repository, a query that can't be understood, a setting that can't be used.
 pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
-    let repository = Arc::new(Repository::discover(&options.dir)?);
+    let repository = Arc::new(Repository::find(&options.sought)?);
     let settings = Settings::read(&repository).await?;
-    let threads = options.threads.unwrap_or(settings.threads);
-    let pool = Pool::new(threads).context("starting worker threads")?;
+    let pool = match &options.pool {
+        Some(shared) => shared.clone(),
+        None => Pool::new(options.threads.unwrap_or(settings.threads)).context("starting worker threads")?,
+    };
     let patterns = Arc::new(settings.patterns()?);
     let folder = options.cache_folder.clone();
     let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), Ahead::Read, &pool).await?;
