@@ -59,6 +59,10 @@ pub enum Kind {
     Git,
     /// Reading input or writing output failed.
     Io,
+    /// Another process is changing a file.
+    Locked,
+    /// What was to be made is there already.
+    Exists,
     /// An operation took longer than its limit.
     Timeout,
     /// A signal or a dropped owner stopped the work.
@@ -84,6 +88,8 @@ impl Kind {
             Self::Cache => "cache",
             Self::Git => "git",
             Self::Io => "io",
+            Self::Locked => "locked",
+            Self::Exists => "exists",
             Self::Timeout => "timeout",
             Self::Cancelled => "cancelled",
             Self::Internal => "internal",
@@ -94,8 +100,10 @@ impl Kind {
     #[must_use]
     pub fn class(self) -> Class {
         match self {
-            Self::Usage | Self::NoRepository | Self::BadRevision | Self::BadValue | Self::BadCursor => Class::User,
-            Self::Timeout | Self::Cancelled => Class::Transient,
+            Self::Usage | Self::NoRepository | Self::BadRevision | Self::BadValue | Self::BadCursor | Self::Exists => {
+                Class::User
+            }
+            Self::Locked | Self::Timeout | Self::Cancelled => Class::Transient,
             Self::Internal => Class::Internal,
             _ => Class::Permanent,
         }

@@ -3,6 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_process::{Command, Stdio};
@@ -10,6 +11,7 @@ use async_process::{Command, Stdio};
 use crate::error::Kind;
 use crate::facts::Oid;
 use crate::git::Repository;
+use crate::git::config::{ConfigValue, Scope};
 
 /// How long a question to git may take. None of those asked here walks much history, but for path-limited ones.
 const TIMEOUT: Duration = Duration::from_mins(10);
@@ -183,6 +185,45 @@ pub async fn list_refs(repository: &Repository) -> anyhow::Result<(Vec<u8>, Opti
         detached.success.then(|| detached.stdout.trim_ascii_end().to_vec())
     };
     Ok((listing.stdout, head))
+}
+
+/// What git says of its configuration as it is for the folder `dir`: every value, with its scope and its file, in the order in which
+/// later ones win. Files of a repository may be named from the top of its work tree. If `alone`, for the repository that `dir` lies
+/// in, whatever the environment names.
+///
+/// # Errors
+/// [`Kind::BadValue`] in git's words if it can't read its configuration.
+pub async fn config_list(dir: &Path, alone: bool) -> anyhow::Result<Vec<ConfigValue>> {
+    let mut command = Command::new("git");
+    command.current_dir(dir);
+    if alone {
+        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"] {
+            command.env_remove(name);
+        }
+    }
+    let args = ["config", "--list", "--show-scope", "--show-origin", "-z"].map(OsString::from);
+    let output = run_with(reading(command), &args, &[]).await?;
+    if !output.success {
+        return Err(Kind::BadValue.error(output.last_words().trim_start_matches("fatal: ").to_owned()));
+    }
+    let mut fields = output.stdout.split(|&byte| byte == 0);
+    let mut values = Vec::new();
+    while let (Some(scope), Some(origin), Some(entry)) = (fields.next(), fields.next(), fields.next()) {
+        let scope = match scope {
+            b"system" => Scope::System,
+            b"global" => Scope::Global,
+            b"local" => Scope::Local,
+            b"worktree" => Scope::Worktree,
+            _ => Scope::Command,
+        };
+        let file = origin.strip_prefix(b"file:").map(|path| PathBuf::from(argument(path)));
+        let (name, value) = match entry.iter().position(|&byte| byte == b'\n') {
+            Some(end) => (&entry[..end], Some(entry[end + 1..].to_vec())),
+            None => (entry, None),
+        };
+        values.extend(ConfigValue::named(scope, file, name, value));
+    }
+    Ok(values)
 }
 
 struct Output {

@@ -11,6 +11,7 @@ use crate::error::{self, Kind};
 use crate::facts::Oid;
 use crate::facts::oid::OidSet;
 use crate::git::history::ObjectHistory;
+use crate::git::repository::name_of;
 use crate::git::refs::{RefList, RefStore, Selection};
 use crate::git::state::Overlay;
 use crate::git::{ObjectError, Repository};
@@ -407,7 +408,7 @@ enum Known {
 
 fn open_cache(repository: &Repository, folder: Option<&Path>, troubles: &mut Vec<Trouble>) -> anyhow::Result<Cache> {
     let folder = folder.ok_or_else(|| Kind::Cache.error("neither HOME, XDG_CACHE_HOME nor GIT_BHFUIL_CACHE is set"))?;
-    let path = location::file(folder, &repository.name, &repository.common_dir);
+    let path = location::file(folder, &name_of(&repository.common_dir), &repository.common_dir);
     let (cache, aside) = Cache::open(&path, &repository.common_dir, repository.hash_len)?;
     troubles.extend(aside.iter().map(|aside| rebuilt(aside)));
     Ok(cache)

@@ -46,9 +46,11 @@
 //! | [`facts`] | bytes → facts, and the vocabulary that all share (`Oid`, `RawCommit`) | I/O |
 //! | [`events`] | the wire; its rustdoc is the specification | behaviour |
 //! | [`report`] | the only writer to stdout: JSON Lines, text for people, bars on stderr | computing |
+//! | [`files`] | lock files, replacing a file as a whole, seeing that one has changed | what is in them |
 //! | [`error`] | kinds of failure, their codes, hints and exit codes | printing, exiting |
 //! | [`panics`] | panics that are caught, and trying again | hiding what nobody catches |
 //! | [`shutdown`] | signals → a token | what is stopped |
+//! | [`spelling`] | what somebody may have meant who mistyped a word | the words |
 //!
 //! # The concurrent core
 //!
@@ -132,6 +134,7 @@ pub mod describe;
 pub mod error;
 pub mod events;
 pub mod facts;
+pub mod files;
 pub mod git;
 pub mod gitcli;
 pub mod graph;
@@ -142,5 +145,7 @@ pub mod matching;
 pub mod panics;
 pub mod pipeline;
 pub mod report;
+pub mod repos;
 pub mod scan;
 pub mod shutdown;
+pub mod spelling;

@@ -23,11 +23,11 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lines", "facts", "report", "events", "error", "shutdown",
         ],
     ),
-    ("cli", &[]),
+    ("cli", &["spelling"]),
     ("announce", &["index", "describe", "git", "report", "events"]),
     ("index", &["pipeline", "git", "gitcli", "cache", "graph", "facts", "error", "shutdown"]),
     ("describe", &["git", "facts", "events"]),
-    ("config", &["git", "facts", "error"]),
+    ("config", &["gitcli", "git", "facts", "files", "error", "spelling"]),
     ("pipeline", &["git", "cache", "graph", "facts", "panics", "shutdown"]),
     ("gitcli", &["git", "facts", "error"]),
     ("git", &["graph", "facts", "error", "panics"]),
@@ -36,11 +36,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("matching", &["facts"]),
     ("report", &["lines", "events", "error"]),
     ("lines", &["facts"]),
+    ("files", &["error"]),
     ("facts", &[]),
     ("events", &[]),
     ("error", &[]),
     ("panics", &[]),
     ("shutdown", &[]),
+    ("spelling", &[]),
 ];
 
 /// Each library that one room alone may name.

@@ -6,7 +6,6 @@
 pub mod argv;
 pub mod scan;
 pub mod schema;
-mod suggest;
 pub mod where_is;
 
 use std::{ffi::OsString, fmt, path::PathBuf};
@@ -182,7 +181,7 @@ fn usage(command: Option<&str>) -> String {
 
 /// The help of `command`, or of the program.
 fn help_text(command: Option<&str>) -> String {
-    let words: Vec<&str> = command.into_iter().chain(["--help"]).collect();
+    let words: Vec<&str> = command.into_iter().flat_map(|names| names.split(' ')).chain(["--help"]).collect();
     GitBhfuil::from_args(&PROGRAM, &words).err().map(|exit| exit.output).unwrap_or_default()
 }
 

@@ -45,7 +45,7 @@ fn refused(error: &UsageError) -> u8 {
 
 /// The form of the output that was asked for, in colour as was typed or is configured for the repository at `dir`; and what is
 /// wrong with the configuration. As in git, `--no-color` is `--color=never`.
-fn format(asked: Asked, color: Option<AskedColor>, no_color: bool, dir: &Path) -> (Format, anyhow::Result<()>) {
+async fn format(asked: Asked, color: Option<AskedColor>, no_color: bool, dir: &Path) -> (Format, anyhow::Result<()>) {
     let with = |color| match asked {
         Asked::Auto => Format::automatic(color),
         Asked::Jsonl => Format::Jsonl,
@@ -58,7 +58,7 @@ fn format(asked: Asked, color: Option<AskedColor>, no_color: bool, dir: &Path) -
         Some(AskedColor::Never) => Color::Never,
         // Programs are told the same in any colour.
         None if with(Color::Auto) == Format::Jsonl => Color::Auto,
-        None => match config::color(dir, |name| std::env::var(name).ok()) {
+        None => match config::color(dir).await {
             Ok(None | Some(config::Color::Auto)) => Color::Auto,
             Ok(Some(config::Color::Always)) => Color::Preferred,
             Ok(Some(config::Color::Never)) => Color::Never,

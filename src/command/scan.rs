@@ -10,13 +10,13 @@ use crate::cli::ScanArgs;
 use crate::cli::argv::RawArg;
 use crate::error::{Kind, exit, hint_of, message_of};
 use crate::report::{self, Loudness, Report};
-use crate::scan::{self, Options, Scanned, Selection};
+use crate::scan::{self, Sought, Options, Scanned, Selection};
 use crate::shutdown::Token;
 
 /// Runs the command and returns the exit code.
 pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Path, token: &Token) -> u8 {
     let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
-    let (format, configured) = super::format(args.format, args.color, args.no_color, dir);
+    let (format, configured) = super::format(args.format, args.color, args.no_color, dir).await;
     let mut report = match Report::begin("scan", None, format, loudness) {
         Ok(report) => report,
         Err(cause) => {
@@ -47,7 +47,8 @@ pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Pat
 fn options(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Path) -> anyhow::Result<Options> {
     let globs = args.refs.iter().map(|glob| glob.0.as_bytes().to_vec());
     Ok(Options {
-        dir: dir.to_owned(),
+        sought: Sought::here(dir),
+        pool: None,
         cache_folder: scan::cache_folder(),
         threads: args.threads.map(usize::from),
         refs: if args.refs.is_empty() { Selection::Usual } else { Selection::Globs(globs.collect()) },

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cli::where_is::Tags as Asked;
 use crate::cli::{self, WhereArgs};
 use crate::error::exit;
-use crate::locate::{self, Options, Selection, Signals, Tags};
+use crate::locate::{self, Options, Selection, Signals, Sought, Tags};
 use crate::report::{self, Loudness, Report};
 use crate::shutdown::Token;
 
@@ -17,7 +17,7 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
     };
     let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
     let queries = args.queries.iter().map(|query| query.0.to_string_lossy().into_owned()).collect();
-    let (format, configured) = super::format(args.format, args.color, args.no_color, dir);
+    let (format, configured) = super::format(args.format, args.color, args.no_color, dir).await;
     let mut report = match Report::begin("where", Some(queries), format, loudness) {
         Ok(report) => report,
         Err(cause) => {
@@ -50,7 +50,8 @@ fn signals(args: &WhereArgs) -> Result<Signals, String> {
 
 fn options(args: &WhereArgs, signals: Signals, dir: &Path) -> Options {
     Options {
-        dir: dir.to_owned(),
+        sought: Sought::here(dir),
+        pool: None,
         cache_folder: locate::cache_folder(),
         threads: args.threads.map(Into::into),
         refs: selection(args),

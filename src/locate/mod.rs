@@ -40,6 +40,7 @@ use crate::announce::{self, Indexed};
 use crate::config::Settings;
 use crate::events::repository::IndexState;
 use crate::git::Repository;
+pub use crate::git::Sought;
 use crate::git::refs::RefList;
 pub use crate::git::refs::Selection;
 use crate::gitcli;
@@ -65,12 +66,14 @@ pub enum Tags {
 #[derive(Debug, Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Options {
-    /// The folder in which the repository is looked for.
-    pub dir: PathBuf,
+    /// Where the repository is looked for.
+    pub sought: Sought,
     /// The folder of all caches; `None` where there can be none.
     pub cache_folder: Option<PathBuf>,
     /// Threads for git work; `None` as configured.
     pub threads: Option<usize>,
+    /// Threads that are shared with other repositories; without them there are some of its own.
+    pub pool: Option<Pool>,
     /// The refs that are asked about.
     pub refs: Selection,
     /// The queries.
@@ -122,8 +125,8 @@ pub fn cache_folder() -> Option<PathBuf> {
 
 /// Whether `query` is a Change-Id, an issue, or a revision or range of the repository at `dir`, rather than a word.
 pub async fn names_something(dir: &Path, query: &OsString) -> bool {
-    let Ok(repository) = Repository::discover(dir) else { return false };
-    let Ok(settings) = Settings::load(&repository.handle(), |name| std::env::var(name).ok()) else { return false };
+    let Ok(repository) = Repository::discover(dir).map(Arc::new) else { return false };
+    let Ok(settings) = Settings::read(&repository).await else { return false };
     let (Ok(patterns), Some(text)) = (settings.patterns(), query.to_str()) else { return false };
     // Whoever looks for it is told why nothing can be asked of this repository.
     if gitcli::check_safe(&repository).await.is_err() {
@@ -141,10 +144,12 @@ pub async fn names_something(dir: &Path, query: &OsString) -> bool {
 /// # Errors
 /// If nothing could be answered: no repository, a query that can't be understood, a setting that can't be used.
 pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
-    let repository = Arc::new(Repository::discover(&options.dir)?);
-    let settings = Settings::load(&repository.handle(), |name| std::env::var(name).ok())?;
-    let threads = options.threads.unwrap_or(settings.threads);
-    let pool = Pool::new(threads).context("starting worker threads")?;
+    let repository = Arc::new(Repository::find(&options.sought)?);
+    let settings = Settings::read(&repository).await?;
+    let pool = match &options.pool {
+        Some(shared) => shared.clone(),
+        None => Pool::new(options.threads.unwrap_or(settings.threads)).context("starting worker threads")?,
+    };
     let patterns = Arc::new(settings.patterns()?);
     let folder = options.cache_folder.clone();
     let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), Ahead::Read, &pool).await?;

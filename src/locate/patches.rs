@@ -12,7 +12,7 @@ use crate::cache::patches::KeptPatch;
 use crate::error::Kind;
 use crate::facts::Oid;
 use crate::facts::diff_prefix::{Prefixes, with_usual_prefixes};
-use crate::git::{Handle, ObjectError};
+use crate::git::{self, Handle, ObjectError};
 use crate::gitcli;
 use crate::matching::Need;
 use crate::pipeline::Pool;
@@ -116,9 +116,12 @@ impl Search<'_> {
 
     /// What `git diff` may put before paths here, if it is configured: with `-R` it is the other way round.
     fn configured_prefixes(&self) -> Vec<Prefixes> {
-        let last =
-            |key: &str| self.index.handles.with(|handle| handle.config_values(key).pop()).map(String::into_bytes);
-        match (last("diff.srcPrefix"), last("diff.dstPrefix")) {
+        let values = git::config::values(Some(self.index.repository()), &["diff"]).unwrap_or_default();
+        let last = |key: &str| {
+            let named = values.iter().rfind(|value| value.stem == b"diff" && value.key == key)?;
+            Some(named.value.clone().unwrap_or_default())
+        };
+        match (last("srcprefix"), last("dstprefix")) {
             (None, None) => Vec::new(),
             (old, new) => {
                 let (old, new) = (old.unwrap_or_else(|| b"a/".to_vec()), new.unwrap_or_else(|| b"b/".to_vec()));

@@ -15,7 +15,7 @@ use crate::describe::Wishes;
 use crate::events::repository::IndexState;
 use crate::facts::Oid;
 use crate::facts::patterns::Patterns;
-use crate::git::Handle;
+use crate::git;
 use crate::git::state::Overlay;
 use crate::graph::Graph;
 use crate::index::Update;
@@ -105,7 +105,7 @@ impl Search<'_> {
             Arc::clone(places)
         } else {
             let (graph, usual, chosen) = (Arc::clone(&graph), Arc::clone(&self.index.usual), Arc::clone(&self.refs));
-            let remotes = self.index.handles.with(Handle::remotes);
+            let remotes = git::config::remotes(self.index.repository())?;
             let rules = Lines::new(&line_settings(&self.settings, remotes));
             let places = self.pool.run(move || Places::new(&graph, &usual, &chosen, rules)).await?;
             Arc::clone(self.places.insert(Arc::new(places)))

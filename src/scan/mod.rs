@@ -22,6 +22,7 @@ use crate::describe::Wishes;
 use crate::error::Kind;
 use crate::events::repository::IndexState;
 use crate::git::Repository;
+pub use crate::git::Sought;
 use crate::git::mailmap::Mailmap;
 pub use crate::git::refs::Selection;
 use crate::index::{Ahead, Index};
@@ -33,12 +34,14 @@ use crate::shutdown::Token;
 #[derive(Debug, Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Options {
-    /// The folder in which the repository is looked for, and from which paths are understood.
-    pub dir: PathBuf,
+    /// Where the repository is looked for; paths are understood from that folder.
+    pub sought: Sought,
     /// The folder of all caches; `None` where there can be none.
     pub cache_folder: Option<PathBuf>,
     /// Threads for git work; `None` as configured.
     pub threads: Option<usize>,
+    /// Threads that are shared with other repositories; without them there are some of its own.
+    pub pool: Option<Pool>,
     /// The refs to begin at where nothing else says where.
     pub refs: Selection,
     /// Revisions and ranges to begin at.
@@ -137,10 +140,12 @@ pub fn cache_folder() -> Option<PathBuf> {
 /// # Errors
 /// If nothing could be answered: no repository, a revision that isn't one, a setting that can't be used, the time limit.
 pub async fn run(options: &Options, report: &mut Strand, token: &Token) -> anyhow::Result<Scanned> {
-    let repository = Arc::new(Repository::discover(&options.dir)?);
-    let settings = Settings::load(&repository.handle(), |name| std::env::var(name).ok())?;
-    let threads = options.threads.unwrap_or(settings.threads);
-    let pool = Pool::new(threads).context("starting worker threads")?;
+    let repository = Arc::new(Repository::find(&options.sought)?);
+    let settings = Settings::read(&repository).await?;
+    let pool = match &options.pool {
+        Some(shared) => shared.clone(),
+        None => Pool::new(options.threads.unwrap_or(settings.threads)).context("starting worker threads")?,
+    };
     let limit = settings.scan_timeout;
     let scan = Scan { options, report, token, pool, settings, keeps: true }.run(Arc::clone(&repository));
     let Some(limit) = limit else { return scan.await };
