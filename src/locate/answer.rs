@@ -76,6 +76,10 @@ pub(super) fn answer(
     target: &Target,
     tell: &mut dyn FnMut(&Event<'_>),
 ) -> anyhow::Result<Outcome> {
+    // One that nobody waits for any more.
+    if desk.scope.stop.is_cancelled() {
+        return Ok(Outcome::default());
+    }
     let mut seeds = seeds(desk, target);
     let mut outcome = Outcome {
         found: !seeds.commits.is_empty(),

@@ -124,7 +124,12 @@ pub fn cache_folder() -> Option<PathBuf> {
 }
 
 /// Whether `query` is a Change-Id, an issue, or a revision or range of the repository at `dir`, rather than a word.
-pub async fn names_something(dir: &Path, query: &OsString) -> bool {
+pub async fn names_something(dir: &Path, query: &OsString, token: &Token) -> bool {
+    // Of a run that is stopped nothing is told but that it was.
+    token.unless_cancelled(is_name(dir, query)).await.unwrap_or(true)
+}
+
+async fn is_name(dir: &Path, query: &OsString) -> bool {
     let Ok(repository) = Repository::discover(dir).map(Arc::new) else { return false };
     let Ok(settings) = Settings::read(&repository).await else { return false };
     let (Ok(patterns), Some(text)) = (settings.patterns(), query.to_str()) else { return false };
@@ -144,6 +149,20 @@ pub async fn names_something(dir: &Path, query: &OsString) -> bool {
 /// # Errors
 /// If nothing could be answered: no repository, a query that can't be understood, a setting that can't be used.
 pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
+    let Some(begun) = token.unless_cancelled(Box::pin(begin(options, report, token))).await else {
+        return Ok(Ending { incomplete: true, ..Ending::default() });
+    };
+    let mut search = begun?;
+    // Whatever is waited for when a signal comes, git or a reader that never ends, is dropped.
+    let outcome = token.unless_cancelled(Box::pin(search.run())).await;
+    let Search { report, indexed, found, name, .. } = search;
+    outcome.transpose()?;
+    announce::end(report, &name, token.is_cancelled(), indexed).await?;
+    Ok(Ending { negative: found == Some(false), incomplete: token.is_cancelled(), ..Ending::default() })
+}
+
+/// Opens what is asked about and tells what it is.
+async fn begin<'a>(options: Options, report: &'a mut Strand, token: &'a Token) -> anyhow::Result<Search<'a>> {
     let repository = Arc::new(Repository::find(&options.sought)?);
     let settings = Settings::read(&repository).await?;
     let pool = match &options.pool {
@@ -158,7 +177,7 @@ pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow
     announce::repository(report, &index, &refs, troubles).await?;
     warn_of_globs(report, &repository.name, &options.refs, &refs).await?;
     let options = Arc::new(options);
-    let mut search = Search {
+    Ok(Search {
         name: repository.name.clone(),
         report,
         token,
@@ -178,10 +197,5 @@ pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow
         absent: 0,
         torn: None,
         has_warned: false,
-    };
-    let outcome = search.run().await;
-    let Search { report, indexed, found, name, .. } = search;
-    outcome?;
-    announce::end(report, &name, token.is_cancelled(), indexed).await?;
-    Ok(Ending { negative: found == Some(false), incomplete: token.is_cancelled(), ..Ending::default() })
+    })
 }

@@ -149,7 +149,7 @@ impl Search<'_> {
                 if is_full {
                     return smol::future::pending().await;
                 }
-                Next::Line(input.next(self.token).await)
+                Next::Line(input.next().await)
             };
             match smol::future::or(ready, line).await {
                 Next::Answer(made) => {
@@ -300,13 +300,7 @@ impl Search<'_> {
     /// Writes the answer that is next in order; `false` if there is none under way.
     pub(super) async fn tell_next(&mut self) -> anyhow::Result<bool> {
         let Some(UnderWay { query, answer }) = self.under_way.pop_front() else { return Ok(false) };
-        let stop = async {
-            self.token.cancelled().await;
-            None
-        };
-        let made = smol::future::or(async { Some(answer.await) }, stop).await;
-        let Some(made) = made else { return Ok(false) };
-        self.tell(&query, made??).await?;
+        self.tell(&query, answer.await??).await?;
         Ok(true)
     }
 
