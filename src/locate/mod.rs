@@ -6,6 +6,7 @@
 //! drives the run: answers come in the order of the queries, which `input` may read from a stream. Knows nothing of the command
 //! line.
 
+pub mod across;
 mod answer;
 mod closure;
 mod desk;
@@ -13,6 +14,8 @@ mod each;
 mod filing;
 mod input;
 mod kept;
+mod kin;
+mod kindred;
 mod patches;
 mod places;
 mod presence;
@@ -143,6 +146,20 @@ pub async fn names_something(dir: &Path, query: &OsString) -> bool {
 /// # Errors
 /// If nothing could be answered: no repository, a query that can't be understood, a setting that can't be used.
 pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
+    let mut search = open(Arc::new(options), report, token, true).await?;
+    search.run().await?;
+    let Search { report, indexed, found, name, .. } = search;
+    announce::end(report, &name, token.is_cancelled(), indexed).await?;
+    Ok(Ending { negative: found == Some(false), incomplete: token.is_cancelled(), ..Ending::default() })
+}
+
+/// Opens the repository that is sought, and tells of it if it `is_new` to the reader.
+async fn open<'a>(
+    options: Arc<Options>,
+    report: &'a mut Strand,
+    token: &'a Token,
+    is_new: bool,
+) -> anyhow::Result<Search<'a>> {
     let repository = Arc::new(Repository::find(&options.sought)?);
     let settings = Settings::read(&repository).await?;
     let pool = match &options.pool {
@@ -153,11 +170,12 @@ pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow
     let folder = options.cache_folder.clone();
     let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), Ahead::Read, &pool).await?;
     let refs = index.select(options.refs.clone(), &pool).await?;
-    let troubles = index.take_troubles();
-    announce::repository(report, &index, &refs, troubles).await?;
-    warn_of_globs(report, &repository.name, &options.refs, &refs).await?;
-    let options = Arc::new(options);
-    let mut search = Search {
+    if is_new {
+        let troubles = index.take_troubles();
+        announce::repository(report, &index, &refs, troubles).await?;
+        warn_of_globs(report, &repository.name, &options.refs, &refs).await?;
+    }
+    Ok(Search {
         name: repository.name.clone(),
         report,
         token,
@@ -177,10 +195,5 @@ pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow
         absent: 0,
         is_broken: false,
         has_warned: false,
-    };
-    let outcome = search.run().await;
-    let Search { report, indexed, found, name, .. } = search;
-    outcome?;
-    announce::end(report, &name, token.is_cancelled(), indexed).await?;
-    Ok(Ending { negative: found == Some(false), incomplete: token.is_cancelled(), ..Ending::default() })
+    })
 }
