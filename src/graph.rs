@@ -267,6 +267,22 @@ impl Graph {
         found
     }
 
+    /// Where the commits of `batch` will be that have a parent which is neither in the graph nor earlier in the batch, once it is
+    /// appended.
+    #[must_use]
+    pub fn lacking(&self, batch: &Batch) -> Vec<Position> {
+        let mut start = 0;
+        let mut found = Vec::new();
+        for (&end, position) in batch.ends.iter().zip(self.len()..) {
+            let is_unknown = |parent: &Parent| matches!(parent, Parent::Before(id) if self.position(id).is_none());
+            if batch.parents[start..end].iter().any(is_unknown) {
+                found.extend(Position::try_from(position).ok());
+            }
+            start = end;
+        }
+        found
+    }
+
     /// Appends `batch` and returns it as a segment to be stored. Parents that are neither in the graph nor earlier in the batch are
     /// left out: history is cut off there.
     ///

@@ -44,8 +44,8 @@ pub enum Update {
     Updated(usize),
     /// The graph was made from nothing, with so many commits.
     Built(usize),
-    /// Commits could not be read: the graph stays as it was.
-    Broken(Vec<ObjectError>),
+    /// Commits could not be read: the graph stays as it was, without those that could.
+    Broken(Vec<ObjectError>, Batch),
     /// The token was cancelled.
     Cancelled,
 }
@@ -237,7 +237,7 @@ impl Index {
                 return Ok(Update::Cancelled);
             }
             if !broken.is_empty() {
-                return Ok(Update::Broken(broken));
+                return Ok(Update::Broken(broken, commits));
             }
             added += commits.len();
             match self.adopt(commits, texts, pool).await {

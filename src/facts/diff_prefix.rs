@@ -56,7 +56,7 @@ struct Line<'d> {
 }
 
 /// The lines of a diff, in order.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Lines<'d> {
     rest: &'d [u8],
     at: usize,
@@ -172,7 +172,7 @@ impl<'d> Header<'d> {
     fn read(names: &'d [u8], lines: &mut Lines<'d>) -> Self {
         let mut header = Self { lines: Vec::new(), pairs: Vec::new(), moved: (None, None), end: lines.at };
         let (mut old, mut new) = (None, None);
-        let mut ahead = *lines;
+        let mut ahead = lines.clone();
         while let Some(line) = ahead.next() {
             let after = |word: &[u8]| line.text.strip_prefix(word);
             if let Some(text) = after(b"--- ") {
@@ -187,7 +187,7 @@ impl<'d> Header<'d> {
                 break;
             }
             header.lines.push(line);
-            *lines = ahead;
+            *lines = ahead.clone();
             header.end = lines.at;
         }
         header.pairs = pairs(names);
@@ -271,9 +271,9 @@ fn common_name(old: &[u8], new: &[u8]) -> Option<usize> {
 
 /// Passes over the hunks that come next.
 fn pass_hunks(lines: &mut Lines<'_>) {
-    let mut ahead = *lines;
+    let mut ahead = lines.clone();
     while let Some((mut old, mut new)) = ahead.next().and_then(|line| hunk(line.text)) {
-        *lines = ahead;
+        *lines = ahead.clone();
         while old + new > 0 {
             let Some(line) = ahead.next() else { return };
             match line.text.first() {
@@ -285,7 +285,7 @@ fn pass_hunks(lines: &mut Lines<'_>) {
                 // No line of a hunk, whatever its first says.
                 Some(_) => return,
             }
-            *lines = ahead;
+            *lines = ahead.clone();
         }
     }
 }

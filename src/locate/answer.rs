@@ -12,6 +12,7 @@ use super::presence::{State, Step, state};
 use super::ranges;
 use super::resolve::Target;
 use super::reverts::{Turn, turns};
+use super::scope::Scope;
 use super::seeds::{Seeds, seeds};
 use super::{Options, Tags};
 use crate::cache::patches::KeptPatch;
@@ -24,7 +25,7 @@ use crate::events::matching::{
 use crate::facts::Oid;
 use crate::git::ObjectError;
 use crate::git::refs::short;
-use crate::graph::{Containment, Graph, Position};
+use crate::graph::{Containment, Position};
 use crate::matching::groups::{Share, trailer_hops};
 use crate::matching::{self, Verdict};
 
@@ -386,7 +387,7 @@ impl Answer<'_, '_, '_> {
             if let (true, State::Present(turn) | State::Reapplied(turn), Some(tip)) =
                 (scope.options.via, found, place.tip)
             {
-                let merge = merge_that_brought(&scope.graph, turns[turn].position, scope.places.tips[tip]);
+                let merge = merge_that_brought(scope, turns[turn].position, scope.places.tips[tip]);
                 presence.via = merge.map(|merge| scope.graph.id(merge).to_hex().into());
             }
             (self.tell)(&Event::Presence(presence));
@@ -404,7 +405,7 @@ impl Answer<'_, '_, '_> {
             State::Reapplied(turn) => (PresenceState::Reapplied, Some(turn)),
             State::Together => (PresenceState::Present, None),
             // History that is cut off, or isn't indexed, may have held it.
-            State::Missing if scope.overlay.shallow || place.tip.is_none() => (PresenceState::Unknown, None),
+            State::Missing if scope.is_cut_off(place) => (PresenceState::Unknown, None),
             State::Missing => (PresenceState::Missing, None),
         };
         // Of several commits that bring it together the last completes it.
@@ -436,7 +437,7 @@ impl Answer<'_, '_, '_> {
         let name = |place: usize| lossy(short(&scope.places.list[place].name)).0;
         // Where history is cut off an earlier one may have it, or one where none is known to.
         let known = |place: Option<usize>, is_sure: bool| match place {
-            _ if scope.overlay.shallow && !is_sure => Some(None),
+            _ if scope.is_anything_cut_off() && !is_sure => Some(None),
             place => place.map(|place| Some(name(place).into())),
         };
         let first = firsts.get(line).copied().unwrap_or_default();
@@ -515,10 +516,15 @@ impl Histories {
     }
 }
 
-/// The merge on the first-parent history of `tip` that brought `commit` there; `None` if it was made there itself.
-fn merge_that_brought(graph: &Graph, commit: Position, tip: Position) -> Option<Position> {
+/// The merge on the first-parent history of `tip` that brought `commit` there; `None` if it was made there itself, or history breaks
+/// off on the way.
+fn merge_that_brought(scope: &Scope, commit: Position, tip: Position) -> Option<Position> {
+    let graph = &scope.graph;
     let mut chain = vec![tip];
     while let Some(&parent) = chain.last().and_then(|&last| graph.parents(last).first()) {
+        if chain.last().is_some_and(|&last| scope.gaps.has(last)) {
+            return None;
+        }
         // Parents stand before their children: what is lower can't contain it.
         if parent < commit {
             break;

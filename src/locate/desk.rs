@@ -250,13 +250,20 @@ fn sorted_paths(changes: &[crate::facts::changes::Change]) -> Vec<Vec<u8>> {
 fn node_of(scope: &Scope, id: &Oid, position: Position, raw: &[u8]) -> Result<Node, ObjectError> {
     with_sketch(scope, id, raw, |sketch, references, commit| {
         let resolve = |text: &&str| Named { text: (*text).to_owned(), id: scope.resolve(text) };
-        let parents = scope.graph.parents(position);
+        let (count, parent) = if scope.gaps.has(position) {
+            // The graph lacks what can't be read; compared with that, the commit's changes can't be known.
+            let parents = scope.overlay.parents.get(id).unwrap_or(&commit.parents);
+            (parents.len(), parents.first().copied())
+        } else {
+            let parents = scope.graph.parents(position);
+            (parents.len(), parents.first().map(|&parent| scope.graph.id(parent)))
+        };
         Node {
-            sketch: Sketch { is_merge: parents.len() > 1, ..sketch },
+            sketch: Sketch { is_merge: count > 1, ..sketch },
             relands: references.relands.iter().map(resolve).collect(),
             issues: references.issues.clone(),
             tree: commit.tree,
-            parent: parents.first().map(|&parent| scope.graph.id(parent)),
+            parent,
         }
     })
 }

@@ -8,7 +8,6 @@ use super::desk::Desk;
 use super::resolve::Target;
 use super::scope::Scope;
 use super::search::Search;
-use crate::announce;
 use crate::cache::patches::KeptPatch;
 use crate::error::Kind;
 use crate::facts::Oid;
@@ -131,8 +130,16 @@ impl Search<'_> {
         }
     }
 
-    /// Every commit that `tips` reach and that changes a path of `paths`, without any simplification of history.
-    pub(super) async fn listed(&self, tips: &[(Oid, bool)], paths: Option<&[OsString]>) -> anyhow::Result<Vec<Oid>> {
+    /// Every commit that `tips` reach, but for what those left out reach, and that changes a path of `paths`, without any simplification
+    /// of history. Where that can't be read to its end they are all that can be read, whatever they change.
+    pub(super) async fn listed(
+        &mut self,
+        tips: &[(Oid, bool)],
+        paths: Option<&[OsString]>,
+    ) -> anyhow::Result<Vec<Oid>> {
+        if self.torn.is_some() {
+            return self.readable(tips).await;
+        }
         let options = ["--full-history".into(), "--no-merges".into()];
         gitcli::rev_list(self.index.repository(), tips, &options, paths).await
     }
@@ -152,7 +159,7 @@ impl Search<'_> {
         let found = found.unwrap_or_default();
         self.kept.extend(found.worked_out);
         self.absent += found.absent;
-        announce::broken(self.report, &self.name, Some(query), found.broken).await?;
+        self.tell_broken(query, found.broken).await?;
         self.keep().await?;
         Ok(found.commits)
     }

@@ -14,15 +14,14 @@ fn run_of(desk: &mut Desk<'_>, parts: &[Position]) -> (Vec<Position>, Vec<Positi
     // Until the last of them that this run has.
     let mut length = 0;
     while run.len() < MOST_PARTS && desk.read(at) {
-        let parents = desk.scope.graph.parents(at);
-        if parents.len() > 1 {
+        if desk.sketch(at).is_none_or(|sketch| sketch.is_merge) {
             break;
         }
         run.push(at);
         if parts.contains(&at) {
             length = run.len();
         }
-        match parents.first() {
+        match desk.scope.graph.parents(at).first() {
             Some(&parent) => at = parent,
             None => break,
         }

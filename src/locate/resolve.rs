@@ -248,13 +248,22 @@ async fn named(name: &OsString, index: &Index) -> anyhow::Result<Target> {
     };
     // The parents of a commit that has none, say.
     let is_empty = tips.is_empty();
+    let shown = name.to_string_lossy();
     let mut commits = Vec::new();
     for (id, excluded) in tips {
-        if let Some(commit) = index.handles.with(|handle| peel(handle, id)) {
-            commits.push((commit, excluded));
+        match index.handles.with(|handle| handle.peel(&id)) {
+            Ok((commit, ObjectKind::Commit)) => commits.push((commit, excluded)),
+            Ok(_) => {}
+            // git takes any id as it is typed, and so does whoever looks for one in messages.
+            Err(_) if is_hex(&shown) => {}
+            Err(cause) => {
+                let kind = cause.kind();
+                return Err(
+                    kind.hinted(format!("'{shown}' can't be told: {cause}"), "git fsck tells what else is missing")
+                );
+            }
         }
     }
-    let shown = name.to_string_lossy();
     if is_empty {
         return Ok(Target::Nothing(out_of_nothing(&shown)));
     }

@@ -9,6 +9,7 @@ use super::Options;
 use super::answer::{self, Outcome};
 use super::desk::Desk;
 use super::filing::Filed;
+use super::gaps::Torn;
 use super::input::{Input, Line};
 use super::places::Places;
 use super::resolve::{self, Target};
@@ -22,6 +23,7 @@ use crate::error::{self, Kind};
 use crate::events::Event;
 use crate::facts::Oid;
 use crate::facts::patterns::Patterns;
+use crate::git::ObjectError;
 use crate::git::refs::RefList;
 use crate::index::{Index, Trouble};
 use crate::pipeline::{JobError, Pool};
@@ -81,8 +83,8 @@ pub(super) struct Search<'a> {
     pub(super) kept: Vec<KeptPatch>,
     /// Comparisons that lacked an object which a partial clone doesn't have.
     pub(super) absent: usize,
-    /// Whether history could not be read to its end, so that the index lacks what leads there.
-    pub(super) is_broken: bool,
+    /// What could be read of history, if that wasn't all.
+    pub(super) torn: Option<Torn>,
     /// Whether it was said that history is cut off.
     pub(super) has_warned: bool,
 }
@@ -189,7 +191,10 @@ impl Search<'_> {
     /// Reports that `query` can't be answered as it is; what else went wrong ends the run.
     async fn report_bad(&mut self, query: &OsString, cause: anyhow::Error) -> anyhow::Result<()> {
         let kind = error::kind_of(&cause);
-        if !matches!(kind, Kind::BadRevision | Kind::BadValue | Kind::Io | Kind::Git | Kind::Timeout) {
+        let asked_wrongly = matches!(kind, Kind::BadRevision | Kind::BadValue);
+        let cant_be_told =
+            matches!(kind, Kind::Io | Kind::Git | Kind::Timeout | Kind::MissingObject | Kind::CorruptObject);
+        if !asked_wrongly && !cant_be_told {
             return Err(cause);
         }
         let (query, message) = (query.to_string_lossy(), error::message_of(&cause));
@@ -218,7 +223,7 @@ impl Search<'_> {
 
     /// What `query` means, with all of it in the index; `None` if that can't be, which is then told.
     pub(super) async fn target(&mut self, query: &OsString) -> anyhow::Result<Option<Target>> {
-        let graph = self.index.graph(&self.pool).await?;
+        let graph = self.graph().await?;
         let target = resolve::resolve(query, &self.index, &graph, &self.patterns).await?;
         if let Target::Commits(ids) | Target::Ambiguous(ids) = &target {
             let ids = ids.clone();
@@ -229,18 +234,18 @@ impl Search<'_> {
                         "without --no-update it would be looked for in the repository",
                     ));
                 }
-                if !self.is_broken {
-                    self.update(&ids).await?;
-                }
-                if self.is_broken {
-                    let shown = query.to_string_lossy();
-                    let message = format!("where '{shown}' is can't be told: history could not be read to its end");
-                    let kind = Kind::MissingObject;
-                    let part = FailedPart { id: None, query: Some(&shown), kind, message: &message, hint: None };
-                    self.fail_in_order(part).await?;
+                self.learn(&ids).await?;
+                if !self.report_unreadable(query, &ids).await? {
                     return Ok(None);
                 }
             }
+        }
+        if let Target::Digits(digits) = &target
+            && let Some(id) = Oid::from_hex(digits.as_bytes())
+            && self.torn.as_ref().is_some_and(|torn| torn.has_told(&id))
+        {
+            self.report_unreadable(query, &[id]).await?;
+            return Ok(None);
         }
         Ok(Some(target))
     }
@@ -249,7 +254,6 @@ impl Search<'_> {
     /// commit, and then it is none.
     async fn or_patch_id(&mut self, target: Target) -> anyhow::Result<Target> {
         if let Target::Digits(digits) = &target
-            && !self.is_broken
             && let Some(id) = Oid::from_hex(digits.as_bytes())
             && !self.is_named(&target).await?
         {
@@ -261,6 +265,31 @@ impl Search<'_> {
             }
         }
         Ok(target)
+    }
+
+    /// Brings `ids` into the index, or as much of them as can be read.
+    async fn learn(&mut self, ids: &[Oid]) -> anyhow::Result<()> {
+        match self.torn {
+            Some(_) => self.read_on(ids).await,
+            None => self.update(ids).await,
+        }
+    }
+
+    /// Reports those of `ids`, which `query` means, that can't be read; `false` if none can.
+    async fn report_unreadable(&mut self, query: &OsString, ids: &[Oid]) -> anyhow::Result<bool> {
+        let graph = self.graph().await?;
+        let lost: Vec<&Oid> = ids.iter().filter(|id| graph.position(id).is_none()).collect();
+        if self.token.is_cancelled() {
+            return Ok(false);
+        }
+        let shown = query.to_string_lossy();
+        for id in &lost {
+            let message = format!("where '{shown}' is can't be told: {id} can't be read");
+            let kind = Kind::MissingObject;
+            let part = FailedPart { id: Some(id.to_hex()), query: Some(&shown), kind, message: &message, hint: None };
+            self.fail_in_order(part).await?;
+        }
+        Ok(lost.len() < ids.len())
     }
 
     /// Whether some commit is what `target` means.
@@ -328,7 +357,7 @@ impl Search<'_> {
             };
             announce::warn_about(self.report, &self.name, query, &trouble).await?;
         } else if !outcome.found {
-            let count = self.index.len();
+            let count = self.graph().await?.len();
             let trouble = Trouble {
                 code: "nothing-found",
                 message: format!("'{query}' was not found: searched {count} commits for {}", outcome.sought),
@@ -352,13 +381,19 @@ impl Search<'_> {
             };
             announce::warn_about(self.report, &self.name, query, &trouble).await?;
         }
-        announce::broken(self.report, &self.name, Some(query), outcome.broken).await?;
+        self.tell_broken(query, outcome.broken).await?;
         self.absent += outcome.absent;
         self.kept.extend(outcome.found_out);
         if self.kept.len() >= KEPT_TOGETHER {
             self.keep().await?;
         }
         Ok(())
+    }
+
+    /// Tells what could not be read for `query`, but for what is told of history itself.
+    pub(super) async fn tell_broken(&mut self, query: &str, mut broken: Vec<ObjectError>) -> anyhow::Result<()> {
+        broken.retain(|cause| !self.torn.as_ref().is_some_and(|torn| torn.has_told(&cause.id())));
+        announce::broken(self.report, &self.name, Some(query), broken).await
     }
 
     /// Answers `query`, a range without commits: with nothing.

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::gaps::Gaps;
 use crate::cache::Cache;
 use crate::cache::texts::Texts;
 use crate::cache::words::{Batch, Rule};
@@ -29,6 +30,7 @@ const DENSE: usize = 16;
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     pub(super) graph: Arc<Graph>,
+    pub(super) gaps: Arc<Gaps>,
     pub(super) handles: Handles,
     texts: Option<Arc<Texts>>,
 }
@@ -46,22 +48,23 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// Those of `index`, with their words indexed as far as can be. `None` if `stop` was cancelled.
+    /// Those of `index`, with their words indexed in `cache` as far as can be. `None` if `stop` was cancelled.
     ///
     /// # Errors
     /// If a worker panicked. An index that can't be used is a [`Trouble`].
     pub(super) async fn open(
         index: &Index,
-        graph: Arc<Graph>,
+        cache: Option<Cache>,
+        (graph, gaps): (Arc<Graph>, Arc<Gaps>),
         reachable: Reachable,
         pool: &Pool,
         stop: &Token,
         progress: impl FnMut(usize, usize),
     ) -> anyhow::Result<Option<(Self, Option<Trouble>)>> {
         let texts = index.texts(pool).await;
-        let source = Source { graph, handles: index.handles.clone(), texts };
+        let source = Source { graph, gaps, handles: index.handles.clone(), texts };
         let rule = Rule { rules: RULES, overlay: index.overlay.fingerprint() };
-        let mut messages = Self { source, reachable, index: index.cache().cloned(), rule, indexed: 0 };
+        let mut messages = Self { source, reachable, index: cache, rule, indexed: 0 };
         let Some(cache) = messages.index.clone() else { return Ok(Some((messages, None))) };
         match bring_up_to_date(&messages.source, &cache, rule, pool, stop, progress).await {
             Ok(None) => return Ok(None),

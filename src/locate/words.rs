@@ -158,9 +158,9 @@ fn check(messages: &Messages, wanted: &Wanted, is_partial: bool, handle: &Handle
             hits.insert(position);
             return;
         };
-        // A merge changes no paths of its own, here as on the wire.
+        // A merge changes no paths of its own, here as on the wire; what a commit changed whose parent can't be read isn't known.
         let parents = source.graph.parents(position);
-        if parents.len() > 1 {
+        if parents.len() > 1 || source.gaps.has(position) {
             return;
         }
         let parent = parents.first().map(|&parent| source.graph.id(parent));
@@ -252,7 +252,7 @@ impl Search<'_> {
         } else if told.changes >= most {
             self.tell_of_more(&shown, &mut hits, &told, most).await?;
         }
-        announce::broken(self.report, &self.name, Some(&shown), std::mem::take(&mut hits.broken)).await?;
+        self.tell_broken(&shown, std::mem::take(&mut hits.broken)).await?;
         if hits.absent > 0 {
             announce::warn_absent(self.report, &self.name, Some(&shown), hits.absent).await?;
         }
@@ -361,16 +361,15 @@ impl Search<'_> {
         let tips: Vec<_> = self.refs.tips().into_iter().map(|tip| (tip, false)).collect();
         let Some(path) = wanted.paths.first().filter(|_| !tips.is_empty()) else { return Ok(Some(Vec::new())) };
         let magic: &[u8] = if has_wildcard(path) { b":(top)" } else { b":(top,literal)" };
-        let repository = self.index.repository();
         let paths = [gitcli::argument(&[magic, path].concat())];
-        let options = ["--full-history".into(), "--no-merges".into()];
-        let listing = async { Some(gitcli::rev_list(repository, &tips, &options, Some(&paths)).await) };
+        let token = self.token.clone();
+        let listing = async { Some(self.listed(&tips, Some(&paths)).await) };
         let stop = async {
-            self.token.cancelled().await;
+            token.cancelled().await;
             None
         };
         let found = smol::future::or(listing, stop).await.transpose()?;
-        let graph = self.index.graph(&self.pool).await?;
+        let graph = self.graph().await?;
         Ok(found.map(|ids| ids.iter().filter_map(|id| graph.position(id)).collect()))
     }
 
@@ -379,13 +378,15 @@ impl Search<'_> {
         if let Some(messages) = &self.messages {
             return Ok(Some(Arc::clone(messages)));
         }
-        let (graph, tips) = (self.index.graph(&self.pool).await?, self.refs.tips());
-        let source = Arc::clone(&graph);
+        let (graph, tips) = (self.graph().await?, self.refs.tips());
+        let gaps = self.torn.as_ref().map(|torn| Arc::clone(&torn.gaps)).unwrap_or_default();
+        let (cache, source) = (self.lasting().cloned(), Arc::clone(&graph));
         let reach = move || graph.reachable(tips.iter().filter_map(|tip| graph.position(tip)));
         let reachable = self.pool.run(reach).await?;
         let bar = self.report.bar();
         let show = |done: usize, total: usize| bar.show("indexing words", done as u64, Some(total as u64));
-        let opened = Messages::open(&self.index, source, reachable, &self.pool, self.token, show).await?;
+        let opened =
+            Messages::open(&self.index, cache, (source, gaps), reachable, &self.pool, self.token, show).await?;
         let Some((messages, trouble)) = opened else { return Ok(None) };
         if let Some(trouble) = trouble {
             announce::warn(self.report, &self.name, &trouble).await?;

@@ -63,7 +63,7 @@ impl Scan<'_> {
             Update::Updated(new) => Indexed { state: IndexState::Updated, new },
             Update::Built(new) => Indexed { state: IndexState::Built, new },
             Update::Cancelled => return Ok((skipped, false)),
-            Update::Broken(broken) => {
+            Update::Broken(broken, _) => {
                 if self.options.no_commits {
                     announce::broken(self.report, &index.repository().name.clone(), None, broken).await?;
                     return Ok((skipped, false));
