@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::describe::lossy;
+use crate::error;
 use crate::events::repository::{IndexState, ObjectFormat};
 use crate::events::stream::Status;
 use crate::events::{Event, Repo, RepoEnd, Warning};
@@ -162,5 +163,25 @@ pub async fn end(report: &mut Strand, repo: &str, is_cancelled: bool, indexed: I
         report.counts().iter().map(|(name, count)| (Cow::Borrowed(*name), *count)).collect();
     let event =
         RepoEnd { repo: repo.into(), status, index: Some(indexed.state), new: Some(indexed.new as u64), counts };
+    Ok(report.event(&Event::RepoEnd(event)).await?)
+}
+
+/// Reports why `repo` could not be answered for, and ends its part of the stream.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn failed(report: &mut Strand, repo: &str, cause: &anyhow::Error) -> anyhow::Result<()> {
+    report.sum_up_failures(repo).await?;
+    let message = error::message_of(cause);
+    let part = FailedPart {
+        id: None,
+        query: error::query_of(cause),
+        kind: error::kind_of(cause),
+        message: &message,
+        hint: error::hint_of(cause),
+    };
+    report.fail_part(repo, part).await?;
+    let counts = report.counts().iter().map(|(name, count)| (Cow::Borrowed(*name), *count)).collect();
+    let event = RepoEnd { repo: repo.into(), status: Status::Failed, index: None, new: None, counts };
     Ok(report.event(&Event::RepoEnd(event)).await?)
 }

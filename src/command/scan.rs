@@ -10,7 +10,7 @@ use crate::cli::ScanArgs;
 use crate::cli::argv::RawArg;
 use crate::error::{Kind, exit, hint_of, message_of};
 use crate::report::{self, Loudness, Report};
-use crate::scan::{self, Sought, Options, Scanned, Selection};
+use crate::scan::{self, Options, Scanned, Selection, Sought};
 use crate::shutdown::Token;
 
 /// Runs the command and returns the exit code.

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use super::closure::{Closure, account, close};
 use super::desk::Desk;
 use super::each::{Asked, Many};
+use super::kin::Tie;
+use super::kindred::Family;
 use super::places::{Firsts, Place, PlaceKind};
 use super::presence::{State, Step, state};
 use super::ranges;
@@ -20,6 +22,7 @@ use crate::events::matching::{
     Candidate, CandidateReason, Fidelity, Match, Presence, PresenceHow, PresenceState, Rung, Signal, SignalKind,
     Strength,
 };
+use crate::facts::Oid;
 use crate::git::ObjectError;
 use crate::git::refs::short;
 use crate::graph::{Containment, Position};
@@ -52,9 +55,9 @@ pub(super) struct Outcome {
 }
 
 /// One change of an answer.
-struct Change<'c> {
+pub(super) struct Change<'c> {
     /// The commits that are it or hold it, oldest first.
-    members: Vec<Position>,
+    pub(super) members: Vec<Position>,
     /// Those of them that are it and nothing else: what is told of one of these is told of all.
     own: Vec<Position>,
     /// Commits that are it together, none of them alone.
@@ -106,15 +109,57 @@ pub(super) fn answer(
         if desk.scope.stop.is_cancelled() {
             break;
         }
-        let mut answer = Answer { desk, query, change: &change, id: String::new(), tell };
-        answer.id = answer.desk.scope.graph.id(change.oldest).to_hex();
-        answer.commit(&mut outcome);
+        let id = desk.scope.graph.id(change.oldest);
+        let mut answer = Answer { desk, query, change: &change, id: id.to_hex(), family: None, tell };
+        answer.commit(&id, &mut outcome);
         answer.matches();
         answer.dangling(&mut outcome);
         answer.presence();
         outcome.changes += 1;
         outcome.members.extend_from_slice(&change.own);
     }
+    finished(desk, outcome)
+}
+
+/// Tells `family`, the part that this repository has of a change of several.
+///
+/// # Errors
+/// If the cache can't be read.
+pub(super) fn answer_family(
+    desk: &mut Desk<'_>,
+    query: &str,
+    family: &Family,
+    tell: &mut dyn FnMut(&Event<'_>),
+) -> anyhow::Result<Outcome> {
+    let graph = &desk.scope.graph;
+    let positions = |ids: &[Oid]| -> Vec<Position> { ids.iter().filter_map(|id| graph.position(id)).collect() };
+    let (commits, named) = (positions(&family.members), positions(&family.named));
+    let mut outcome = Outcome { found: !commits.is_empty(), ..Outcome::default() };
+    let closure = close(desk, &commits, desk.scope.least);
+    let seeds = Seeds { commits, ..Seeds::default() };
+    // What is one change through a commit elsewhere may be several here.
+    let mut all = changes(&closure, &seeds).into_iter();
+    let (Some(mut change), Some(id)) = (all.next(), family.change) else { return finished(desk, outcome) };
+    for other in all {
+        change.members.extend(other.members);
+        change.own.extend(other.own);
+        change.parts.extend(other.parts);
+    }
+    desk.sort_by_age(&mut change.members);
+    change.members.dedup();
+    change.named = named;
+    let mut answer = Answer { desk, query, change: &change, id: id.to_hex(), family: Some(family), tell };
+    if family.tells_commit {
+        answer.commit(&id, &mut outcome);
+    }
+    answer.matches();
+    answer.dangling(&mut outcome);
+    answer.presence();
+    finished(desk, outcome)
+}
+
+/// The outcome with what the desk has found out on the way.
+fn finished(desk: &mut Desk<'_>, mut outcome: Outcome) -> anyhow::Result<Outcome> {
     outcome.broken.append(&mut desk.broken);
     outcome.absent += desk.absent;
     outcome.found_out = std::mem::take(&mut desk.found_out);
@@ -143,7 +188,7 @@ fn tell_candidates(desk: &mut Desk<'_>, query: &str, seeds: &Seeds, tell: &mut d
 }
 
 /// The changes that the seeds belong to, in the order of their oldest commits.
-fn changes<'c>(closure: &'c Closure, seeds: &Seeds) -> Vec<Change<'c>> {
+pub(super) fn changes<'c>(closure: &'c Closure, seeds: &Seeds) -> Vec<Change<'c>> {
     let mut changes = Vec::new();
     for group in &closure.changes.groups {
         let own = group.members.iter().filter(|(_, share)| *share == Share::Whole).map(|(node, _)| *node);
@@ -180,19 +225,20 @@ struct Answer<'a, 'd, 's> {
     change: &'a Change<'s>,
     /// The id of the change.
     id: String,
+    /// What ties it to other repositories, if it isn't of this one alone.
+    family: Option<&'a Family>,
     tell: &'a mut dyn FnMut(&Event<'_>),
 }
 
 impl Answer<'_, '_, '_> {
     /// The event of the commit that the change is named after.
-    fn commit(&mut self, outcome: &mut Outcome) {
-        let id = self.desk.scope.graph.id(self.change.oldest);
+    fn commit(&mut self, id: &Oid, outcome: &mut Outcome) {
         let (handle, wishes) = (self.desk.handle, &self.desk.scope.wishes);
         let mut describing = describe::Desk::new(handle);
         let mut buffer = Vec::new();
-        let raw = handle.commit(&id, &mut buffer);
+        let raw = handle.commit(id, &mut buffer);
         let told = raw.and_then(|raw| {
-            wishes.describe(handle, &id, raw, &mut describing, |commit| (self.tell)(&Event::Commit(commit)))
+            wishes.describe(handle, id, raw, &mut describing, |commit| (self.tell)(&Event::Commit(commit)))
         });
         outcome.broken.extend(told.err());
     }
@@ -204,13 +250,12 @@ impl Answer<'_, '_, '_> {
         let hops = trailer_hops(closure.nodes.len(), &closure.edges, anchor);
         for &member in self.change.members.iter().chain(&self.change.parts) {
             // A commit that was asked about needs no evidence.
-            let is_itself = if self.change.named.is_empty() {
-                member == self.change.oldest
-            } else {
-                self.change.named.contains(&member)
-            };
-            if is_itself {
+            if self.is_itself(member) {
                 self.tell_match(member, None, None);
+                continue;
+            }
+            if let Some(Some(verdict)) = self.tie(member) {
+                self.tell_match(member, Some(verdict.clone()), None);
                 continue;
             }
             let Some(node) = closure.index(member) else { continue };
@@ -226,6 +271,22 @@ impl Answer<'_, '_, '_> {
                 self.tell_match(*other, Some(verdict.clone()), None);
             }
         }
+    }
+
+    /// Whether a commit is the one that was asked about, or that the change is named after.
+    fn is_itself(&self, member: Position) -> bool {
+        if !self.change.named.is_empty() {
+            return self.change.named.contains(&member);
+        }
+        match self.family {
+            None => member == self.change.oldest,
+            Some(family) => family.change == Some(self.desk.scope.graph.id(member)),
+        }
+    }
+
+    /// What ties a commit to one of another repository.
+    fn tie(&self, member: Position) -> Option<&'_ Tie> {
+        self.family?.ties.get(&self.desk.scope.graph.id(member))
     }
 
     /// What speaks most for a commit: its match with the oldest, else with one that was asked about, else the surest.
@@ -300,15 +361,18 @@ impl Answer<'_, '_, '_> {
     fn presence(&mut self) {
         let scope = self.desk.scope;
         // What is to be named first goes first.
-        let mut members = self.change.named.clone();
-        members.extend(self.change.members.iter().filter(|member| !self.change.named.contains(member)));
+        let named = self.change.named.iter().filter(|named| !self.change.members.contains(named));
+        let all = named.chain(&self.change.members).copied();
+        let (mut members, others): (Vec<_>, Vec<_>) = all.partition(|&member| self.is_itself(member));
+        // In one repository somebody is always the first.
+        let own = if self.family.is_none() { members.len().max(1) } else { members.len() };
+        members.extend(others);
         let turns = if scope.signals.is_plain_containment() {
             members.iter().map(|&position| Turn { position, brings: true }).collect()
         } else {
             turns(self.desk, &members)
         };
         let history = Histories::new(self.desk, &turns, &self.change.parts);
-        let own = if self.change.named.is_empty() { 1 } else { self.change.named.len() };
         let lines = scope.options.tags != Tags::None || scope.places.list.iter().any(|place| place.line.is_some());
         let has =
             |place: &Place| matches!(history.of(place), State::Present(_) | State::Reapplied(_) | State::Together);

@@ -6,6 +6,7 @@
 //! drives the run: answers come in the order of the queries, which `input` may read from a stream. Knows nothing of the command
 //! line.
 
+pub mod across;
 mod answer;
 mod closure;
 mod desk;
@@ -14,6 +15,8 @@ mod filing;
 mod gaps;
 mod input;
 mod kept;
+mod kin;
+mod kindred;
 mod patches;
 mod places;
 mod presence;
@@ -149,10 +152,10 @@ async fn is_name(dir: &Path, query: &OsString) -> bool {
 /// # Errors
 /// If nothing could be answered: no repository, a query that can't be understood, a setting that can't be used.
 pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
-    let Some(begun) = token.unless_cancelled(Box::pin(begin(options, report, token))).await else {
+    let Some(opened) = token.unless_cancelled(Box::pin(open(Arc::new(options), report, token, true))).await else {
         return Ok(Ending { incomplete: true, ..Ending::default() });
     };
-    let mut search = begun?;
+    let mut search = opened?;
     // Whatever is waited for when a signal comes, git or a reader that never ends, is dropped.
     let outcome = token.unless_cancelled(Box::pin(search.run())).await;
     let Search { report, indexed, found, name, .. } = search;
@@ -161,8 +164,13 @@ pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow
     Ok(Ending { negative: found == Some(false), incomplete: token.is_cancelled(), ..Ending::default() })
 }
 
-/// Opens what is asked about and tells what it is.
-async fn begin<'a>(options: Options, report: &'a mut Strand, token: &'a Token) -> anyhow::Result<Search<'a>> {
+/// Opens the repository that is sought, and tells of it if it `is_new` to the reader.
+async fn open<'a>(
+    options: Arc<Options>,
+    report: &'a mut Strand,
+    token: &'a Token,
+    is_new: bool,
+) -> anyhow::Result<Search<'a>> {
     let repository = Arc::new(Repository::find(&options.sought)?);
     let settings = Settings::read(&repository).await?;
     let pool = match &options.pool {
@@ -173,10 +181,11 @@ async fn begin<'a>(options: Options, report: &'a mut Strand, token: &'a Token) -
     let folder = options.cache_folder.clone();
     let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), Ahead::Read, &pool).await?;
     let refs = index.select(options.refs.clone(), &pool).await?;
-    let troubles = index.take_troubles();
-    announce::repository(report, &index, &refs, troubles).await?;
-    warn_of_globs(report, &repository.name, &options.refs, &refs).await?;
-    let options = Arc::new(options);
+    if is_new {
+        let troubles = index.take_troubles();
+        announce::repository(report, &index, &refs, troubles).await?;
+        warn_of_globs(report, &repository.name, &options.refs, &refs).await?;
+    }
     Ok(Search {
         name: repository.name.clone(),
         report,

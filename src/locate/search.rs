@@ -91,19 +91,30 @@ pub(super) struct Search<'a> {
 
 impl Search<'_> {
     pub(super) async fn run(&mut self) -> anyhow::Result<()> {
-        if !self.options.no_update {
-            // The usual refs are brought in anyway, and mostly all others are there already.
-            let is_usual = Arc::ptr_eq(&self.refs, &self.index.usual);
-            let tips = if is_usual || self.refs.new_tips().is_empty() { Vec::new() } else { self.refs.tips() };
-            self.update(&tips).await?;
-        }
+        self.catch_up().await?;
         self.ask_all().await?;
         if let Some(end) = self.options.stdin {
             self.read(end).await?;
         }
         while !self.token.is_cancelled() && self.tell_next().await? {}
+        self.wind_up().await
+    }
+
+    /// Brings the index up to date, unless that isn't wanted.
+    pub(super) async fn catch_up(&mut self) -> anyhow::Result<()> {
+        if self.options.no_update {
+            return Ok(());
+        }
+        // The usual refs are brought in anyway, and mostly all others are there already.
+        let is_usual = Arc::ptr_eq(&self.refs, &self.index.usual);
+        let tips = if is_usual || self.refs.new_tips().is_empty() { Vec::new() } else { self.refs.tips() };
+        self.update(&tips).await
+    }
+
+    /// Keeps what was found out, and says what could not be.
+    pub(super) async fn wind_up(&mut self) -> anyhow::Result<()> {
         if self.absent > 0 {
-            announce::warn_absent(self.report, &self.name, None, self.absent).await?;
+            announce::warn_absent(self.report, &self.name, None, std::mem::take(&mut self.absent)).await?;
         }
         self.keep().await
     }
@@ -199,8 +210,21 @@ impl Search<'_> {
 
     /// Sets a worker to answer `query`.
     pub(super) async fn ask(&mut self, query: OsString) -> anyhow::Result<()> {
+        match self.target(&query).await? {
+            None => Ok(()),
+            Some(Target::Nothing(way_out)) => self.tell_nothing(&query.to_string_lossy(), way_out).await,
+            Some(Target::Words(words)) => self.ask_words(&query, &words).await,
+            Some(target) => {
+                let target = self.or_patch_id(target).await?;
+                self.answer(query.to_string_lossy().into_owned(), target).await
+            }
+        }
+    }
+
+    /// What `query` means, with all of it in the index; `None` if that can't be, which is then told.
+    pub(super) async fn target(&mut self, query: &OsString) -> anyhow::Result<Option<Target>> {
         let graph = self.graph().await?;
-        let mut target = resolve::resolve(&query, &self.index, &graph, &self.patterns).await?;
+        let target = resolve::resolve(query, &self.index, &graph, &self.patterns).await?;
         if let Target::Commits(ids) | Target::Ambiguous(ids) = &target {
             let ids = ids.clone();
             if ids.iter().any(|id| graph.position(id).is_none()) {
@@ -211,8 +235,8 @@ impl Search<'_> {
                     ));
                 }
                 self.learn(&ids).await?;
-                if !self.report_unreadable(&query, &ids).await? {
-                    return Ok(());
+                if !self.report_unreadable(query, &ids).await? {
+                    return Ok(None);
                 }
             }
         }
@@ -220,15 +244,15 @@ impl Search<'_> {
             && let Some(id) = Oid::from_hex(digits.as_bytes())
             && self.torn.as_ref().is_some_and(|torn| torn.has_told(&id))
         {
-            return self.report_unreadable(&query, &[id]).await.map(drop);
+            self.report_unreadable(query, &[id]).await?;
+            return Ok(None);
         }
-        if let Target::Nothing(way_out) = target {
-            return self.tell_nothing(&query.to_string_lossy(), way_out).await;
-        }
-        if let Target::Words(words) = &target {
-            return self.ask_words(&query, words).await;
-        }
-        // To look through all patches is the last resort: a message may name the commit, and then it is no patch-id.
+        Ok(Some(target))
+    }
+
+    /// What `target` means after all, if it may be a patch-id. To look through all patches is the last resort: a message may name the
+    /// commit, and then it is none.
+    async fn or_patch_id(&mut self, target: Target) -> anyhow::Result<Target> {
         if let Target::Digits(digits) = &target
             && let Some(id) = Oid::from_hex(digits.as_bytes())
             && !self.is_named(&target).await?
@@ -237,10 +261,10 @@ impl Search<'_> {
             let commits = self.listed(&all, None).await?;
             let found = self.with_patch_id(digits, &commits, &[id], None).await?;
             if !found.is_empty() {
-                target = Target::Commits(found);
+                return Ok(Target::Commits(found));
             }
         }
-        self.answer(query.to_string_lossy().into_owned(), target).await
+        Ok(target)
     }
 
     /// Brings `ids` into the index, or as much of them as can be read.

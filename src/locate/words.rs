@@ -267,6 +267,22 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// The commits whose messages have `words`, the newest first, as many as are told at most.
+    pub(super) async fn hit_by(&mut self, words: &Words) -> anyhow::Result<Vec<Position>> {
+        let mut found = Vec::new();
+        let Some(mut hits) = self.hits(Arc::new(Wanted::new(words)?)).await? else { return Ok(found) };
+        let most = self.options.max_count.unwrap_or(MOST_CHANGES);
+        let told = HashSet::new();
+        while found.len() < most
+            && let Some(hit) = self.next_hit(&mut hits, &told).await?
+        {
+            found.push(hit);
+        }
+        announce::broken(self.report, &self.name, None, std::mem::take(&mut hits.broken)).await?;
+        self.absent += hits.absent;
+        Ok(found)
+    }
+
     /// Says what was left out, if anything was.
     async fn tell_of_more(&mut self, query: &str, hits: &mut Hits, told: &Told, most: usize) -> anyhow::Result<()> {
         let message = if hits.is_sure {

@@ -234,13 +234,10 @@ mod tests {
         log.borrow_mut().sort_unstable();
         assert_eq!(*log.borrow(), [0, 1], "two had begun");
         smol::block_on(limit.close());
-        let late = smol::block_on(smol::future::or(
-            async { Some(limit.run([|_slot| async { 1 }]).await) },
-            async {
-                smol::future::yield_now().await;
-                None
-            },
-        ));
+        let late = smol::block_on(smol::future::or(async { Some(limit.run([|_slot| async { 1 }]).await) }, async {
+            smol::future::yield_now().await;
+            None
+        }));
         assert!(late.is_none(), "nothing begins any more");
     }
 }
