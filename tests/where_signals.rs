@@ -96,6 +96,7 @@ fn a_git_that_never_answers_is_ended_with_the_run() {
         (&repo, "rev-list", &["where", "path:a"]),
         (&repo, "patch-id", &["where", &patch]),
         (&repo, "rev-list", &["where", &patch]),
+        (&repo, "rev-list", &["where", "--similar", "main"]),
         (&repo, "rev-parse", &["scan", "main~3"]),
         (&repo, "rev-parse", &["scan", "--since=yesterday"]),
         (&repo, "rev-list", &["scan", "--", "a"]),

@@ -127,9 +127,15 @@ impl Search<'_> {
     }
 
     /// Sets a worker to answer `target`.
-    async fn make(&self, scope: &Arc<Scope>, query: &str, target: Target) -> anyhow::Result<Job<anyhow::Result<Made>>> {
+    async fn make(
+        &mut self,
+        scope: &Arc<Scope>,
+        query: &str,
+        target: Target,
+    ) -> anyhow::Result<Job<anyhow::Result<Made>>> {
+        let alike = self.alike(query, &target).await?;
         let (scope, query, format) = (Arc::clone(scope), query.to_owned(), self.report.format());
-        let job = move || scope.handles.with(|handle| make(&scope, handle, &query, &target, format));
+        let job = move || scope.handles.with(|handle| make(&scope, handle, &query, (&target, &alike), format));
         Ok(Box::pin(self.pool.submit(job).await?.result()))
     }
 }

@@ -2,11 +2,12 @@
 //! commits under keys so that candidates are found without a walk, `closure` goes up the ladder with them (`ranges` tells squashes
 //! and splits), `reverts` and `presence` tell what became of the change on each ref of `places`, and `answer` makes the events of
 //! it all, on a worker with a `desk` of its own and a `scope` that all share. What is about many commits is answered change by
-//! change (`each`). Where history can't be read to its end, `gaps` says what can be told of the rest. `words` finds those whose messages have words, by the index of `wording`, `patches` looks for a diff. `search`
-//! drives the run: answers come in the order of the queries, which `input` may read from a stream. Knows nothing of the command
-//! line.
+//! change (`each`). `words` finds those whose messages have words, by the index of `wording`, `patches` looks for a diff, `alike` for
+//! what only resembles a commit. Where history can't be read to its end, `gaps` says what can be told of the rest. `search` drives the
+//! run: answers come in the order of the queries, which `input` may read from a stream. Knows nothing of the command line.
 
 pub mod across;
+mod alike;
 mod answer;
 mod closure;
 mod desk;
