@@ -1,5 +1,6 @@
 //! The verbs, a file each: they resolve options, start the work and hand events to `report`. They know no git, no SQL and no HTTP.
 
+mod repositories;
 mod scan;
 mod schema;
 mod where_is;

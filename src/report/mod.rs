@@ -56,6 +56,15 @@ impl Format {
         Self::Human(Look::of_stdout(color, people_read_stdout()))
     }
 
+    /// The same with the names of repositories, where there are several.
+    #[must_use]
+    pub fn naming_repositories(self) -> Self {
+        match self {
+            Self::Jsonl => Self::Jsonl,
+            Self::Human(look) => Self::Human(Look { names: true, ..look }),
+        }
+    }
+
     /// A writer for the events of one answer, which people see as a whole.
     #[must_use]
     pub fn answer(self) -> AnswerWriter {
