@@ -71,10 +71,12 @@ impl Wanted<'_> {
         let entries = listing.select(&Selection { names, groups, all: self.all })?;
         let mut chosen = entries.into_iter().map(|entry| self.registered(entry)).collect::<anyhow::Result<Vec<_>>>()?;
         let taken: Vec<&str> = listing.entries().iter().map(|entry| entry.name.as_str()).collect();
-        chosen.extend(told_apart(&paths, &taken).into_iter().zip(paths).map(|(name, dir)| Chosen {
-            sought: Sought { dir, name: Some(name) },
-            refs: self.refs.clone(),
-        }));
+        chosen.extend(
+            told_apart(&paths, &taken)
+                .into_iter()
+                .zip(paths)
+                .map(|(name, dir)| Chosen { sought: Sought { dir, name: Some(name) }, refs: self.refs.clone() }),
+        );
         if chosen.is_empty() {
             let hint = "git bhfuil repo add <path> registers one";
             return Err(Kind::NoRepository.hinted("no repository is registered", hint));

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use regex::{Regex, RegexBuilder};
 
+use super::repositories::{self, Chosen, Shared, Wanted};
 use crate::cli::ScanArgs;
 use crate::cli::argv::RawArg;
 use crate::error::{Kind, exit, hint_of, message_of};
-use super::repositories::{self, Chosen, Shared, Wanted};
 use crate::report::{self, Ending, Loudness, Report};
 use crate::scan::{self, Consumer, Options, Scanned, Sought};
 use crate::shutdown::Token;

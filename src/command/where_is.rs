@@ -51,12 +51,7 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
 }
 
 /// Asks the repositories that are `wanted`, together where they are several.
-async fn several(
-    wanted: &Wanted<'_>,
-    options: &Options,
-    report: &mut Report,
-    token: &Token,
-) -> anyhow::Result<Ending> {
+async fn several(wanted: &Wanted<'_>, options: &Options, report: &mut Report, token: &Token) -> anyhow::Result<Ending> {
     let mut chosen = wanted.chosen().await?;
     let Shared { limit, pool } = wanted.shared().await?;
     let options = Options { pool: Some(pool), ..options.clone() };

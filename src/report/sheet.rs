@@ -107,7 +107,7 @@ impl Sheet {
     pub(super) fn write(&self, look: Look, out: &mut Vec<u8>) {
         if !self.changes.is_empty() {
             self.write_heading(look, out);
-            for change in &self.changes {
+            for change in self.changes.iter().filter(|change| !look.names || change.commit.is_some()) {
                 change.write_headline(look, out);
             }
             places::write(&self.changes, look, out);
