@@ -32,7 +32,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
         Command::Version => printed(&format!("git-bhfuil version {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Schema(_) => schema::run(),
         Command::Where(args) => Box::pin(where_is::run(&args, &dir, token)).await,
-        Command::Scan(args) => scan::run(&args, invocation.paths, &dir, token).await,
+        Command::Scan(args) => Box::pin(scan::run(&args, invocation.paths, &dir, token)).await,
     }
 }
 

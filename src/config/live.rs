@@ -18,7 +18,7 @@ use crate::git::config as git_config;
 
 /// How long what was read counts at most, though no file and no variable seems to have changed: a file that is included but not
 /// there, say, isn't looked for.
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_mins(1);
 /// How often a subscriber looks.
 const INTERVAL: Duration = Duration::from_millis(500);
 

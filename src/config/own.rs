@@ -3,6 +3,7 @@
 //! Owns the order of a change: lock, read, change, replace (`files::Lock`, git's own protocol). Refuses syntax (`syntax`, `edit`).
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -172,9 +173,9 @@ pub fn template() -> String {
         if section != Some(group) {
             section = Some(group);
             let header = if group.is_empty() { format!("[{SECTION}]") } else { format!("[{SECTION} \"{group}\"]") };
-            text.push_str(&format!("\n{mark}{header}\n"));
+            let _ = write!(text, "\n{mark}{header}\n");
         }
-        text.push_str(&format!("\t# {}{}\n\t# {last} = {}\n", key.doc, notes(key), example(key)));
+        let _ = write!(text, "\t# {}{}\n\t# {last} = {}\n", key.doc, notes(key), example(key));
     }
     text
 }

@@ -98,7 +98,7 @@ impl Type {
             Self::Url if holds_password(&text) => return Some(Fault { why: None, is_secret: true }),
             Self::Url => !value.is_empty(),
             Self::Credential => {
-                return (!is_credential(&text)).then(|| Fault { why: None, is_secret: true });
+                return (!is_credential(&text)).then_some(Fault { why: None, is_secret: true });
             }
         };
         if holds { None } else { plain }
