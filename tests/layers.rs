@@ -8,7 +8,7 @@ use std::path::Path;
 /// is refused by `the_table_itself_has_no_arrow_that_points_up`.
 const ROOMS: &[(&str, &[&str])] = &[
     ("main", &["cli", "command", "report", "error", "panics", "shutdown"]),
-    ("command", &["cli", "scan", "locate", "config", "report", "events", "error", "shutdown"]),
+    ("command", &["cli", "scan", "locate", "repos", "config", "describe", "report", "events", "error", "shutdown"]),
     (
         "scan",
         &[
@@ -27,6 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("announce", &["index", "describe", "git", "report", "events"]),
     ("index", &["pipeline", "git", "gitcli", "cache", "graph", "facts", "error", "shutdown"]),
     ("describe", &["git", "facts", "events"]),
+    ("repos", &["config", "gitcli", "git", "error", "spelling"]),
     ("config", &["gitcli", "git", "facts", "files", "error", "spelling"]),
     ("pipeline", &["git", "cache", "graph", "facts", "panics", "shutdown"]),
     ("gitcli", &["git", "facts", "error"]),

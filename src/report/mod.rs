@@ -5,6 +5,7 @@ mod answer;
 mod bar;
 mod human;
 mod jsonl;
+mod listing;
 mod look;
 mod marks;
 mod output;
@@ -25,6 +26,7 @@ use crate::events::{Begin, End, Error, Event, Progress, SCHEMA, Warning};
 
 pub use answer::AnswerWriter;
 pub use bar::Bar;
+pub use listing::ListWriter;
 pub use look::{Color, Look};
 pub use output::Gone;
 use output::Output;
@@ -56,6 +58,12 @@ impl Format {
     #[must_use]
     pub fn answer(self) -> AnswerWriter {
         AnswerWriter::new(self)
+    }
+
+    /// A writer for a list, of which people see columns.
+    #[must_use]
+    pub fn listing(self) -> ListWriter {
+        ListWriter::new(self)
     }
 
     /// Appends `event` to `out`, with its line end; nothing if this format doesn't show it.
@@ -265,6 +273,31 @@ impl Report {
         self.event(&Event::Error(error)).await
     }
 
+    /// Reports something that is wrong and was looked for: it is the answer, no failure of the run.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn finding(&mut self, kind: Kind, message: &str, hint: Option<&str>) -> Result<(), Gone> {
+        if self.format != Format::Jsonl {
+            self.bar.say(&format!("error: {message}"));
+            if let Some(hint) = hint {
+                self.bar.say(&format!("hint: {hint}"));
+            }
+        }
+        let error = Error {
+            repo: None,
+            id: None,
+            query: None,
+            code: kind.code().into(),
+            class: class(kind),
+            message: message.into(),
+            hint: hint.map(Cow::Borrowed),
+            count: 1,
+            fatal: false,
+        };
+        self.event(&Event::Error(error)).await
+    }
+
     /// Counts a further failure of `kind` that isn't worth a line of its own.
     pub fn count_failure(&mut self, kind: Kind) {
         self.status = Status::Partial;
@@ -433,6 +466,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Candidate(_) => "candidate",
         Event::Match(_) => "match",
         Event::Presence(_) => "presence",
+        Event::Setting(_) => "setting",
         Event::Warning(_) => "warning",
         Event::Error(_) => "error",
         _ => return None,
@@ -469,9 +503,9 @@ pub fn last_words(line: &str) {
 ///
 /// # Errors
 /// If it can't be written; a reader that went away is no error.
-pub fn print(text: &str) -> std::io::Result<()> {
+pub fn print(text: &[u8]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(text).and_then(|()| out.flush()) {
         Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
