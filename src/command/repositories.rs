@@ -11,7 +11,7 @@ use crate::cli::argv::RawArg;
 use crate::config::{OwnFile, View};
 use crate::error::Kind;
 use crate::pipeline::Pool;
-use crate::repos::{Entry, Limit, Listing, Registry, Selection, place_of};
+use crate::repos::{Entry, Limit, Registry, Selection, place_of};
 use crate::scan::{Selection as Refs, Sought};
 
 /// What was typed about repositories.

@@ -1,7 +1,6 @@
 //! `git bhfuil scan`: what was typed becomes the options of a [`scan`], and its outcome an exit code.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use regex::{Regex, RegexBuilder};

@@ -4,12 +4,13 @@ use std::io::Write as _;
 
 use super::look::{CYAN, DIM, GREEN, Look, MAGENTA, RED, YELLOW};
 use super::{safe, short, word};
-use crate::events::{Commit, Event, Ref};
+use crate::events::{Commit, Event, Ref, Setting};
 
 pub(super) fn write(event: &Event<'_>, look: Look, out: &mut Vec<u8>) {
     match event {
         Event::Commit(commit) => write_commit(commit, look, out),
         Event::Ref(entry) => write_ref(entry, look, out),
+        Event::Setting(setting) => write_setting(setting, look, out),
         // The rest frames the stream for programs; warnings and errors go to stderr.
         _ => {}
     }
@@ -54,6 +55,14 @@ fn write_commit(commit: &Commit<'_>, look: Look, out: &mut Vec<u8>) {
     for path in commit.paths.iter().flatten().flatten() {
         note(DIM, &word(path.status), &path.path, None);
     }
+}
+
+/// `<key> = <value> (<origin>)`.
+fn write_setting(setting: &Setting<'_>, look: Look, out: &mut Vec<u8>) {
+    look.paint(YELLOW, &safe::line(&setting.key), out);
+    let _ = write!(out, " = {} ", safe::line(&setting.value));
+    look.paint(DIM, &format!("({})", safe::line(&setting.origin)), out);
+    out.push(b'\n');
 }
 
 fn write_ref(entry: &Ref<'_>, look: Look, out: &mut Vec<u8>) {
