@@ -41,12 +41,17 @@ pub async fn repository(
     let event = Repo {
         repo: repository.name.as_str().into(),
         repo_b64: None,
-        git_dir: git_dir.into(),
+        git_dir: Some(git_dir.into()),
         git_dir_b64: git_dir_b64.map(Cow::Owned),
-        object_format: if repository.hash_len == 20 { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 },
-        shallow: index.overlay.shallow,
-        partial: repository.partial,
-        ref_count: refs.refs.len() as u64,
+        object_format: Some(if repository.hash_len == 20 { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 }),
+        shallow: Some(index.overlay.shallow),
+        partial: Some(repository.partial),
+        ref_count: Some(refs.refs.len() as u64),
+        path: None,
+        path_b64: None,
+        url: None,
+        groups: None,
+        refs: None,
     };
     report.event(&Event::Repo(event)).await?;
     for trouble in troubles {

@@ -1,9 +1,10 @@
 //! The text of a configuration file, read and changed by us, beside what git makes of it: random texts, each held to
 //! `git config --file - --list -z`.
 
+use std::borrow::Cow;
 use std::process::{Output, Stdio};
 
-use git_bhfuil::config::syntax::Document;
+use git_bhfuil::config::syntax::{Document, Entry};
 use proptest::prelude::*;
 
 mod support;
@@ -17,8 +18,10 @@ fn ours(text: &[u8]) -> Listed {
     let name = |stem: &[u8], key: &str, has_header: bool| {
         if has_header { [stem, b".", key.as_bytes()].concat() } else { key.as_bytes().to_vec() }
     };
-    let entries = document.entries();
-    Ok(entries.map(|(stem, entry)| (name(stem, &entry.key, entry.header.is_some()), entry.value.clone())).collect())
+    let lower = |entry: &Entry<'_>| entry.key.to_ascii_lowercase();
+    let pair =
+        |entry: Entry<'_>| (name(entry.stem, &lower(&entry), entry.has_header), entry.value().map(Cow::into_owned));
+    Ok(document.entries().map(pair).collect())
 }
 
 fn git(text: &[u8]) -> Listed {

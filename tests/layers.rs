@@ -8,7 +8,10 @@ use std::path::Path;
 /// is refused by `the_table_itself_has_no_arrow_that_points_up`.
 const ROOMS: &[(&str, &[&str])] = &[
     ("main", &["cli", "command", "report", "error", "panics", "shutdown"]),
-    ("command", &["cli", "scan", "locate", "config", "report", "events", "error", "shutdown"]),
+    (
+        "command",
+        &["cli", "scan", "locate", "repos", "config", "describe", "pipeline", "report", "events", "error", "shutdown"],
+    ),
     (
         "scan",
         &[
@@ -20,13 +23,14 @@ const ROOMS: &[(&str, &[&str])] = &[
         "locate",
         &[
             "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "matching",
-            "lines", "facts", "report", "events", "error", "shutdown",
+            "lines", "facts", "repos", "report", "events", "error", "shutdown",
         ],
     ),
     ("cli", &["spelling"]),
-    ("announce", &["index", "describe", "git", "report", "events"]),
+    ("announce", &["index", "describe", "git", "report", "events", "error"]),
     ("index", &["pipeline", "git", "gitcli", "cache", "graph", "facts", "error", "shutdown"]),
     ("describe", &["git", "facts", "events"]),
+    ("repos", &["config", "gitcli", "git", "error", "panics", "spelling"]),
     ("config", &["gitcli", "git", "facts", "files", "error", "spelling"]),
     ("pipeline", &["git", "cache", "graph", "facts", "panics", "shutdown"]),
     ("gitcli", &["git", "facts", "error"]),

@@ -104,6 +104,7 @@ pub(super) fn normalise(info: &CommandInfoWithArgs, args: impl Iterator<Item = O
     let found = plain.descend(&command.command, name, rest, program)?;
     let (command, name, rest) = (found.command, found.name, found.rest);
     plain.command = Some(name.clone());
+    let behind = before + found.of_the_program.len();
     plain.words.splice(before..before, found.of_the_program);
     if plain.help {
         return Ok(plain);
@@ -122,7 +123,7 @@ pub(super) fn normalise(info: &CommandInfoWithArgs, args: impl Iterator<Item = O
         positionals.push(positional);
     }
     plain.help = level.help;
-    plain.words.splice(before..before, level.options_of_the_program());
+    plain.words.splice(behind..behind, level.options_of_the_program());
     plain.words.extend(level.options());
     if command.positionals.is_empty()
         && !plain.help

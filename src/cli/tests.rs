@@ -68,7 +68,7 @@ fn every_option_arrives() {
     let args = scan(
         "scan a ^b --refs r --refs s --since 1 --until 2 --author A --author B --grep g -n 7 --reverse --no-commits \
          -z --threads 2 --format jsonl --color always --progress -q -vvv --paths --mailmap --show-refs \
-         --patch-id",
+         --patch-id --repo x --repo ../y --group g --all-repos --jobs 4",
     );
     let text = |text: &str| Some(TextArg(text.to_owned()));
     let expected = ScanArgs {
@@ -83,6 +83,10 @@ fn every_option_arrives() {
         no_commits: true,
         stdin: false,
         null: true,
+        repo: raw(&["x", "../y"]),
+        group: raw(&["g"]),
+        all_repos: true,
+        jobs: std::num::NonZeroUsize::new(4),
         threads: std::num::NonZeroUsize::new(2),
         format: Format::Jsonl,
         color: Some(Color::Always),

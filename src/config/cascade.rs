@@ -157,8 +157,8 @@ impl Problem {
     /// What and where. A variable is named in the message itself.
     #[must_use]
     pub fn told(&self) -> String {
-        match self.origin.level {
-            Level::Environment => self.message.clone(),
+        match (self.origin.level, &self.origin.place) {
+            (Level::Environment, _) | (_, None) => self.message.clone(),
             _ => format!("{} in {}", self.message, self.origin),
         }
     }
@@ -269,8 +269,7 @@ impl View {
         is_something.then(|| Value { name: name.clone(), bytes, origin, via: git.map(|(key, ..)| *key) })
     }
 
-    /// What holds for `repo`, or for all: every setting that has a value, in the order of the table; for all, then what is set for
-    /// single repositories.
+    /// What holds for `repo`, or for all: every setting that has a value, in the order of the table.
     #[must_use]
     pub fn holding(&self, repo: Option<&str>) -> Vec<Value> {
         let mut holding = Vec::new();
@@ -283,10 +282,17 @@ impl View {
                 holding.extend(self.of(&name, repo).into_iter().map(asked));
             }
         }
-        if repo.is_none() {
-            holding.extend(self.values.iter().filter(|value| value.name.repo.is_some()).cloned());
-        }
         holding
+    }
+
+    /// What is set for single repositories, in the order of the levels.
+    pub fn of_repositories(&self) -> impl Iterator<Item = &Value> {
+        self.values.iter().filter(|value| value.name.repo.is_some())
+    }
+
+    /// The values of `name` in our own file.
+    pub fn set_in_own_file(&self, name: &Name) -> impl Iterator<Item = &Value> {
+        self.values.iter().filter(move |value| value.origin.level == Level::Own && value.name == *name)
     }
 
     /// The trackers that `key` is set for; of a key that is no tracker's, none but one that is nobody's.

@@ -15,15 +15,14 @@ impl Document {
     /// written as it is given here; where it stands already it stays as written.
     #[must_use]
     pub fn with(&self, stem: &[u8], key: &str, values: &[&[u8]]) -> Vec<u8> {
-        let there: Vec<usize> = (0..self.entries.len())
-            .filter(|&at| self.stem(&self.entries[at]) == stem && self.entries[at].key.eq_ignore_ascii_case(key))
-            .collect();
+        let is_it = |at: &usize| self.entry(&self.parts[*at]).is(stem, key);
+        let there: Vec<usize> = (0..self.parts.len()).filter(is_it).collect();
         let mut splices: Vec<Splice> = Vec::new();
-        for (at, value) in there.iter().map(|&at| &self.entries[at]).zip(values) {
-            match &at.value_span {
-                Some(_) if at.value.as_deref() == Some(*value) => {}
+        for (part, value) in there.iter().map(|&at| &self.parts[at]).zip(values) {
+            match &part.value {
+                Some(_) if self.entry(part).value().as_deref() == Some(*value) => {}
                 Some(span) => splices.push((span.clone(), quoted(value))),
-                None => splices.push((at.span.end..at.span.end, [b" = ", quoted(value).as_slice()].concat())),
+                None => splices.push((part.span.end..part.span.end, [b" = ", quoted(value).as_slice()].concat())),
             }
         }
         let surplus: Vec<usize> = there.iter().skip(values.len()).copied().collect();
@@ -49,18 +48,9 @@ impl Document {
     pub fn without_sections(&self, is_meant: impl Fn(&[u8]) -> bool) -> Vec<u8> {
         let mut splices = Vec::new();
         for (at, header) in self.headers.iter().enumerate().filter(|(_, header)| is_meant(&header.stem)) {
-            let last = self.entries.iter().rfind(|entry| entry.header == Some(at));
+            let last = self.parts.iter().rfind(|part| part.header == Some(at));
             let end = last.map_or(header.span.end, |entry| entry.span.end);
-            let mut range = self.lines_of(&(header.span.start..end)).unwrap_or(header.span.start..end);
-            // One of two empty lines that would now be neighbours.
-            let stands_alone = range.start == 0 || self.text[..range.start].ends_with(b"\n\n");
-            let rest = &self.text[range.end..];
-            if stands_alone && rest.starts_with(b"\n") {
-                range.end += 1;
-            } else if rest.is_empty() && self.text[..range.start].ends_with(b"\n\n") {
-                range.start -= 1;
-            }
-            splices.push((range, Vec::new()));
+            splices.push((self.paragraph(header.span.start..end), Vec::new()));
         }
         self.spliced(splices)
     }
@@ -68,16 +58,16 @@ impl Document {
     /// Takes the entries at `places` out, and the header of a section that is then empty.
     fn take_out(&self, places: &[usize], splices: &mut Vec<Splice>) {
         for (at, header) in self.headers.iter().enumerate() {
-            let own = || (0..self.entries.len()).filter(|&place| self.entries[place].header == Some(at));
+            let own = || (0..self.parts.len()).filter(|&place| self.parts[place].header == Some(at));
             let gone: Vec<usize> = own().filter(|place| places.contains(place)).collect();
             let Some(last) = gone.last() else { continue };
-            let whole = header.span.start..self.entries[*last].span.end;
+            let whole = header.span.start..self.parts[*last].span.end;
             if gone.len() == own().count() && self.says_nothing_else(at, &gone) {
-                splices.push((self.lines_of(&whole).unwrap_or(whole), Vec::new()));
+                splices.push((self.paragraph(whole), Vec::new()));
                 continue;
             }
             for place in gone {
-                let span = self.entries[place].span.clone();
+                let span = self.parts[place].span.clone();
                 splices.push((self.lines_of(&span).unwrap_or(span), Vec::new()));
             }
         }
@@ -89,22 +79,21 @@ impl Document {
         let end = self.headers.get(header + 1).map_or(self.text.len(), |next| next.span.start);
         let mut at = own.span.end;
         for place in gone {
-            let span = &self.entries[*place].span;
+            let span = &self.parts[*place].span;
             if !self.text[at..span.start].iter().all(|byte| is_space(*byte)) {
                 return false;
             }
             // A comment behind a value goes with it.
             at = self.lines_of(span).map_or(span.end, |lines| lines.end);
         }
-        let above = self.text[..own.span.start].trim_ascii_end();
-        let above = above.rsplit(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_start();
-        self.text[at..end].iter().all(|byte| is_space(*byte)) && !matches!(above.first(), Some(b'#' | b';'))
+        let above = self.line_above(own.span.start).unwrap_or_default();
+        self.text[at..end].iter().all(|byte| is_space(*byte)) && !is_comment(above)
     }
 
     /// Where `lines` go: behind the entry `after`, else to the last section of that stem, else into a new one.
     fn insertion(&self, stem: &[u8], after: Option<usize>, lines: &[Vec<u8>]) -> Splice {
-        let entry = || (0..self.entries.len()).rfind(|&at| self.stem(&self.entries[at]) == stem);
-        if let Some(entry) = after.or_else(entry).map(|at| &self.entries[at]) {
+        let entry = || (0..self.parts.len()).rfind(|&at| self.entry(&self.parts[at]).stem == stem);
+        if let Some(entry) = after.or_else(entry).map(|at| &self.parts[at]) {
             return self.below(entry.span.end, lines);
         }
         match self.headers.iter().rfind(|header| header.stem == stem) {
@@ -118,7 +107,7 @@ impl Document {
         let newline = self.newline();
         let rest = &self.text[end..];
         let line = rest.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
-        let is_blank = matches!(line.trim_ascii_start().first(), None | Some(b'#' | b';'));
+        let is_blank = line.trim_ascii().is_empty() || is_comment(line);
         // Another header on the same line goes to a line of its own.
         let at = if is_blank { end + line.len() } else { end };
         let mut text = if is_blank && !rest.is_empty() && line.ends_with(b"\n") {
@@ -140,6 +129,11 @@ impl Document {
         let newline = self.newline();
         let end = self.text.len();
         let mut text = self.line_end();
+        // What is said at the end is not about this.
+        if self.text.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().is_some_and(is_comment) && !self.ends_empty()
+        {
+            text.extend_from_slice(newline);
+        }
         text.extend_from_slice(&header(stem));
         text.extend_from_slice(newline);
         for line in lines {
@@ -157,14 +151,36 @@ impl Document {
         let rest = &self.text[span.end..];
         let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
         let is_alone = before[start..].iter().all(|byte| is_space(*byte))
-            && matches!(rest[..end].trim_ascii_start().first(), None | Some(b'#' | b';'));
+            && (rest[..end].trim_ascii().is_empty() || is_comment(&rest[..end]));
         is_alone.then_some(start..span.end + end)
+    }
+
+    /// The lines that `span` stands on, and one of two empty lines that would be neighbours without them.
+    fn paragraph(&self, span: Range<usize>) -> Range<usize> {
+        let Some(Range { mut start, mut end }) = self.lines_of(&span) else { return span };
+        let above = self.line_above(start);
+        let below = self.text[end..].split_inclusive(|byte| *byte == b'\n').next();
+        let is_empty = |line: &[u8]| line.trim_ascii().is_empty();
+        match (above, below) {
+            (None, Some(below)) if is_empty(below) => end += below.len(),
+            (Some(above), Some(below)) if is_empty(above) && is_empty(below) => end += below.len(),
+            (Some(above), None) if is_empty(above) => start -= above.len(),
+            _ => {}
+        }
+        start..end
+    }
+
+    /// The line above that which `at` stands on, with its end; `None` above the first.
+    fn line_above(&self, at: usize) -> Option<&[u8]> {
+        let before = &self.text[..at];
+        let end = before.iter().rposition(|byte| *byte == b'\n')? + 1;
+        before[..end].split_inclusive(|byte| *byte == b'\n').next_back()
     }
 
     /// What ends the last line of the text, if it isn't ended.
     fn line_end(&self) -> Vec<u8> {
         // A backslash at the end carries the last value over to what would be the next line.
-        let goes_on = self.entries.last().is_some_and(|entry| entry.span.end == self.text.len());
+        let goes_on = self.parts.last().is_some_and(|entry| entry.span.end == self.text.len());
         let count = match self.text.last() {
             Some(b'\\') if goes_on => 2,
             Some(b'\n') => usize::from(goes_on),
@@ -172,6 +188,11 @@ impl Document {
             None => 0,
         };
         self.newline().repeat(count)
+    }
+
+    /// Whether the last line is an empty one.
+    fn ends_empty(&self) -> bool {
+        self.text.ends_with(b"\n\n") || self.text.ends_with(b"\n\r\n")
     }
 
     fn newline(&self) -> &'static [u8] {
@@ -192,6 +213,10 @@ impl Document {
         text.extend_from_slice(&self.text[at..]);
         text
     }
+}
+
+fn is_comment(line: &[u8]) -> bool {
+    matches!(line.trim_ascii_start().first(), Some(b'#' | b';'))
 }
 
 /// `[section "subsection"]`.
@@ -261,6 +286,9 @@ mod tests {
             ("[a]\nk = 1\nk = 2\nl = 2\n", "a", &["3"], "[a]\nk = 3\nl = 2\n"),
             ("[a]\nk = 1 # x\n[b]\nk = 1\n", "a", &[], "[b]\nk = 1\n"),
             ("# about a\n[a]\nk = 1\n", "a", &[], "# about a\n[a]\n"),
+            ("# all\n\n[a]\nk = 1\n", "a", &[], "# all\n"),
+            ("# all", "a", &["1"], "# all\n\n[a]\n\tk = 1\n"),
+            ("# all\r\n\r\n[a]\r\nk = 1\r\n\r\n[b]\r\n", "a", &[], "# all\r\n\r\n[b]\r\n"),
             ("[a]\n# about k\nk = 1\n", "a", &[], "[a]\n# about k\n"),
             ("[a] k = 1\nl = 2\n", "a", &[], "[a] \nl = 2\n"),
             ("[a] k = 1\n[b]\n", "a", &[], "[b]\n"),

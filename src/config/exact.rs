@@ -97,7 +97,7 @@ impl Lines {
     /// Those of `file`; none if it can't be read. Blocks.
     pub(super) fn of(file: &Path) -> Self {
         let document = std::fs::read(file).ok().and_then(|text| Document::parse(&text).ok()).unwrap_or_default();
-        Self { told: vec![false; document.entries.len()], document }
+        Self { told: vec![false; document.parts.len()], document }
     }
 
     /// The line of the next entry that sets just that; of a file that is read twice again the first.
@@ -105,18 +105,16 @@ impl Lines {
         let next = self.places(stem, key, bytes).find(|at| !self.told[*at]);
         let at = next.or_else(|| self.places(stem, key, bytes).next())?;
         self.told[at] = true;
-        Some(self.document.entries[at].line)
+        Some(self.document.parts[at].line)
     }
 
     /// The line of the last entry that sets just that.
     pub(super) fn last(&self, stem: &[u8], key: &str, bytes: Option<&[u8]>) -> Option<usize> {
-        self.places(stem, key, bytes).last().map(|at| self.document.entries[at].line)
+        self.places(stem, key, bytes).last().map(|at| self.document.parts[at].line)
     }
 
     fn places(&self, stem: &[u8], key: &str, bytes: Option<&[u8]>) -> impl Iterator<Item = usize> {
         let entries = self.document.entries().enumerate();
-        entries
-            .filter(move |(_, (found, entry))| *found == stem && entry.key == key && entry.value.as_deref() == bytes)
-            .map(|(at, _)| at)
+        entries.filter(move |(_, entry)| entry.is(stem, key) && entry.value().as_deref() == bytes).map(|(at, _)| at)
     }
 }

@@ -139,6 +139,11 @@ pub static KEYS: &[Key] = &[
     Key::new("taskExpiry", Type::Time, "7d", "how long the result of a task is kept"),
     Key::new("stallAfter", Type::Time, "60s", "time without progress after which a task counts as stalled"),
     Key::new("taskLimit", Type::Number { least: 1, most: 64 }, "4", "tasks that run at a time"),
+    Key {
+        fallback: Some("color.ui"),
+        ..Key::new("color", Type::Color, "auto", "colour for people: always, auto or never")
+    },
+    Key::new("pager", Type::Text, "", "the program that pages what people read; without it git's"),
     CLONE[0],
     CLONE[1],
     CLONE[2],
@@ -175,12 +180,7 @@ pub static KEYS: &[Key] = &[
         "",
         "how to log in: env:<variable>, or git for git's credential helpers; never the secret itself",
     ),
-    Key {
-        fallback: Some("color.ui"),
-        ..Key::new("color", Type::Color, "auto", "colour for people: always, auto or never")
-    },
-    Key::new("pager", Type::Text, "", "the program that pages what people read; without it git's"),
-    Key::new("path", Type::Path, "", "where the repository lies").of_repository(),
+    Key::new("path", Type::Place, "", "where the repository lies").of_repository(),
     Key::new("url", Type::Url, "", "where the repository comes from").of_repository(),
     Key::list("refs", Type::Glob, "the refs of the repository that are asked about").of_repository(),
     Key::list("group", Type::Name, "a group that the repository belongs to").of_repository(),
@@ -283,6 +283,14 @@ impl Name {
     #[must_use]
     pub fn last(&self) -> &'static str {
         self.key.parts().1
+    }
+}
+
+impl std::str::FromStr for Name {
+    type Err = anyhow::Error;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        Self::parse(typed)
     }
 }
 

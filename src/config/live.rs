@@ -18,7 +18,7 @@ use crate::git::config as git_config;
 
 /// How long what was read counts at most, though no file and no variable seems to have changed: a file that is included but not
 /// there, say, isn't looked for.
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_mins(1);
 /// How often a subscriber looks.
 const INTERVAL: Duration = Duration::from_millis(500);
 
@@ -119,7 +119,12 @@ impl Config {
         let (read, state) = self.read().await;
         // The first version is taken as it is: there is none to go back to, and a bad value only counts where it is asked for.
         let bad = match &read {
-            Ok(view) => view.faults().next().map(|problem| problem.told()).filter(|_| kept.is_some()),
+            Ok(view) => {
+                let known: Vec<_> =
+                    kept.iter().flat_map(|kept| kept.current.view.faults()).map(|it| it.message).collect();
+                let news = view.faults().find(|problem| kept.is_some() && !known.contains(&problem.message));
+                news.map(|problem| problem.told())
+            }
             Err(cause) => Some(message_of(cause)),
         };
         let current = match (bad, kept.as_ref()) {
@@ -193,6 +198,12 @@ pub struct Changes {
 }
 
 impl Changes {
+    /// The settings as they were when a change was last told.
+    #[must_use]
+    pub fn seen(&self) -> &Current {
+        &self.seen
+    }
+
     /// Waits for the next change of what holds for `repo`, or for all: other values, or a version that can't be used, or can again.
     pub async fn next(&mut self, repo: Option<&str>) -> Change {
         loop {

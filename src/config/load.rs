@@ -3,6 +3,7 @@
 //! The way that every command goes reads git's configuration through gix and starts no `git`; the one that tells people where a value is
 //! from asks `git` itself. Refuses to decide what counts (`cascade`).
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
@@ -99,8 +100,8 @@ impl View {
     pub(super) fn of_parts(parts: &Parts<'_>, reach: Reach<'_>) -> Self {
         let mut view = Self::default();
         let own = |line| Origin { level: Level::Own, place: parts.own_path.map(Path::to_owned), line: Some(line) };
-        for (stem, entry) in parts.own.entries().filter(|(stem, _)| reach.takes(stem)) {
-            view.add(stem, &entry.key, entry.value.clone(), own(entry.line));
+        for entry in parts.own.entries().filter(|entry| reach.takes(entry.stem)) {
+            view.add(entry.stem, entry.key, entry.value().map(Cow::into_owned), own(entry.line));
         }
         for value in parts.git.iter().filter(|value| reach.takes(&value.stem)) {
             let origin = Origin { level: Level::Git(value.scope), place: value.file.clone(), line: None };
@@ -160,19 +161,15 @@ pub(super) fn name_of(repository: &Repository, own: &Document) -> Option<String>
     let main = common.parent().filter(|_| common.ends_with(".git"));
     let places = [repository.work_tree.as_deref(), main, Some(common), Some(repository.git_dir.as_path())];
     let is_here = |path: &[u8]| places.iter().flatten().any(|place| place.as_os_str().as_bytes() == path);
-    let registered = |(stem, path): &(&[u8], &[u8])| {
-        is_here(path).then(|| String::from_utf8_lossy(&stem[prefix.len()..]).into_owned())
-    };
     let paths = || {
         own.entries()
-            .filter(|(stem, entry)| entry.key == "path" && stem.starts_with(prefix.as_bytes()))
-            .filter_map(|(stem, entry)| Some((stem, entry.value.as_deref()?)))
+            .filter(|entry| entry.key.eq_ignore_ascii_case("path") && entry.stem.starts_with(prefix.as_bytes()))
     };
-    if let Some(name) = paths().find_map(|found| registered(&found)) {
-        return Some(name);
+    if let Some(entry) = paths().find(|entry| entry.value().is_some_and(|path| is_here(&path))) {
+        return Some(String::from_utf8_lossy(&entry.stem[prefix.len()..]).into_owned());
     }
     let stem = repository_stem(&repository.name);
-    (!paths().any(|(found, _)| found == stem.as_bytes())).then(|| repository.name.clone())
+    (!paths().any(|entry| entry.stem == stem.as_bytes())).then(|| repository.name.clone())
 }
 
 /// `problem` with the line of `value`, for which the file is read again. Only for what goes wrong: it blocks.

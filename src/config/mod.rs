@@ -8,6 +8,7 @@
 //! [`Settings`] has them.
 
 pub mod cascade;
+mod check;
 pub mod edit;
 mod exact;
 pub mod keys;
@@ -19,6 +20,7 @@ pub mod syntax;
 pub mod values;
 
 pub use cascade::{Level, Origin, Problem, Scope, Value, View};
+pub use check::check;
 pub use keys::{Key, Name};
 pub use live::{Change, Changes, Config, Current, Sources};
 pub use load::{Variables, own_path, process_variables};

@@ -3,13 +3,14 @@
 //! Owns the order of a change: lock, read, change, replace (`files::Lock`, git's own protocol). Refuses syntax (`syntax`, `edit`).
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::keys::{KEYS, Key, Name, SECTION};
 use super::load::{own_path, syntax_problem};
 use super::syntax::Document;
-use super::values::Type;
+use super::values::{Type, name_fault};
 use crate::error::Kind;
 use crate::files::{self, Lock};
 
@@ -91,6 +92,11 @@ impl OwnFile {
         if adds && !name.key.repeatable {
             return Err(Kind::BadValue.hinted(format!("{name} has one value"), "leave --add out to replace it"));
         }
+        for part in [&name.repo, &name.tracker].into_iter().flatten() {
+            if let Some(why) = name_fault(part) {
+                return Err(Kind::BadValue.error(format!("'{part}' can be no name: {why}")));
+            }
+        }
         let may_reset = name.key.repeatable && value.is_empty();
         if let Some(fault) = name.key.kind.fault(Some(value)).filter(|_| !may_reset) {
             let why = fault.why.map_or_else(String::new, |why| format!(": {why}"));
@@ -144,10 +150,8 @@ impl Document {
     /// The values of `name`, in order; what has no `=` counts as empty.
     fn values(&self, name: &Name) -> Vec<Vec<u8>> {
         let stem = name.stem();
-        let own = self
-            .entries()
-            .filter(|(found, entry)| *found == stem.as_bytes() && entry.key.eq_ignore_ascii_case(name.last()));
-        own.map(|(_, entry)| entry.value.clone().unwrap_or_default()).collect()
+        let own = self.entries().filter(|entry| entry.is(stem.as_bytes(), name.last()));
+        own.map(|entry| entry.value().unwrap_or_default().into_owned()).collect()
     }
 
     fn sets(&self, name: &Name) -> bool {
@@ -172,9 +176,9 @@ pub fn template() -> String {
         if section != Some(group) {
             section = Some(group);
             let header = if group.is_empty() { format!("[{SECTION}]") } else { format!("[{SECTION} \"{group}\"]") };
-            text.push_str(&format!("\n{mark}{header}\n"));
+            let _ = write!(text, "\n{mark}{header}\n");
         }
-        text.push_str(&format!("\t# {}{}\n\t# {last} = {}\n", key.doc, notes(key), example(key)));
+        let _ = write!(text, "\t# {}{}\n\t# {last} = {}\n", key.doc, notes(key), example(key));
     }
     text
 }
@@ -195,7 +199,7 @@ fn example(key: &Key) -> String {
         Type::Glob => "<glob>".into(),
         Type::Regex => "<regex>".into(),
         Type::Word | Type::Name => "<word>".into(),
-        Type::Path => "<path>".into(),
+        Type::Path | Type::Place => "<path>".into(),
         Type::Url => "<url>".into(),
         Type::Color | Type::Text => "<text>".into(),
         Type::Choice(words) => format!("<{}>", words.join("|")),
@@ -223,12 +227,12 @@ mod tests {
             .collect();
         let document = Document::parse(bare.as_bytes()).expect("good syntax");
         let set: Vec<Name> =
-            document.entries().map(|(stem, entry)| Name::find_in(stem, &entry.key).expect("a setting")).collect();
+            document.entries().map(|entry| Name::find_in(entry.stem, entry.key).expect("a setting")).collect();
         let general: Vec<&str> = KEYS.iter().filter(|key| !key.is_of_repository).map(|key| key.name).collect();
         assert_eq!(set.iter().map(|name| name.key.name).collect::<Vec<_>>(), general);
-        for (name, (_, entry)) in set.iter().zip(document.entries()) {
-            let value = entry.value.as_deref().expect("a value");
-            assert!(value == name.key.default.as_bytes() || value.starts_with(b"<"), "{name}");
+        for (name, entry) in set.iter().zip(document.entries()) {
+            let value = entry.value().expect("a value");
+            assert!(*value == *name.key.default.as_bytes() || value.starts_with(b"<"), "{name}");
         }
     }
 }

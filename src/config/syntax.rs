@@ -4,6 +4,7 @@
 //! is (`edit`). gix reads git's own files but tells neither lines nor places. Refuses to know what keys mean, and follows no
 //! `include`: those are for git's files, as for `git config -f`.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// A text that was read.
@@ -11,7 +12,7 @@ use std::ops::Range;
 pub struct Document {
     pub(super) text: Vec<u8>,
     pub(super) headers: Vec<Header>,
-    pub(super) entries: Vec<Entry>,
+    pub(super) parts: Vec<Part>,
 }
 
 /// `[section]`, `[section "subsection"]` or `[section.subsection]`.
@@ -25,20 +26,46 @@ pub struct Header {
 }
 
 /// A key that is set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The place of its header among those of the document; `None` before the first.
-    pub header: Option<usize>,
-    /// Its last part, in lower case.
-    pub key: String,
-    /// The bytes of its value; `None` where there is no `=`, which means true.
-    pub value: Option<Vec<u8>>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'d> {
+    /// The name up to the key: `section` or `section.subsection`, the former in lower case; empty before the first header.
+    pub stem: &'d [u8],
+    /// Whether there is a header before it.
+    pub has_header: bool,
+    /// The last part of its name, as it is written; upper and lower case are the same.
+    pub key: &'d str,
     /// Its line, the first being 1.
     pub line: usize,
+    /// Its value as it is written, quotes and all.
+    raw: Option<&'d [u8]>,
+}
+
+impl<'d> Entry<'d> {
+    /// Its value; `None` where there is no `=`, which means true.
+    #[must_use]
+    pub fn value(&self) -> Option<Cow<'d, [u8]>> {
+        self.raw.map(decoded)
+    }
+
+    /// Whether it is a value of `key` under `stem`.
+    #[must_use]
+    pub fn is(&self, stem: &[u8], key: &str) -> bool {
+        self.stem == stem && self.key.eq_ignore_ascii_case(key)
+    }
+}
+
+/// Where an entry stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    /// The place of its header among those of the document; `None` before the first.
+    pub(super) header: Option<usize>,
+    pub(super) line: usize,
     /// From the key to the end of the value.
     pub(super) span: Range<usize>,
-    /// The value as it is written, quotes and all.
-    pub(super) value_span: Option<Range<usize>>,
+    /// How many bytes the key has.
+    pub(super) key: usize,
+    /// The value, without the blanks and the comment around it.
+    pub(super) value: Option<Range<usize>>,
 }
 
 /// A line that git would refuse.
@@ -80,10 +107,10 @@ impl Document {
                     document.headers.push(Header { stem, line, span: start..reader.at });
                 }
                 byte if byte.is_ascii_alphabetic() => {
-                    let mut entry = reader.entry(start).ok_or_else(|| bad(reader.line))?;
-                    entry.header = document.headers.len().checked_sub(1);
-                    entry.line = line;
-                    document.entries.push(entry);
+                    let (key, value) = reader.entry(start).ok_or_else(|| bad(reader.line))?;
+                    let end = value.as_ref().map_or(start + key, |value| value.end);
+                    let header = document.headers.len().checked_sub(1);
+                    document.parts.push(Part { header, line, span: start..end, key, value });
                 }
                 _ => return Err(bad(line)),
             }
@@ -102,13 +129,21 @@ impl Document {
         &self.headers
     }
 
-    /// What it sets, in order: the stem (`section` or `section.subsection`) and the entry. The stem is empty before the first header.
-    pub fn entries(&self) -> impl Iterator<Item = (&[u8], &Entry)> {
-        self.entries.iter().map(|entry| (self.stem(entry), entry))
+    /// What it sets, in order.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = Entry<'_>> + ExactSizeIterator {
+        self.parts.iter().map(|part| self.entry(part))
     }
 
-    pub(super) fn stem(&self, entry: &Entry) -> &[u8] {
-        entry.header.map_or(&[], |at| &self.headers[at].stem)
+    pub(super) fn entry(&self, part: &Part) -> Entry<'_> {
+        let key = &self.text[part.span.start..part.span.start + part.key];
+        Entry {
+            stem: part.header.map_or(&[], |at| &self.headers[at].stem),
+            has_header: part.header.is_some(),
+            // Letters, digits and dashes.
+            key: std::str::from_utf8(key).unwrap_or_default(),
+            line: part.line,
+            raw: part.value.clone().map(|span| &self.text[span]),
+        }
     }
 }
 
@@ -181,78 +216,71 @@ impl Reader<'_> {
         (self.next_in_line()? == b']').then_some(stem)
     }
 
-    /// What follows the first letter of a key, which stands at `start`.
-    fn entry(&mut self, start: usize) -> Option<Entry> {
+    /// What follows the first letter of a key, which stands at `start`: the length of the key, and where its value stands.
+    fn entry(&mut self, start: usize) -> Option<(usize, Option<Range<usize>>)> {
         let length = self.text[start..].iter().take_while(|byte| is_key(**byte)).count();
         self.at = start + length;
-        let key = String::from_utf8_lossy(&self.text[start..self.at]).to_ascii_lowercase();
-        let mut entry = Entry { header: None, key, value: None, line: 0, span: start..self.at, value_span: None };
         loop {
             match self.next_in_line() {
-                None => return Some(entry),
+                None => return Some((length, None)),
                 Some(b' ' | b'\t') => {}
-                Some(b'=') => break,
+                Some(b'=') => return Some((length, Some(self.value()?))),
                 Some(_) => return None,
             }
         }
-        let (value, span) = self.value()?;
-        entry.span.end = span.end;
-        entry.value = Some(value);
-        entry.value_span = Some(span);
-        Some(entry)
     }
 
-    /// What follows `=`, and where it stands without the blanks and the comment around it.
-    fn value(&mut self) -> Option<(Vec<u8>, Range<usize>)> {
-        let mut value = Vec::new();
+    /// Where the value stands that follows `=`, without the blanks and the comment around it.
+    fn value(&mut self) -> Option<Range<usize>> {
         let mut quoted = false;
-        // How long the value is without the blanks that end it so far; 0 where none do.
-        let mut trimmed = 0;
-        let mut span = self.at..self.at;
-        let mut begun = false;
+        let mut span: Option<Range<usize>> = None;
+        let begins = self.at;
         loop {
             let before = self.at;
             let Some(byte) = self.next_in_line() else { break };
             if is_space(byte) && !quoted {
-                if trimmed == 0 {
-                    trimmed = value.len();
-                }
-                if !value.is_empty() {
-                    value.push(byte);
-                }
                 continue;
             }
             if matches!(byte, b';' | b'#') && !quoted {
                 while self.next_in_line().is_some() {}
                 break;
             }
-            trimmed = 0;
-            if !begun {
-                (begun, span.start) = (true, before);
-            }
             match byte {
-                b'\\' => match self.next() {
-                    // The line goes on.
-                    None | Some(b'\n') => {}
-                    Some(b't') => value.push(b'\t'),
-                    Some(b'b') => value.push(8),
-                    Some(b'n') => value.push(b'\n'),
-                    Some(same @ (b'\\' | b'"')) => value.push(same),
-                    Some(_) => return None,
-                },
+                b'\\' if !matches!(self.next(), None | Some(b'\n' | b't' | b'b' | b'n' | b'\\' | b'"')) => return None,
                 b'"' => quoted = !quoted,
-                byte => value.push(byte),
+                _ => {}
             }
-            span.end = self.at;
+            span = Some(span.map_or(before, |span| span.start)..self.at);
         }
-        if trimmed > 0 {
-            value.truncate(trimmed);
-        }
-        if !begun {
-            span = span.start..span.start;
-        }
-        (!quoted).then_some((value, span))
+        (!quoted).then(|| span.unwrap_or(begins..begins))
     }
+}
+
+/// The value that is written as `raw`, whose first and last byte belong to it.
+fn decoded(raw: &[u8]) -> Cow<'_, [u8]> {
+    if !raw.iter().any(|byte| matches!(byte, b'"' | b'\\')) {
+        return Cow::Borrowed(raw);
+    }
+    let mut reader = Reader { text: raw, at: 0, line: 1 };
+    let mut value = Vec::with_capacity(raw.len());
+    let mut quoted = false;
+    while let Some(byte) = reader.next() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' => match reader.next() {
+                // The line goes on.
+                None | Some(b'\n') => {}
+                Some(b't') => value.push(b'\t'),
+                Some(b'b') => value.push(8),
+                Some(b'n') => value.push(b'\n'),
+                Some(same) => value.push(same),
+            },
+            // Blanks before it are none of it, though quotes of nothing may stand before them.
+            byte if is_space(byte) && !quoted && value.is_empty() => {}
+            byte => value.push(byte),
+        }
+    }
+    Cow::Owned(value)
 }
 
 #[cfg(test)]
@@ -263,9 +291,9 @@ mod tests {
     fn read(text: &str) -> Result<Vec<(String, usize)>, usize> {
         let document = Document::parse(text.as_bytes()).map_err(|error| error.line)?;
         let lossy = String::from_utf8_lossy;
-        let shown = |(stem, entry): (&[u8], &Entry)| {
-            let value = entry.value.as_ref().map_or_else(String::new, |value| format!("={}", lossy(value)));
-            (format!("{}.{}{value}", lossy(stem), entry.key), entry.line)
+        let shown = |entry: Entry<'_>| {
+            let value = entry.value().map_or_else(String::new, |value| format!("={}", lossy(&value)));
+            (format!("{}.{}{value}", lossy(entry.stem), entry.key.to_ascii_lowercase()), entry.line)
         };
         Ok(document.entries().map(shown).collect())
     }

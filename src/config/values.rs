@@ -35,6 +35,8 @@ pub enum Type {
     Name,
     /// The path of a file or folder.
     Path,
+    /// An absolute path.
+    Place,
     /// An address, without a password.
     Url,
     /// As git's `color.ui`.
@@ -70,6 +72,7 @@ impl Type {
             Self::Word => "takes one word".into(),
             Self::Name => "takes a name without blanks at its ends".into(),
             Self::Path => "takes a path".into(),
+            Self::Place => "takes an absolute path".into(),
             Self::Url => "takes an address without a password; git's credential helpers keep passwords".into(),
             Self::Color => "takes always, auto or never; true means auto".into(),
             Self::Text => "takes a text".into(),
@@ -91,6 +94,7 @@ impl Type {
             Self::Time => time(&text).is_some(),
             Self::Color => color(&text).is_some(),
             Self::Word => !text.is_empty() && !text.contains(char::is_whitespace),
+            Self::Place => value.starts_with(b"/") && !value.contains(&0),
             Self::Glob | Self::Path | Self::Text => !value.is_empty() && !value.contains(&0),
             Self::Choice(words) => words.contains(&text.as_ref()),
             Self::Regex => return regex_fault(&text),
@@ -98,7 +102,7 @@ impl Type {
             Self::Url if holds_password(&text) => return Some(Fault { why: None, is_secret: true }),
             Self::Url => !value.is_empty(),
             Self::Credential => {
-                return (!is_credential(&text)).then(|| Fault { why: None, is_secret: true });
+                return (!is_credential(&text)).then_some(Fault { why: None, is_secret: true });
             }
         };
         if holds { None } else { plain }
@@ -261,6 +265,7 @@ mod tests {
             (Type::Time, &["1s"], &["0", "soon"]),
             (Type::Glob, &["stable/*", "!x"], &[""]),
             (Type::Regex, &["a(b)?", ""], &["(", "a{99999}"]),
+            (Type::Place, &["/a"], &["a", "~/a", ""]),
             (Type::Word, &["PROJ"], &["", "A B"]),
             (Type::Name, &["nova", "a/b", "a.b", "ünï"], &["", "-a", "/a", "a/", "a//b", "../a", "a/..", " a", "a\nb"]),
             (Type::Url, &["https://example.com/", "git@example.com:a/b", "ssh://git@example.com/a"], &[""]),

@@ -26,7 +26,7 @@ pub struct Lock {
     target: PathBuf,
     path: PathBuf,
     /// Carries the advisory lock for as long as it is open.
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -144,7 +144,7 @@ fn attempt(path: &Path) -> io::Result<Attempt> {
         Ok(file) => {
             // Nobody else wants the advisory lock before it is marked as ours. Where there are none, no lock is ever stale.
             let _ = file.try_lock();
-            let lock = Lock { target, path, _file: file };
+            let lock = Lock { target, path, file };
             lock.mark()?;
             Ok(Attempt::Held(lock))
         }
@@ -179,7 +179,7 @@ fn look(target: PathBuf, path: PathBuf) -> io::Result<Attempt> {
     if now.is_none_or(|now| (now.dev(), now.ino()) != (found.dev(), found.ino())) {
         return Ok(Attempt::Busy(Holder::Gone));
     }
-    let lock = Lock { target, path, _file: file };
+    let lock = Lock { target, path, file };
     lock.mark()?;
     Ok(Attempt::Held(lock))
 }
@@ -187,7 +187,7 @@ fn look(target: PathBuf, path: PathBuf) -> io::Result<Attempt> {
 impl Lock {
     /// Writes into it whose it is.
     fn mark(&self) -> io::Result<()> {
-        let mut file = &self._file;
+        let mut file = &self.file;
         file.set_len(0)?;
         file.rewind()?;
         file.write_all(format!("{MARK}{}\n", std::process::id()).as_bytes())
@@ -258,7 +258,7 @@ mod tests {
         let path = folder.path().join("config");
         let lock = acquired(&path).expect("nobody has it");
         smol::block_on(async {
-            let waits = Lock::acquire(&path, Duration::from_secs(60));
+            let waits = Lock::acquire(&path, Duration::from_mins(1));
             let gives_back = async {
                 smol::future::yield_now().await;
                 drop(lock);
@@ -272,7 +272,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("count");
         let add = || async {
-            let lock = Lock::acquire(&path, Duration::from_secs(60)).await.expect("its turn comes");
+            let lock = Lock::acquire(&path, Duration::from_mins(1)).await.expect("its turn comes");
             let text = super::super::read(lock.target()).await.expect("readable").unwrap_or_default();
             lock.replace([text.as_slice(), b"x"].concat()).await.expect("written");
         };

@@ -230,7 +230,10 @@ async fn gather(asked: &[Asked], place: usize, home: &mut Home, is_first: bool, 
         *seen = now;
     }
     search.wind_up().await?;
-    home.indexed = search.indexed;
+    if is_first {
+        let (state, new) = (search.indexed.state, home.indexed.new + search.indexed.new);
+        home.indexed = Indexed { state, new };
+    }
     Ok(())
 }
 

@@ -373,12 +373,14 @@ impl Answer<'_, '_, '_> {
 
     /// Origins that the commits of the change name and that this repository doesn't have.
     fn dangling(&self, outcome: &mut Outcome) {
+        let elsewhere = self.family.map_or(&[][..], |family| &family.elsewhere);
         for &member in &self.change.members {
             let Some(sketch) = self.desk.sketch(member) else { continue };
             let absent = sketch
                 .origins
                 .iter()
-                .filter(|origin| origin.id.is_none() && self.desk.handle.commit_by_hex(&origin.text).is_none());
+                .filter(|origin| origin.id.is_none() && self.desk.handle.commit_by_hex(&origin.text).is_none())
+                .filter(|origin| !elsewhere.iter().any(|id| origin.names(id)));
             outcome.dangling.extend(absent.map(|origin| (sketch.id.to_hex(), origin.text.clone())));
         }
     }

@@ -28,6 +28,8 @@ pub(super) struct Family {
     pub(super) members: Vec<Oid>,
     /// Those that the query named.
     pub(super) named: Vec<Oid>,
+    /// The commits elsewhere that are it.
+    pub(super) elsewhere: Vec<Oid>,
     /// Why a commit here is one change with one of another repository.
     pub(super) ties: HashMap<Oid, Tie>,
 }
@@ -85,6 +87,7 @@ impl Board {
             .into_iter()
             .filter_map(|(root, mut family)| {
                 let all = (0..self.kin.len()).filter(|&place| self.root(place) == root).map(|place| &self.kin[place]);
+                family.elsewhere = all.clone().filter(|kin| kin.home != home).map(|kin| kin.sketch.id).collect();
                 // Of a commit that several repositories have the first tells.
                 let oldest = all.min_by_key(|kin| (kin.time, kin.sketch.id, kin.home))?;
                 family.change = Some(oldest.sketch.id);

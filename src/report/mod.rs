@@ -5,6 +5,7 @@ mod answer;
 mod bar;
 mod human;
 mod jsonl;
+mod listing;
 mod look;
 mod marks;
 mod output;
@@ -28,6 +29,7 @@ use crate::events::{Begin, End, Error, Event, SCHEMA};
 
 pub use answer::AnswerWriter;
 pub use bar::Bar;
+pub use listing::ListWriter;
 pub use look::{Color, Look};
 pub use output::Gone;
 use output::Output;
@@ -56,10 +58,25 @@ impl Format {
         Self::Human(Look::of_stdout(color, people_read_stdout()))
     }
 
+    /// The same with the names of repositories, where there are several.
+    #[must_use]
+    pub fn naming_repositories(self) -> Self {
+        match self {
+            Self::Jsonl => Self::Jsonl,
+            Self::Human(look) => Self::Human(Look { names: true, ..look }),
+        }
+    }
+
     /// A writer for the events of one answer, which people see as a whole.
     #[must_use]
     pub fn answer(self) -> AnswerWriter {
         AnswerWriter::new(self)
+    }
+
+    /// A writer for a list, of which people see columns.
+    #[must_use]
+    pub fn listing(self) -> ListWriter {
+        ListWriter::new(self)
     }
 
     /// Appends `event` to `out`, with its line end; nothing if this format doesn't show it.
@@ -280,6 +297,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Candidate(_) => "candidate",
         Event::Match(_) => "match",
         Event::Presence(_) => "presence",
+        Event::Setting(_) => "setting",
         Event::Warning(_) => "warning",
         Event::Error(_) => "error",
         _ => return None,
@@ -316,9 +334,9 @@ pub fn last_words(line: &str) {
 ///
 /// # Errors
 /// If it can't be written; a reader that went away is no error.
-pub fn print(text: &str) -> std::io::Result<()> {
+pub fn print(text: &[u8]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(text).and_then(|()| out.flush()) {
         Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }

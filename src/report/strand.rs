@@ -156,6 +156,31 @@ impl Strand {
         self.event(&Event::Error(error)).await
     }
 
+    /// Reports something that is wrong and was looked for: it is the answer, no failure of the run.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn finding(&mut self, kind: Kind, message: &str, hint: Option<&str>) -> Result<(), Gone> {
+        if self.format != Format::Jsonl {
+            self.bar.say(&format!("error: {message}"));
+            if let Some(hint) = hint {
+                self.bar.say(&format!("hint: {hint}"));
+            }
+        }
+        let error = Error {
+            repo: None,
+            id: None,
+            query: None,
+            code: kind.code().into(),
+            class: class(kind),
+            message: message.into(),
+            hint: hint.map(Cow::Borrowed),
+            count: 1,
+            fatal: false,
+        };
+        self.event(&Event::Error(error)).await
+    }
+
     /// Counts a further failure of `kind` that isn't worth a line of its own.
     pub fn count_failure(&mut self, kind: Kind) {
         self.is_partial = true;

@@ -29,7 +29,7 @@ use crate::git::refs::RefList;
 pub use crate::git::refs::Selection;
 use crate::index::{Ahead, Index};
 use crate::pipeline::Pool;
-use crate::report::{Ending, Format, Strand};
+use crate::report::{Ending, Format, Gone, Strand};
 use crate::shutdown::Token;
 
 /// What is to be scanned, and what is wanted of it.
@@ -159,6 +159,24 @@ pub async fn run(options: &Options, report: &mut Strand, token: &Token) -> anyho
         ))
     };
     smol::future::or(scan, expired).await
+}
+
+/// As [`run`], for one of several repositories: why it could not be scanned is told on its own strand, and the others go on.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn run_one_of_several(
+    options: &Options,
+    report: &mut Strand,
+    token: &Token,
+) -> anyhow::Result<Option<Scanned>> {
+    let name = options.sought.name.clone().unwrap_or_default();
+    match run(options, report, token).await {
+        Ok(scanned) => Ok(Some(scanned)),
+        Err(cause) if cause.downcast_ref::<Gone>().is_some() => Err(cause),
+        Err(_) if token.is_cancelled() => Ok(None),
+        Err(cause) => announce::failed(report, &name, &cause).await.map(|()| None),
+    }
 }
 
 struct Scan<'a> {
