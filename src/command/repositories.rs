@@ -57,10 +57,10 @@ impl Wanted<'_> {
             let text = typed.0.to_string_lossy().into_owned();
             let is_registered = listing.entries().iter().any(|entry| entry.name == text);
             if !is_registered && (text.contains('/') || Path::new(&typed.0).is_dir()) {
-                let place = place_of(Path::new(&typed.0)).await?;
-                match listing.entries().iter().find(|entry| entry.path.as_ref() == Some(&place.path)) {
+                let path = place(Path::new(&typed.0)).await?;
+                match listing.entries().iter().find(|entry| entry.path.as_ref() == Some(&path)) {
                     Some(entry) => names.push(entry.name.clone()),
-                    None if !paths.contains(&place.path) => paths.push(place.path),
+                    None if !paths.contains(&path) => paths.push(path),
                     None => {}
                 }
             } else {
@@ -112,6 +112,15 @@ impl Wanted<'_> {
         let limit = Limit::new(number(self.jobs, "jobs")?);
         let pool = Pool::new(number(self.threads, "threads")?).context("starting worker threads")?;
         Ok(Shared { limit, pool })
+    }
+}
+
+/// The repository that `typed` lies in. Where that can't be opened it is the folder itself: what is wrong with it is said when its turn
+/// comes, and the others are answered for.
+async fn place(typed: &Path) -> anyhow::Result<PathBuf> {
+    match place_of(typed).await {
+        Ok(place) => Ok(place.path),
+        Err(cause) => std::fs::canonicalize(typed).map_err(|_| cause),
     }
 }
 
