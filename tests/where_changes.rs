@@ -208,6 +208,67 @@ fn what_only_resembles_a_change_is_shown_when_asked_for_and_never_counted() {
     }
 }
 
+/// The matches of a query that don't count: strength, id, rung, kinds of signals.
+fn uncounted<'e>(events: &'e [Value], query: &str) -> Vec<(&'e str, &'e str, &'e str, Vec<&'e str>)> {
+    let matches = to(events, "match", query).into_iter().filter(|event| event["strength"] != "equal");
+    let kinds =
+        |event: &'e Value| event["signals"].as_array().expect("a list").iter().map(|signal| text(signal, "kind"));
+    matches
+        .map(|event| (text(event, "strength"), text(event, "id"), text(event, "rung"), kinds(event).collect()))
+        .collect()
+}
+
+#[test]
+fn the_same_patch_under_another_name_is_found_where_it_is_asked_for_and_is_weak() {
+    let repo = Repo::fixture("backports");
+    let (id, other) = (repo.id("alone"), repo.id("alone@stable/1.0"));
+    for (query, expected) in [(id, other), (other, id)] {
+        for cache in ["cold", "warm"] {
+            let told = answer(&repo, &["--similar"], &[query]);
+            let signals = vec!["patch-id", "paths", "lines"];
+            assert_eq!(uncounted(&told, query), [("weak", expected, "patch-id", signals)], "{cache}");
+            let matched = to(&told, "match", query).into_iter().find(|event| event["id"] == expected).expect("told");
+            assert_eq!((text(matched, "fidelity"), &matched["confidence"]), ("exact", &0.83.into()));
+        }
+        for args in [&[][..], &["--similar", "--min-confidence=0.9"], &["--similar", "--signals=same"]] {
+            assert_eq!(uncounted(&answer(&repo, args, &[query]), query), [], "{args:?}");
+        }
+        // The lines may always be looked at, the patch-id if it was chosen.
+        let told = answer(&repo, &["--similar", "--signals=subject,author-date"], &[query]);
+        assert_eq!(uncounted(&told, query), [("hint", expected, "", vec!["paths", "lines", "fuzzy"])]);
+    }
+    // A range is told change by change, and so is what resembles each.
+    let range = format!("{id}^!");
+    assert_eq!(uncounted(&answer(&repo, &["--similar"], &[&range]), &range).len(), 1);
+    // Of one branch, or where a merge has brought both, it is no likeness.
+    repo.git(&["checkout", "--quiet", "-f", "main"]);
+    repo.git(&["merge", "--quiet", "--strategy=ours", "-m", "merge", "stable/1.0"]);
+    assert_eq!(uncounted(&answer(&repo, &["--similar"], &[id]), id), []);
+}
+
+#[test]
+fn nearly_the_same_lines_are_a_hint_where_it_is_asked_for() {
+    let time = |number: i64| 1_700_000_000 + 60 * number;
+    let lines =
+        |name: &str, range: std::ops::Range<u8>| range.map(|line| format!("{name} {line}\n")).collect::<String>();
+    let commits = [
+        Commit::new(&[], time(0)).file("base", "base\n"),
+        Commit::new(&[0], time(1)).message("one matter\n").file("src/a", &lines("a", 0..20)),
+        Commit::new(&[0], time(2)).message("where stable begins\n").file("b", "b\n"),
+        Commit::new(&[2], time(3)).message("quite another\n").file("src/a", &lines("a", 0..19)),
+        Commit::new(&[3], time(4)).message("a third\n").file("src/a", &lines("b", 0..20)),
+        Commit::new(&[4], time(5)).message("elsewhere\n").file("src/b", &lines("a", 0..20)),
+    ];
+    let (repo, ids) = dag::repository(&commits, &[("refs/heads/main", 1), ("refs/heads/stable/1.0", 5)]);
+    for (query, other) in [(1, 3), (3, 1)] {
+        let (query, other) = (&ids[query], &ids[other]);
+        let told = answer(&repo, &["--similar"], &[query]);
+        let signals = vec!["paths", "lines", "fuzzy"];
+        assert_eq!(uncounted(&told, query), [("hint", other.as_str(), "", signals)]);
+        assert_eq!(to(&answer(&repo, &[], &[query]), "presence", query), to(&told, "presence", query));
+    }
+}
+
 #[test]
 fn a_mechanical_change_and_a_common_subject_are_no_more_than_alike() {
     // On both branches the version is bumped, to the letter the same; and two things are done under one subject.

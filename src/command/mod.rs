@@ -27,7 +27,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
     };
     let dir = invocation.dir.map_or_else(|| PathBuf::from("."), entered);
     if let (Some(refusal), Command::Where(args)) = (&invocation.implied, &invocation.command)
-        && !where_is::is_meant(args, &dir).await
+        && !where_is::is_meant(args, &dir, token).await
     {
         return refused(refusal);
     }

@@ -79,7 +79,9 @@ pub async fn run(
             failure: None,
         })
         .collect();
-    let outcome = ask_all(&options, &mut homes, limit, token).await;
+    // Whatever is waited for when a signal comes is dropped.
+    let outcome = token.unless_cancelled(Box::pin(ask_all(&options, &mut homes, limit, token))).await;
+    let outcome = outcome.unwrap_or(Ok(None));
     let outcome = match outcome {
         Ok(found) => end(&mut homes, token).await.map(|()| found),
         Err(cause) => Err(cause),
@@ -106,7 +108,7 @@ async fn ask_all(
         let mut is_over = input.is_none();
         if let Some(input) = &mut input {
             while batch.len() < TOGETHER && !is_over {
-                match input.next(token).await? {
+                match input.next().await? {
                     Some(Line::Query(query)) => batch.push(query),
                     Some(Line::Fault(kind, message)) => fail(homes, None, kind, &message, None).await?,
                     Some(Line::Nothing) => {}

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::alike::{Alike, Failure};
 use super::closure::{Closure, account, close};
 use super::desk::Desk;
 use super::each::{Asked, Many};
@@ -46,6 +47,8 @@ pub(super) struct Outcome {
     pub(super) members: Vec<Position>,
     /// Origins that a message names and that aren't here: the commit, and the name.
     pub(super) dangling: Vec<(String, String)>,
+    /// Why what resembles it could not be sought.
+    pub(super) failure: Option<Failure>,
     /// Objects that could not be read.
     pub(super) broken: Vec<ObjectError>,
     /// Comparisons that lacked an object which a partial clone doesn't have.
@@ -69,16 +72,20 @@ pub(super) struct Change<'c> {
     closure: &'c Closure,
 }
 
-/// Answers `query`, which means `target`, and hands its events to `tell`, in order.
+/// Answers `query`, which means `target` and resembles what is `alike`, and hands its events to `tell`, in order.
 ///
 /// # Errors
 /// If the cache can't be read.
 pub(super) fn answer(
     desk: &mut Desk<'_>,
     query: &str,
-    target: &Target,
+    (target, alike): (&Target, &Alike),
     tell: &mut dyn FnMut(&Event<'_>),
 ) -> anyhow::Result<Outcome> {
+    // One that nobody waits for any more.
+    if desk.scope.stop.is_cancelled() {
+        return Ok(Outcome::default());
+    }
     let mut seeds = seeds(desk, target);
     let mut outcome = Outcome {
         found: !seeds.commits.is_empty(),
@@ -99,7 +106,15 @@ pub(super) fn answer(
         };
         outcome.many = Some(Box::new(Many { commits, asked }));
     }
-    let closure = close(desk, &seeds.commits, desk.scope.least);
+    let mut closure = close(desk, &seeds.commits, desk.scope.least);
+    let is_known = |(seed, other, _): &(Position, Position, Verdict)| {
+        closure.similar.iter().any(|known| (known.0, known.1) == (*seed, *other))
+    };
+    let more: Vec<_> = alike.pairs.iter().filter(|pair| !is_known(pair)).cloned().collect();
+    closure.similar.extend(more);
+    outcome.broken.extend_from_slice(&alike.broken);
+    outcome.absent += alike.absent;
+    outcome.failure.clone_from(&alike.failure);
     for change in changes(&closure, &seeds) {
         // What is half told isn't kept: the run ends as cancelled.
         if desk.scope.stop.is_cancelled() {
@@ -268,10 +283,25 @@ impl Answer<'_, '_, '_> {
             }
             self.tell_match(member, Some(full), hops[node]);
         }
-        for (_, other, verdict) in closure.similar.iter().filter(|(seed, ..)| self.change.members.contains(seed)) {
-            if !self.change.members.contains(other) {
-                self.tell_match(*other, Some(verdict.clone()), None);
-            }
+        self.similar();
+    }
+
+    /// One `match` for each commit that resembles one that was asked about and isn't the change, the likeliest first.
+    fn similar(&mut self) {
+        let closure = self.change.closure;
+        let is_own = |commit: &Position| self.change.members.contains(commit) || self.change.parts.contains(commit);
+        let of_own = closure.similar.iter().filter(|(seed, ..)| self.change.members.contains(seed));
+        let similar = of_own.filter(|(_, other, _)| !is_own(other));
+        let mut similar: Vec<&(Position, Position, Verdict)> = similar.collect();
+        let graph = &self.desk.scope.graph;
+        similar.sort_by(|(_, a, one), (_, b, other)| {
+            let by_age = || (graph.time(*a), graph.id(*a)).cmp(&(graph.time(*b), graph.id(*b)));
+            other.confidence.total_cmp(&one.confidence).then_with(by_age)
+        });
+        for (seed, other, brief) in similar {
+            // With everything that agrees, whatever was needed to find it.
+            let full = account(self.desk, *seed, *other).unwrap_or_else(|| brief.clone());
+            self.tell_match(*other, Some(Verdict { strength: brief.strength, ..full }), None);
         }
     }
 

@@ -149,7 +149,7 @@ impl Shared {
 }
 
 /// Judges a pair, finding out what that takes.
-fn verdict(desk: &mut Desk<'_>, a: Position, b: Position, shared: bool, least: Strength) -> Option<Verdict> {
+pub(super) fn verdict(desk: &mut Desk<'_>, a: Position, b: Position, shared: bool, least: Strength) -> Option<Verdict> {
     loop {
         let pair = Pair::new(desk.sketch(a)?, desk.sketch(b)?, shared);
         match judge(&pair, desk.scope.signals, least) {

@@ -110,12 +110,17 @@ impl Filing<'_> {
                     handles: self.index.handles.clone(),
                     texts: texts.clone(),
                     patterns: Arc::clone(self.patterns),
+                    stop: stop.clone(),
                 };
                 pending.push_back(self.pool.submit(move || filer.file(chunk)).await?);
                 continue;
             }
             let Some(job) = pending.pop_front() else { return Ok(Some(postings)) };
-            postings.append(&job.result().await?);
+            let filed = job.result().await?;
+            if stop.is_cancelled() {
+                return Ok(None);
+            }
+            postings.append(&filed);
             done += CHUNK;
             progress(done.min(range.len()), range.len());
         }
@@ -127,9 +132,11 @@ struct Filer {
     handles: Handles,
     texts: Option<Arc<Texts>>,
     patterns: Arc<Patterns>,
+    stop: Token,
 }
 
 impl Filer {
+    /// What was filed of `chunk` when the run is stopped is for nobody.
     fn file(&self, chunk: Range<usize>) -> Postings {
         let positions = chunk.filter_map(|position| Position::try_from(position).ok());
         let positions: Vec<Position> = positions.collect();
@@ -138,6 +145,9 @@ impl Filer {
             let mut postings = Postings::default();
             let mut buffer = Vec::new();
             for &position in &positions {
+                if self.stop.is_cancelled() {
+                    break;
+                }
                 let id = self.graph.id(position);
                 let known = kept.as_mut().and_then(|reader| reader.get(position, &id));
                 let raw = match known {

@@ -2,11 +2,12 @@
 //! commits under keys so that candidates are found without a walk, `closure` goes up the ladder with them (`ranges` tells squashes
 //! and splits), `reverts` and `presence` tell what became of the change on each ref of `places`, and `answer` makes the events of
 //! it all, on a worker with a `desk` of its own and a `scope` that all share. What is about many commits is answered change by
-//! change (`each`). Where history can't be read to its end, `gaps` says what can be told of the rest. `words` finds those whose messages have words, by the index of `wording`, `patches` looks for a diff. `search`
-//! drives the run: answers come in the order of the queries, which `input` may read from a stream. Knows nothing of the command
-//! line.
+//! change (`each`). `words` finds those whose messages have words, by the index of `wording`, `patches` looks for a diff, `alike` for
+//! what only resembles a commit. Where history can't be read to its end, `gaps` says what can be told of the rest. `search` drives the
+//! run: answers come in the order of the queries, which `input` may read from a stream. Knows nothing of the command line.
 
 pub mod across;
+mod alike;
 mod answer;
 mod closure;
 mod desk;
@@ -127,7 +128,12 @@ pub fn cache_folder() -> Option<PathBuf> {
 }
 
 /// Whether `query` is a Change-Id, an issue, or a revision or range of the repository at `dir`, rather than a word.
-pub async fn names_something(dir: &Path, query: &OsString) -> bool {
+pub async fn names_something(dir: &Path, query: &OsString, token: &Token) -> bool {
+    // Of a run that is stopped nothing is told but that it was.
+    token.unless_cancelled(is_name(dir, query)).await.unwrap_or(true)
+}
+
+async fn is_name(dir: &Path, query: &OsString) -> bool {
     let Ok(repository) = Repository::discover(dir).map(Arc::new) else { return false };
     let Ok(settings) = Settings::read(&repository).await else { return false };
     let (Ok(patterns), Some(text)) = (settings.patterns(), query.to_str()) else { return false };
@@ -147,9 +153,14 @@ pub async fn names_something(dir: &Path, query: &OsString) -> bool {
 /// # Errors
 /// If nothing could be answered: no repository, a query that can't be understood, a setting that can't be used.
 pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
-    let mut search = open(Arc::new(options), report, token, true).await?;
-    search.run().await?;
+    let Some(opened) = token.unless_cancelled(Box::pin(open(Arc::new(options), report, token, true))).await else {
+        return Ok(Ending { incomplete: true, ..Ending::default() });
+    };
+    let mut search = opened?;
+    // Whatever is waited for when a signal comes, git or a reader that never ends, is dropped.
+    let outcome = token.unless_cancelled(Box::pin(search.run())).await;
     let Search { report, indexed, found, name, .. } = search;
+    outcome.transpose()?;
     announce::end(report, &name, token.is_cancelled(), indexed).await?;
     Ok(Ending { negative: found == Some(false), incomplete: token.is_cancelled(), ..Ending::default() })
 }

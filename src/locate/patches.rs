@@ -179,6 +179,9 @@ fn compare(
     };
     let mut found = Found::default();
     for (id, kept) in ids.iter().zip(kept) {
+        if scope.stop.is_cancelled() {
+            break;
+        }
         let patch_id = match kept {
             Some(kept) => kept,
             None => computed(&mut desk, id, paths),

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::Options;
+use super::alike::{Alike, Failure};
 use super::answer::{self, Outcome};
 use super::desk::Desk;
 use super::filing::Filed;
@@ -160,7 +161,7 @@ impl Search<'_> {
                 if is_full {
                     return smol::future::pending().await;
                 }
-                Next::Line(input.next(self.token).await)
+                Next::Line(input.next().await)
             };
             match smol::future::or(ready, line).await {
                 Next::Answer(made) => {
@@ -308,10 +309,11 @@ impl Search<'_> {
     /// Sets a worker to answer for `target`.
     pub(super) async fn answer(&mut self, shown: String, target: Target) -> anyhow::Result<()> {
         let Some(scope) = self.scope().await? else { return Ok(()) };
+        let alike = self.alike(&shown, &target).await?;
         let (format, asked) = (self.report.format(), shown.clone());
         let job = move || {
             let handles = scope.handles.clone();
-            handles.with(|handle| make(&scope, handle, &asked, &target, format))
+            handles.with(|handle| make(&scope, handle, &asked, (&target, &alike), format))
         };
         while self.under_way.len() >= AHEAD * self.pool.threads() {
             self.tell_next().await?;
@@ -324,13 +326,7 @@ impl Search<'_> {
     /// Writes the answer that is next in order; `false` if there is none under way.
     pub(super) async fn tell_next(&mut self) -> anyhow::Result<bool> {
         let Some(UnderWay { query, answer }) = self.under_way.pop_front() else { return Ok(false) };
-        let stop = async {
-            self.token.cancelled().await;
-            None
-        };
-        let made = smol::future::or(async { Some(answer.await) }, stop).await;
-        let Some(made) = made else { return Ok(false) };
-        self.tell(&query, made??).await?;
+        self.tell(&query, answer.await??).await?;
         Ok(true)
     }
 
@@ -381,6 +377,10 @@ impl Search<'_> {
             };
             announce::warn_about(self.report, &self.name, query, &trouble).await?;
         }
+        if let Some(Failure { kind, message }) = &outcome.failure {
+            let part = FailedPart { id: None, query: Some(query), kind: *kind, message, hint: None };
+            self.report.fail_part(&self.name, part).await?;
+        }
         self.tell_broken(query, outcome.broken).await?;
         self.absent += outcome.absent;
         self.kept.extend(outcome.found_out);
@@ -419,17 +419,17 @@ impl Search<'_> {
 /// The way out where history is cut off.
 const UNSHALLOW: &str = "git fetch --unshallow brings the rest of it";
 
-/// One answer, written in `format`.
+/// One answer, written in `format`: what `target` means, with what only resembles it.
 pub(super) fn make(
     scope: &Scope,
     handle: &crate::git::Handle,
     query: &str,
-    target: &Target,
+    (target, alike): (&Target, &Alike),
     format: Format,
 ) -> anyhow::Result<Made> {
     let mut desk = Desk::new(scope, handle);
     let mut writing = format.answer();
-    let outcome = answer::answer(&mut desk, query, target, &mut |event: &Event<'_>| writing.add(event))?;
+    let outcome = answer::answer(&mut desk, query, (target, alike), &mut |event: &Event<'_>| writing.add(event))?;
     let (bytes, counts) = writing.finish();
     Ok(Made { bytes, counts, outcome })
 }

@@ -143,14 +143,21 @@ struct Checked {
 }
 
 /// Which of `chunk` are wanted, in its order.
-fn check(messages: &Messages, wanted: &Wanted, is_partial: bool, handle: &Handle, chunk: &[Position]) -> Checked {
+fn check(
+    messages: &Messages,
+    wanted: &Wanted,
+    is_partial: bool,
+    handle: &Handle,
+    chunk: &[Position],
+    stop: &Token,
+) -> Checked {
     let source = &messages.source;
     let mut checked = Checked::default();
     let mut patches = (!wanted.paths.is_empty()).then(|| Patches::new(handle));
     let mut hits = HashSet::new();
     let mut ascending = chunk.to_vec();
     ascending.sort_unstable();
-    source.each(handle, &ascending, |position, commit| {
+    source.each(handle, &ascending, stop, |position, commit| {
         if !wanted.is_said_by(commit) {
             return;
         }
@@ -216,9 +223,10 @@ impl Hits {
                 self.begun += chunk.len();
                 let (messages, wanted, is_partial) =
                     (Arc::clone(&self.messages), Arc::clone(&self.wanted), self.is_partial);
+                let stop = stop.clone();
                 let job = move || {
                     let handles = &messages.source.handles;
-                    handles.with(|handle| check(&messages, &wanted, is_partial, handle, &chunk))
+                    handles.with(|handle| check(&messages, &wanted, is_partial, handle, &chunk, &stop))
                 };
                 self.pending.push_back(Box::pin(pool.submit(job).await?.result()));
             }
@@ -328,8 +336,7 @@ impl Search<'_> {
     async fn hits(&mut self, wanted: Arc<Wanted>) -> anyhow::Result<Option<Hits>> {
         let Some(messages) = self.messages().await? else { return Ok(None) };
         let (order, is_sure) = if wanted.is_paths_alone() {
-            let Some(touching) = self.touching(&wanted).await? else { return Ok(None) };
-            (messages.newest_first(touching.into_iter()), false)
+            (messages.newest_first(self.touching(&wanted).await?.into_iter()), false)
         } else {
             let (asked, keys) = (Arc::clone(&messages), wanted.keys());
             match self.pool.run(move || asked.with_keys(&keys)).await? {
@@ -356,21 +363,15 @@ impl Search<'_> {
         }))
     }
 
-    /// The commits that change the first path that is wanted, as git finds them; `None` if the run is to end.
-    async fn touching(&mut self, wanted: &Wanted) -> anyhow::Result<Option<Vec<Position>>> {
+    /// The commits that change the first path that is wanted, as git finds them.
+    async fn touching(&mut self, wanted: &Wanted) -> anyhow::Result<Vec<Position>> {
         let tips: Vec<_> = self.refs.tips().into_iter().map(|tip| (tip, false)).collect();
-        let Some(path) = wanted.paths.first().filter(|_| !tips.is_empty()) else { return Ok(Some(Vec::new())) };
+        let Some(path) = wanted.paths.first().filter(|_| !tips.is_empty()) else { return Ok(Vec::new()) };
         let magic: &[u8] = if has_wildcard(path) { b":(top)" } else { b":(top,literal)" };
         let paths = [gitcli::argument(&[magic, path].concat())];
-        let token = self.token.clone();
-        let listing = async { Some(self.listed(&tips, Some(&paths)).await) };
-        let stop = async {
-            token.cancelled().await;
-            None
-        };
-        let found = smol::future::or(listing, stop).await.transpose()?;
+        let found = self.listed(&tips, Some(&paths)).await?;
         let graph = self.graph().await?;
-        Ok(found.map(|ids| ids.iter().filter_map(|id| graph.position(id)).collect()))
+        Ok(found.iter().filter_map(|id| graph.position(id)).collect())
     }
 
     /// The messages of the commits that are asked about; `None` if the run is to end.

@@ -74,10 +74,11 @@ impl Strand {
     pub async fn event(&mut self, event: &Event<'_>) -> Result<(), Gone> {
         let mut line = Vec::new();
         self.format.write(event, &mut line);
+        self.output.write(line).await?;
         if let Some(name) = counted(event) {
             *self.counts.entry(name).or_default() += 1;
         }
-        self.output.write(line).await
+        Ok(())
     }
 
     /// Writes what a worker has made of `count` events of the type `name`.
@@ -85,10 +86,11 @@ impl Strand {
     /// # Errors
     /// [`Gone`] if nobody reads any more.
     pub async fn lines(&mut self, bytes: Vec<u8>, name: &'static str, count: usize) -> Result<(), Gone> {
+        self.output.write(bytes).await?;
         if count > 0 {
             *self.counts.entry(name).or_default() += count as u64;
         }
-        self.output.write(bytes).await
+        Ok(())
     }
 
     /// Writes what a worker has made of events of several types, and how many there were of each.
@@ -96,11 +98,12 @@ impl Strand {
     /// # Errors
     /// [`Gone`] if nobody reads any more.
     pub async fn batch(&mut self, bytes: Vec<u8>, counts: &[(&'static str, u64)]) -> Result<(), Gone> {
+        let bytes = self.apart(bytes);
+        self.output.write(bytes).await?;
         for (name, count) in counts {
             *self.counts.entry(name).or_default() += count;
         }
-        let bytes = self.apart(bytes);
-        self.output.write(bytes).await
+        Ok(())
     }
 
     /// For people, what was made of an answer with an empty line between it and the answer before.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use regex::Regex;
 
+use self::plan::Plan;
 use crate::announce;
 use crate::cache::Cache;
 use crate::cache::cursors::{self, Cursor};
@@ -24,6 +25,7 @@ use crate::events::repository::IndexState;
 use crate::git::Repository;
 pub use crate::git::Sought;
 use crate::git::mailmap::Mailmap;
+use crate::git::refs::RefList;
 pub use crate::git::refs::Selection;
 use crate::index::{Ahead, Index};
 use crate::pipeline::Pool;
@@ -189,17 +191,8 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     async fn run(mut self, repository: Arc<Repository>) -> anyhow::Result<Scanned> {
-        let folder = self.options.cache_folder.as_deref();
-        let mut index = Index::open(Arc::clone(&repository), folder, Ahead::Wait, &self.pool).await?;
-        let refs = index.select(self.options.refs.clone(), &self.pool).await?;
-        self.announce(&mut index, &refs).await?;
-        let wishes = self.wishes(&index).await?;
-        let token = self.token.clone();
-        let stop = async {
-            token.cancelled().await;
-            Err(Kind::Cancelled.error("stopped"))
-        };
-        let plan = smol::future::or(self.plan(&mut index, &refs), stop).await?;
+        let begun = self.token.unless_cancelled(Box::pin(self.begin(&repository))).await;
+        let (mut index, refs, wishes, plan) = begun.unwrap_or_else(|| Err(Kind::Cancelled.error("stopped")))?;
         self.warn_of_troubles(&mut index).await?;
         let (indexed, done) = self.stream(&mut index, &plan, wishes).await?;
         // Where the commits could not be kept the cursor can't be either; one warning is enough.
@@ -217,6 +210,17 @@ impl Scan<'_> {
             Consumer { cache, name, to }
         });
         Ok(Scanned { ending: Ending { cursor, incomplete: !plan.whole, negative: false }, consumer })
+    }
+
+    /// Opens what is to be scanned, tells what it is, and finds out where the stream begins.
+    async fn begin(&mut self, repository: &Arc<Repository>) -> anyhow::Result<(Index, Arc<RefList>, Wishes, Plan)> {
+        let folder = self.options.cache_folder.as_deref();
+        let mut index = Index::open(Arc::clone(repository), folder, Ahead::Wait, &self.pool).await?;
+        let refs = index.select(self.options.refs.clone(), &self.pool).await?;
+        self.announce(&mut index, &refs).await?;
+        let wishes = self.wishes(&index).await?;
+        let plan = self.plan(&mut index, &refs).await?;
+        Ok((index, refs, wishes, plan))
     }
 
     async fn wishes(&self, index: &Index) -> anyhow::Result<Wishes> {
