@@ -46,6 +46,8 @@
 //! | [`facts`] | bytes → facts, and the vocabulary that all share (`Oid`, `RawCommit`) | I/O |
 //! | [`events`] | the wire; its rustdoc is the specification | behaviour |
 //! | [`report`] | the only writer to stdout: JSON Lines, text for people, bars on stderr | computing |
+//! | [`retry`] | when to try again, and after what wait | what is tried |
+//! | [`clock`] | what time it is, really or in a test; deadlines | what is waited for |
 //! | [`error`] | kinds of failure, their codes, hints and exit codes | printing, exiting |
 //! | [`panics`] | panics that are caught, and trying again | hiding what nobody catches |
 //! | [`shutdown`] | signals → a token | what is stopped |
@@ -55,6 +57,8 @@
 //! | part | type | promises |
 //! |---|---|---|
 //! | Git workers | [`pipeline::Pool`] | bounded threads and queue; first come, first served; a panic is that job's error |
+//! | Retry | [`retry::Tries`] | only transient errors, in bounded time; cancellable in the wait; every attempt is told |
+//! | Timeouts | [`clock::Deadline`] | the message names what took too long and the setting that allows more; a manual clock for tests |
 //! | Cancellation | [`shutdown::Token`] | clones share one state, async code awaits it, the second signal ends the process |
 //! | Database | [`cache::database`] | readers never wait for the one writer; error, panic and dropped future roll back |
 //! | Errors | [`error`] | the kind is attached where the cause is known and survives any context put on top |
@@ -88,6 +92,33 @@
 //! steps.join().expect("the thread stops by itself");
 //! smol::block_on(token.cancelled());
 //! assert_eq!(token.signal(), None, "it was no signal that cancelled it");
+//! ```
+//!
+//! **Retry, timeouts.** Waits and deadlines are on a clock that a test moves:
+//!
+//! ```
+//! use std::time::Duration;
+//! use git_bhfuil::clock::{Clock, Deadline, ManualClock};
+//! use git_bhfuil::error::{self, Kind};
+//! use git_bhfuil::retry::{Chance, Operation, Tries, retry};
+//! use git_bhfuil::shutdown::Token;
+//!
+//! let (hands, token) = (ManualClock::new(), Token::new());
+//! let clock = Clock::from(&hands);
+//! let deadline = Deadline::after(&clock, Duration::from_secs(30)).set_by("bhfuil.timeout.fetch");
+//! let tries = Tries::new(Operation::Fetch.into(), &clock, &token, Some(&deadline), Chance::seeded(1));
+//! // A server that never answers.
+//! let work = retry(tries, |_| (), async |attempt| {
+//!     let answer = std::future::pending::<anyhow::Result<()>>();
+//!     clock.within(attempt.left.expect("it is limited"), answer).await.unwrap_or_else(|| Err(deadline.missed("fetching nova")))
+//! });
+//! let (result, _) = smol::block_on(smol::future::zip(work, async {
+//!     hands.until_asleep(1).await;
+//!     hands.advance(Duration::from_secs(30));
+//! }));
+//! let error = result.unwrap_err();
+//! assert_eq!(error::message_of(&error), "fetching nova took longer than 30 s");
+//! assert_eq!(error::hint_of(&error), Some("bhfuil.timeout.fetch sets how long it may take"));
 //! ```
 //!
 //! **Database.** A transaction is kept only if it succeeds and somebody still waits for it:
@@ -126,6 +157,7 @@
 pub mod announce;
 pub mod cache;
 pub mod cli;
+pub mod clock;
 pub mod command;
 pub mod config;
 pub mod describe;
@@ -142,5 +174,6 @@ pub mod matching;
 pub mod panics;
 pub mod pipeline;
 pub mod report;
+pub mod retry;
 pub mod scan;
 pub mod shutdown;
