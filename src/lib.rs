@@ -38,7 +38,8 @@
 //! | [`describe`] | one commit as the wire has it | I/O but by the handle it is lent |
 //! | [`pipeline`] | the worker pool; walk → work → pieces in order | what a commit means |
 //! | [`git`] | the only door to gix: refs, objects, history, diffs | SQL, JSON |
-//! | [`gitcli`] | the only door to the `git` program, for what gix can't answer as git does | parsing of anything else |
+//! | [`repos`] | the repositories that are looked after: a mirror is whole or not there | output |
+//! | [`gitcli`] | the only door to the `git` program: what gix can't answer as git does, clone, fetch, passwords | parsing of anything else |
 //! | [`cache`] | the only door to rusqlite: one database for each git common directory | git, events |
 //! | [`graph`] | commits as flat arrays, parents before children | names of refs, SQL |
 //! | [`matching`] | the ladder: whether two commits are one change, and why | I/O |
@@ -57,6 +58,7 @@
 //! | part | type | promises |
 //! |---|---|---|
 //! | Git workers | [`pipeline::Pool`] | bounded threads and queue; first come, first served; a panic is that job's error |
+//! | git program | [`gitcli::transfer`], [`repos::mirror`] | both pipes drained, the whole process group ended and reaped; a clone is whole or not there |
 //! | Retry | [`retry::Tries`] | only transient errors, in bounded time; cancellable in the wait; every attempt is told |
 //! | Timeouts | [`clock::Deadline`] | the message names what took too long and the setting that allows more; a manual clock for tests |
 //! | Cancellation | [`shutdown::Token`] | clones share one state, async code awaits it, the second signal ends the process |
@@ -94,7 +96,8 @@
 //! assert_eq!(token.signal(), None, "it was no signal that cancelled it");
 //! ```
 //!
-//! **Retry, timeouts.** Waits and deadlines are on a clock that a test moves:
+//! **git program, retry, timeouts.** [`repos::mirror`] has an example of a mirror's life, [`gitcli::transfer::clone`] of one clone,
+//! [`gitcli::credential::fill`] of a password. Waits and deadlines are on a clock that a test moves:
 //!
 //! ```
 //! use std::time::Duration;
@@ -174,6 +177,7 @@ pub mod matching;
 pub mod panics;
 pub mod pipeline;
 pub mod report;
+pub mod repos;
 pub mod retry;
 pub mod scan;
 pub mod shutdown;
