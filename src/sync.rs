@@ -16,9 +16,9 @@ use crate::git::refs::Selection;
 use crate::gitcli::{self, Progress};
 use crate::index::Trouble;
 use crate::pipeline::Pool;
+use crate::report::{Gone, Strand};
 use crate::repos::mirror::{self, Cloned, News};
 use crate::repos::{Entry, Registry};
-use crate::report::{Gone, Strand};
 use crate::retry::{Operation, Strategy};
 use crate::scan::{self, Sought};
 use crate::shutdown::Token;
@@ -119,13 +119,15 @@ impl Sync {
         let url = entry.url.as_deref().unwrap_or_default();
         let (tell, told) = async_channel::bounded(WAITING);
         let work = async {
-            let is_there = entry.path.is_some() && smol::unblock({
-                let place = place.clone();
-                move || Repository::discover_alone(&place).is_ok_and(|found| found.common_dir == place)
-            })
-            .await;
+            let is_there = entry.path.is_some()
+                && smol::unblock({
+                    let place = place.clone();
+                    move || Repository::discover_alone(&place).is_ok_and(|found| found.common_dir == place)
+                })
+                .await;
             let is_new = !is_there
-                && mirror::clone(url, &place, &self.options(Operation::Clone, name)?, teller(&tell)).await? == Cloned::New;
+                && mirror::clone(url, &place, &self.options(Operation::Clone, name)?, teller(&tell)).await?
+                    == Cloned::New;
             if !is_new {
                 mirror::fetch(&place, &self.options(Operation::Fetch, name)?, teller(&tell)).await?;
             }

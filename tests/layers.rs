@@ -10,7 +10,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("main", &["cli", "command", "gitcli", "report", "error", "panics", "shutdown"]),
     (
         "command",
-        &["cli", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "report", "events", "error", "shutdown"],
+        &[
+            "cli", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "report", "events", "error",
+            "shutdown",
+        ],
     ),
     (
         "sync",
