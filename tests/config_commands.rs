@@ -118,8 +118,7 @@ fn assert_both(repo: &Repo, variables: &[(&str, &str)], value: &str, origin: &st
     assert_eq!(got(repo, &["threads"], variables), [value, origin, scope]);
     let scanned = run(repo, &["scan"], variables);
     let place = match scope {
-        "command" => String::new(),
-        "environment" => String::new(),
+        "command" | "environment" => String::new(),
         _ => format!(" in {origin}"),
     };
     let key = if scope == "environment" { "GIT_BHFUIL_THREADS" } else { "bhfuil.threads" };
@@ -600,6 +599,10 @@ fn what_was_read_is_kept_until_something_changes_or_its_time_is_over() {
     smol::block_on(OwnFile::at(own_file(&repo)).set(&"jobs".parse().expect("a setting"), b"2", false))
         .expect("written");
     assert_eq!(at(61).1, 2, "a file has changed");
+    smol::block_on(OwnFile::at(own_file(&repo)).set(&"repo.far.jobs".parse().expect("a setting"), b"6", false))
+        .expect("written");
+    let current = at(61).0;
+    assert_eq!(current.view.number("jobs", Some("far")).expect("a number"), 6, "for whoever is asked about");
     *variable.lock().expect("no panic") = Some("3".into());
     assert_eq!(at(61).1, 3, "a variable has changed");
     *variable.lock().expect("no panic") = None;
