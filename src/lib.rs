@@ -38,12 +38,13 @@
 //! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
-//! | [`repos`] | which repositories are registered, and looking at one | output |
+//! | [`repos`] | which repositories are registered, looking at one, at most so many at a time | output |
 //! | [`index`] | one repository: its refs, what bends its history, its graph, kept up to date in the cache | output |
 //! | [`describe`] | one commit as the wire has it | I/O but by the handle it is lent |
 //! | [`pipeline`] | the worker pool; walk → work → pieces in order | what a commit means |
 //! | [`git`] | the only door to gix: refs, objects, history, diffs | SQL, JSON |
-//! | [`gitcli`] | the only door to the `git` program, for what gix can't answer as git does | parsing of anything else |
+//! | [`repos`] | the repositories that are looked after: a mirror is whole or not there | output |
+//! | [`gitcli`] | the only door to the `git` program: what gix can't answer as git does, clone, fetch, passwords | parsing of anything else |
 //! | [`cache`] | the only door to rusqlite: one database for each git common directory | git, events |
 //! | [`graph`] | commits as flat arrays, parents before children | names of refs, SQL |
 //! | [`matching`] | the ladder: whether two commits are one change, and why | I/O |
@@ -52,6 +53,8 @@
 //! | [`events`] | the wire; its rustdoc is the specification | behaviour |
 //! | [`report`] | the only writer to stdout: JSON Lines, text for people, bars on stderr | computing |
 //! | [`files`] | lock files, replacing a file as a whole, seeing that one has changed | what is in them |
+//! | [`retry`] | when to try again, and after what wait | what is tried |
+//! | [`clock`] | what time it is, really or in a test; deadlines | what is waited for |
 //! | [`error`] | kinds of failure, their codes, hints and exit codes | printing, exiting |
 //! | [`panics`] | panics that are caught, and trying again | hiding what nobody catches |
 //! | [`shutdown`] | signals → a token | what is stopped |
@@ -62,6 +65,9 @@
 //! | part | type | promises |
 //! |---|---|---|
 //! | Git workers | [`pipeline::Pool`] | bounded threads and queue; first come, first served; a panic is that job's error |
+//! | git program | [`gitcli::transfer`], [`repos::mirror`] | both pipes drained, the whole process group ended and reaped; a clone is whole or not there |
+//! | Retry | [`retry::Tries`] | only transient errors, in bounded time; cancellable in the wait; every attempt is told |
+//! | Timeouts | [`clock::Deadline`] | the message names what took too long and the setting that allows more; a manual clock for tests |
 //! | Cancellation | [`shutdown::Token`] | clones share one state, async code awaits it, the second signal ends the process |
 //! | Database | [`cache::database`] | readers never wait for the one writer; error, panic and dropped future roll back |
 //! | Configuration | [`config::Config`] | kept for a while, read anew when a file or a variable changes; a bad version doesn't replace a good one |
@@ -98,6 +104,34 @@
 //! steps.join().expect("the thread stops by itself");
 //! smol::block_on(token.cancelled());
 //! assert_eq!(token.signal(), None, "it was no signal that cancelled it");
+//! ```
+//!
+//! **git program, retry, timeouts.** [`repos::mirror`] has an example of a mirror's life, [`gitcli::transfer::clone`] of one clone,
+//! [`gitcli::credential::fill`] of a password. Waits and deadlines are on a clock that a test moves:
+//!
+//! ```
+//! use std::time::Duration;
+//! use git_bhfuil::clock::{Clock, Deadline, ManualClock};
+//! use git_bhfuil::error::{self, Kind};
+//! use git_bhfuil::retry::{Chance, Operation, Tries, retry};
+//! use git_bhfuil::shutdown::Token;
+//!
+//! let (hands, token) = (ManualClock::new(), Token::new());
+//! let clock = Clock::from(&hands);
+//! let deadline = Deadline::after(&clock, Duration::from_secs(30)).set_by("bhfuil.timeout.fetch");
+//! let tries = Tries::new(Operation::Fetch.into(), &clock, &token, Some(&deadline), Chance::seeded(1));
+//! // A server that never answers.
+//! let work = retry(tries, |_| (), async |attempt| {
+//!     let answer = std::future::pending::<anyhow::Result<()>>();
+//!     clock.within(attempt.left.expect("it is limited"), answer).await.unwrap_or_else(|| Err(deadline.missed("fetching nova")))
+//! });
+//! let (result, _) = smol::block_on(smol::future::zip(work, async {
+//!     hands.until_asleep(1).await;
+//!     hands.advance(Duration::from_secs(30));
+//! }));
+//! let error = result.unwrap_err();
+//! assert_eq!(error::message_of(&error), "fetching nova took longer than 30 s");
+//! assert_eq!(error::hint_of(&error), Some("bhfuil.timeout.fetch sets how long it may take"));
 //! ```
 //!
 //! **Database.** A transaction is kept only if it succeeds and somebody still waits for it:
@@ -224,6 +258,7 @@
 pub mod announce;
 pub mod cache;
 pub mod cli;
+pub mod clock;
 pub mod command;
 pub mod config;
 pub mod describe;
@@ -242,6 +277,7 @@ pub mod panics;
 pub mod pipeline;
 pub mod report;
 pub mod repos;
+pub mod retry;
 pub mod scan;
 pub mod shutdown;
 pub mod spelling;

@@ -20,6 +20,8 @@ use crate::panics;
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(30);
+/// How long it is at most until a transaction that waits for another process's notices that nobody waits for it any more.
+const NOTICE: Duration = Duration::from_millis(20);
 /// The time between two tries to open a file that others are just making.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Idle connections that are kept for the next reader.
@@ -228,6 +230,7 @@ impl Database {
             return Ok(writer);
         }
         let mut connection = self.connect()?;
+        connection.busy_timeout(NOTICE)?;
         let (jobs, queue) = async_channel::bounded::<Write>(QUEUED_WRITES);
         let work = move || serve(&mut connection, &queue);
         let thread = std::thread::Builder::new().name("cache-writer".into()).spawn(work)?;
@@ -295,16 +298,21 @@ fn serve(connection: &mut Connection, queue: &Receiver<Write>) {
 }
 
 fn in_transaction<T>(
-    connection: &mut Connection,
+    connection: &Connection,
     change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T>,
     abandoned: impl Fn() -> bool,
 ) -> anyhow::Result<T> {
-    if abandoned() {
-        return Err(Kind::Cancelled.error("nobody waits for this transaction"));
-    }
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|cause| Kind::Cache.wrap(cause, "beginning a transaction on the cache"))?;
+    let begun = Instant::now();
+    let transaction = loop {
+        if abandoned() {
+            return Err(Kind::Cancelled.error("nobody waits for this transaction"));
+        }
+        match Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(anyhow::Error::new) {
+            Ok(transaction) => break transaction,
+            Err(cause) if is_busy(&cause) && begun.elapsed() < BUSY => {}
+            Err(cause) => return Err(Kind::Cache.wrap(cause, "beginning a transaction on the cache")),
+        }
+    };
     let outcome = panics::caught(|| change(&transaction))
         .unwrap_or_else(|_| Err(Kind::Internal.error("a transaction on the cache panicked")));
     // Dropping a transaction rolls it back.

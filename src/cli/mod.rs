@@ -174,9 +174,20 @@ fn early_exit(command: Option<&str>, exit: EarlyExit) -> Exit {
     // What is missing it lists on lines of their own.
     let said: Vec<&str> = exit.output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let shown = argv::shown(&said.join(" "));
-    let mut letters = shown.chars();
-    let message = letters.next().map(|first| first.to_lowercase().chain(letters).collect());
-    usage_error(command, message.unwrap_or_default())
+    usage_error(command, bad_value(&shown).unwrap_or_else(|| uncapitalised(&shown)))
+}
+
+/// What argh says of a value that an option doesn't take, in git's words.
+fn bad_value(said: &str) -> Option<String> {
+    let (option, rest) = said.strip_prefix("Error parsing option '")?.split_once("' with value '")?;
+    // The value is anybody's, the reason is one of this room and has no quote in it.
+    let (value, why) = rest.rsplit_once("': ")?;
+    Some(format!("bad value '{value}' for {option}: {why}"))
+}
+
+fn uncapitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn usage_error(command: Option<&str>, message: String) -> Exit {

@@ -10,7 +10,7 @@ use crate::config::{self, Change, Config, Current, Level, Name, OwnFile, Sources
 use crate::describe::lossy;
 use crate::error::{Kind, exit, hint_of, message_of};
 use crate::events::{Event, Setting, Warning};
-use crate::report::{self, Ending, Report};
+use crate::report::{self, Ending, Strand};
 use crate::repos::{Listing, Registry};
 use crate::shutdown::Token;
 
@@ -136,7 +136,7 @@ fn setting<'a>(value: &Value, repo: Option<&'a str>) -> Setting<'a> {
     }
 }
 
-async fn tell(values: &[Value], repo: Option<&str>, report: &mut Report) -> anyhow::Result<()> {
+async fn tell(values: &[Value], repo: Option<&str>, report: &mut Strand) -> anyhow::Result<()> {
     let mut listing = report.format().listing();
     for value in values {
         listing.add(&Event::Setting(setting(value, repo)));
@@ -145,7 +145,7 @@ async fn tell(values: &[Value], repo: Option<&str>, report: &mut Report) -> anyh
     Ok(report.batch(bytes, &counts).await?)
 }
 
-async fn list(args: &ConfigListArgs, dir: &Path, report: &mut Report) -> anyhow::Result<Ending> {
+async fn list(args: &ConfigListArgs, dir: &Path, report: &mut Strand) -> anyhow::Result<Ending> {
     let whose = Whose::of(args.repo.as_ref(), dir).await?;
     let view = &whose.current.view;
     let mut values = view.holding(whose.repo(view));
@@ -158,7 +158,7 @@ async fn list(args: &ConfigListArgs, dir: &Path, report: &mut Report) -> anyhow:
 }
 
 /// Tells what changes, until it is stopped.
-async fn watch(whose: &Whose, report: &mut Report) -> anyhow::Result<Ending> {
+async fn watch(whose: &Whose, report: &mut Strand) -> anyhow::Result<Ending> {
     let mut changes = whose.config.subscribe(whose.current.clone());
     loop {
         let repo = whose.repo(&changes.seen().view).map(str::to_owned);
@@ -173,13 +173,20 @@ async fn watch(whose: &Whose, report: &mut Report) -> anyhow::Result<Ending> {
     }
 }
 
-async fn warn(report: &mut Report, code: &str, message: &str, hint: &str) -> anyhow::Result<()> {
-    let warning =
-        Warning { repo: None, id: None, code: code.into(), message: message.into(), hint: Some(hint.into()), count: 1 };
+async fn warn(report: &mut Strand, code: &str, message: &str, hint: &str) -> anyhow::Result<()> {
+    let warning = Warning {
+        repo: None,
+        id: None,
+        query: None,
+        code: code.into(),
+        message: message.into(),
+        hint: Some(hint.into()),
+        count: 1,
+    };
     Ok(report.warn(warning).await?)
 }
 
-async fn get(args: &ConfigGetArgs, dir: &Path, report: &mut Report) -> anyhow::Result<Ending> {
+async fn get(args: &ConfigGetArgs, dir: &Path, report: &mut Strand) -> anyhow::Result<Ending> {
     // A name that is none is told before a repository that is none.
     name(&args.key.0, args.repo.as_ref().map(|repo| repo.0.as_str()))?;
     let whose = Whose::of(args.repo.as_ref(), dir).await?;
@@ -191,7 +198,7 @@ async fn get(args: &ConfigGetArgs, dir: &Path, report: &mut Report) -> anyhow::R
     Ok(Ending { negative: values.is_empty(), ..Ending::default() })
 }
 
-async fn set(args: &ConfigSetArgs, dir: &Path, report: &mut Report) -> anyhow::Result<Ending> {
+async fn set(args: &ConfigSetArgs, dir: &Path, report: &mut Strand) -> anyhow::Result<Ending> {
     use std::os::unix::ffi::OsStrExt as _;
     name(&args.key.0, args.repo.as_ref().map(|repo| repo.0.as_str()))?;
     let whose = Whose::of(args.repo.as_ref(), dir).await?;
@@ -219,7 +226,7 @@ async fn unset(args: &ConfigUnsetArgs, dir: &Path) -> anyhow::Result<Ending> {
     Ok(Ending { negative: !was_set, ..Ending::default() })
 }
 
-async fn validate(dir: &Path, report: &mut Report) -> anyhow::Result<Ending> {
+async fn validate(dir: &Path, report: &mut Strand) -> anyhow::Result<Ending> {
     let set: Vec<String> = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
     let mut problems = config::check(dir, &config::process_variables(), &set).await?;
     if let Ok(file) = own_file()
@@ -233,7 +240,7 @@ async fn validate(dir: &Path, report: &mut Report) -> anyhow::Result<Ending> {
     Ok(Ending { negative: !problems.is_empty(), ..Ending::default() })
 }
 
-async fn init(report: &mut Report) -> anyhow::Result<Ending> {
+async fn init(report: &mut Strand) -> anyhow::Result<Ending> {
     let file = own_file()?;
     file.init().await?;
     let path: PathBuf = file.path().to_owned();

@@ -2,6 +2,7 @@
 
 mod config;
 mod repo;
+mod repositories;
 mod scan;
 mod schema;
 mod where_is;
@@ -14,7 +15,7 @@ use crate::cli::scan::{Color as AskedColor, Format as Asked};
 use crate::cli::{Command, Exit, Invocation, UsageError};
 use crate::config::{self as settings, Color as Configured};
 use crate::error::{Kind, exit};
-use crate::report::{self, Color, Ending, Format, Loudness, Report};
+use crate::report::{self, Color, Ending, Format, Loudness, Report, Strand};
 use crate::shutdown::Token;
 
 /// Runs what was typed and returns the exit code.
@@ -26,7 +27,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
     };
     let dir = invocation.dir.map_or_else(|| PathBuf::from("."), entered);
     if let (Some(refusal), Command::Where(args)) = (&invocation.implied, &invocation.command)
-        && !where_is::is_meant(args, &dir).await
+        && !where_is::is_meant(args, &dir, token).await
     {
         return refused(refusal);
     }
@@ -42,7 +43,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
 
 /// Says what is wrong with the command line.
 fn refused(error: &UsageError) -> u8 {
-    report::last_words(&format!("error: {}", error.message));
+    report::last_words(&format!("fatal: {}", error.message));
     report::last_words(&error.usage);
     exit::USAGE
 }
@@ -79,7 +80,7 @@ async fn framed(
     look: (Asked, Option<AskedColor>, bool),
     dir: &Path,
     token: &Token,
-    work: impl AsyncFnOnce(&mut Report) -> anyhow::Result<Ending>,
+    work: impl AsyncFnOnce(&mut Strand) -> anyhow::Result<Ending>,
 ) -> u8 {
     let (asked, color, no_color) = look;
     // A bad value for the colour must not keep it from being mended.
@@ -95,7 +96,9 @@ async fn framed(
         token.cancelled().await;
         Err(Kind::Cancelled.error("stopped"))
     };
-    let ending = smol::future::or(work(&mut report), stop).await;
+    let mut strand = report.strand();
+    let ending = smol::future::or(work(&mut strand), stop).await;
+    report.join(strand);
     report.end(ending, token.signal()).await.exit_code
 }
 

@@ -12,7 +12,7 @@ use crate::describe::lossy;
 use crate::error::{Kind, hint_of, kind_of, message_of};
 use crate::events::repository::ObjectFormat;
 use crate::events::{Event, Repo};
-use crate::report::{Ending, FailedPart, Report};
+use crate::report::{Ending, FailedPart, Strand};
 use crate::repos::{self, Entry, Found, Registry, Selection, Source};
 use crate::shutdown::Token;
 
@@ -48,7 +48,7 @@ fn texts(typed: &[TextArg]) -> Vec<String> {
     typed.iter().map(|text| text.0.clone()).collect()
 }
 
-async fn add(args: &RepoAddArgs, report: &mut Report) -> anyhow::Result<Ending> {
+async fn add(args: &RepoAddArgs, report: &mut Strand) -> anyhow::Result<Ending> {
     if args.name.as_ref().is_some_and(|name| name.0.is_empty()) {
         return Err(Kind::BadValue.error("'' can be no name of a repository: it is empty"));
     }
@@ -72,20 +72,20 @@ async fn add(args: &RepoAddArgs, report: &mut Report) -> anyhow::Result<Ending> 
     tell(&[added], Gone::Failed, report).await
 }
 
-async fn list(args: &RepoListArgs, report: &mut Report) -> anyhow::Result<Ending> {
+async fn list(args: &RepoListArgs, report: &mut Strand) -> anyhow::Result<Ending> {
     let groups = texts(&args.group);
     let selection = Selection { all: groups.is_empty(), groups, ..Selection::default() };
     let entries = registry()?.select(&selection).await?;
     tell(&entries, Gone::Failed, report).await
 }
 
-async fn show(names: &[TextArg], report: &mut Report) -> anyhow::Result<Ending> {
+async fn show(names: &[TextArg], report: &mut Strand) -> anyhow::Result<Ending> {
     let selection = Selection { names: texts(names), ..Selection::default() };
     let entries = registry()?.select(&selection).await?;
     tell(&entries, Gone::Failed, report).await
 }
 
-async fn remove(names: &[TextArg], report: &mut Report) -> anyhow::Result<Ending> {
+async fn remove(names: &[TextArg], report: &mut Strand) -> anyhow::Result<Ending> {
     let removed = registry()?.remove(&texts(names)).await?;
     tell(&removed, Gone::Expected, report).await
 }
@@ -100,7 +100,7 @@ enum Gone {
 }
 
 /// Tells the entries, each with what its repository is like.
-async fn tell(entries: &[Entry], gone: Gone, report: &mut Report) -> anyhow::Result<Ending> {
+async fn tell(entries: &[Entry], gone: Gone, report: &mut Strand) -> anyhow::Result<Ending> {
     let mut listing = report.format().listing();
     let mut failed = Vec::new();
     for entry in entries {

@@ -32,6 +32,7 @@ const LINES: &str = r#"
 {"type":"cache","repo":"nova","path":"p","bytes":1,"commits":1,"schema":3}
 {"type":"health","check":"cache-integrity","ok":true,"message":"m","remedy":"r"}
 {"type":"warning","repo":"nova","code":"shallow-history","message":"m","hint":"h","count":1}
+{"type":"warning","repo":"nova","query":"q","code":"nothing-found","message":"m","count":1}
 {"type":"error","repo":"x","id":"aa","code":"repo-open","class":"transient","message":"m","hint":"h","count":1,"fatal":false}
 {"type":"repo-end","repo":"nova","status":"ok","index":"fresh","new":12,"counts":{"commit":4}}
 {"type":"end","status":"ok","complete":true,"exit_code":0,"cursor":"c","counts":{"commit":4,"match":3},"elapsed_ms":42}

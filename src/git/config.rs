@@ -3,6 +3,7 @@
 //! Owns the order of git's cascade (system, global, local, work tree, `git -c`). gix doesn't read `GIT_CONFIG_PARAMETERS`, which `git -c`
 //! passes on; that is read here. Refuses to know what a key means.
 
+use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
@@ -57,10 +58,48 @@ impl ConfigValue {
 /// # Errors
 /// [`Kind::BadValue`] if a file can't be read or understood. Of a repository they were read when it was opened.
 pub fn values(repository: Option<&Repository>, sections: &[&str]) -> anyhow::Result<Vec<ConfigValue>> {
-    let mut values = match repository {
-        Some(repository) => gathered(repository.plain().config_snapshot().plumbing(), sections),
-        None => gathered(&outside()?, sections),
-    };
+    let config = repository.map(Repository::plain);
+    Ok(match config {
+        Some(repository) => with_parameters(repository.config_snapshot().plumbing(), sections),
+        None => with_parameters(&outside()?, sections),
+    })
+}
+
+/// Whether `safe.bareRepository` forbids a bare repository that is only come across. A repository's own word doesn't count
+/// (git-config(1)).
+pub(super) fn refuses_bare(config: &gix::config::File) -> bool {
+    let values = with_parameters(config, &["safe"]).into_iter();
+    let said = values.filter(|value| !matches!(value.scope, Scope::Local | Scope::Worktree));
+    said.filter(|value| value.key == "barerepository")
+        .last()
+        .is_some_and(|last| last.value.as_deref() == Some(b"explicit"))
+}
+
+/// The names of the remotes, and under what else below `refs/remotes/` a refspec of theirs keeps all their branches; sorted.
+///
+/// # Errors
+/// As [`values`].
+pub fn remotes(repository: &Repository) -> anyhow::Result<Vec<String>> {
+    let mut found = BTreeSet::new();
+    for ConfigValue { stem, key, value, .. } in values(Some(repository), &["remote"])? {
+        let Some(name) = stem.strip_prefix(b"remote.") else { continue };
+        found.insert(String::from_utf8_lossy(name).into_owned());
+        let refspec = value.filter(|_| key == "fetch").unwrap_or_default();
+        found.extend(kept_under(&String::from_utf8_lossy(&refspec)).map(str::to_owned));
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// Where below `refs/remotes/` a refspec of `git fetch` puts all branches: `team/upstream` of
+/// `+refs/heads/*:refs/remotes/team/upstream/*`. `None` for one that takes some branches only, whose names are longer than what
+/// the star stands for.
+fn kept_under(refspec: &str) -> Option<&str> {
+    let (from, to) = refspec.trim_start_matches('+').split_once(':')?;
+    to.strip_prefix("refs/remotes/")?.strip_suffix("/*").filter(|_| from == "refs/heads/*")
+}
+
+fn with_parameters(config: &gix::config::File, sections: &[&str]) -> Vec<ConfigValue> {
+    let mut values = gathered(config, sections);
     if let Some(parameters) = std::env::var_os("GIT_CONFIG_PARAMETERS") {
         let wanted = |value: &ConfigValue| {
             let section = value.stem.split(|byte| *byte == b'.').next().unwrap_or_default();
@@ -70,7 +109,7 @@ pub fn values(repository: Option<&Repository>, sections: &[&str]) -> anyhow::Res
         let given = given.filter_map(|(name, value)| ConfigValue::named(Scope::Command, None, &name, value));
         values.extend(given.filter(wanted));
     }
-    Ok(values)
+    values
 }
 
 /// The files that git may read a value from, there or not: the machine's, the user's, the repository's, and `HEAD`, of which
@@ -216,6 +255,21 @@ mod tests {
         ];
         let expected = expected.map(|(name, value)| (name.into(), value.map(Into::into)));
         assert_eq!(parameters_of(text), expected);
+    }
+
+    #[test]
+    fn a_refspec_tells_where_all_branches_are_kept() {
+        for (refspec, under) in [
+            ("+refs/heads/*:refs/remotes/team/upstream/*", Some("team/upstream")),
+            ("refs/heads/*:refs/remotes/origin/*", Some("origin")),
+            ("+refs/heads/stable/*:refs/remotes/origin/stable/*", None),
+            ("+refs/heads/main:refs/remotes/origin/main", None),
+            ("+refs/tags/*:refs/remotes/tags/*", None),
+            ("refs/heads/*", None),
+            ("", None),
+        ] {
+            assert_eq!(kept_under(refspec), under, "{refspec}");
+        }
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub struct Repository {
     pub dir: PathBuf,
     /// Whether it is the user's own, or one that the configuration calls safe; one that `GIT_DIR` names is taken as it is.
     pub trusted: bool,
+    /// Whether git may refuse it for a bare repository that it has only come across (`safe.bareRepository`, git-config(1)): some
+    /// configuration says so, perhaps one that doesn't count.
+    pub doubtful: bool,
     /// The name on the wire: the last part of its path, without `.git`.
     pub name: String,
     /// The folder of this work tree's own state (`HEAD`, the index).
@@ -44,7 +47,36 @@ impl fmt::Debug for Repository {
     }
 }
 
+/// Where a repository is looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sought {
+    /// The folder that it is, or lies around.
+    pub dir: PathBuf,
+    /// What it is called on the wire. One that is named is meant by its folder alone: `GIT_DIR` is about the one that the user is in.
+    pub name: Option<String>,
+}
+
+impl Sought {
+    /// The one that `dir` lies in, or that the environment names.
+    pub fn here(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), name: None }
+    }
+}
+
 impl Repository {
+    /// Finds what is sought.
+    ///
+    /// # Errors
+    /// Those of [`Self::discover`].
+    pub fn find(sought: &Sought) -> anyhow::Result<Self> {
+        let Some(name) = &sought.name else { return Self::discover(&sought.dir) };
+        let mut found = Self::discover_alone(&sought.dir)?;
+        found.name.clone_from(name);
+        // Whoever names a bare repository hasn't just come across it.
+        found.doubtful = false;
+        Ok(found)
+    }
+
     /// Finds the repository that `dir` lies in, as git does: `GIT_DIR` first, then upwards.
     ///
     /// # Errors
@@ -92,9 +124,11 @@ impl Repository {
         // git's own tests have this to play somebody else.
         let played = std::env::var_os("GIT_TEST_ASSUME_DIFFERENT_OWNER").is_some_and(|value| value == "true");
         let owned = repo.git_dir_trust() == gix::sec::Trust::Full && !played;
+        let is_bare_by_itself = !is_named && !git_dir.ends_with(".git");
         Self {
             dir: dir.to_owned(),
             trusted: owned || is_named,
+            doubtful: is_bare_by_itself && super::config::refuses_bare(config.plumbing()),
             name: name_of(&common_dir),
             hash_len: repo.object_hash().len_in_bytes(),
             partial,
@@ -168,7 +202,9 @@ fn absolute(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn name_of(common_dir: &Path) -> String {
+/// What a repository is called by its folder: the last part of the path, without `.git`.
+#[must_use]
+pub fn name_of(common_dir: &Path) -> String {
     let own = common_dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     if own == ".git" {
         return common_dir.parent().map_or(own, name_of);

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::look::{CYAN, DIM, GREEN, Look, RED, YELLOW};
+use super::look::{CYAN, DIM, GREEN, Look, MAGENTA, RED, YELLOW};
 use super::{safe, short, word};
 use crate::events::{Commit, Event, Ref, Setting};
 
@@ -18,6 +18,10 @@ pub(super) fn write(event: &Event<'_>, look: Look, out: &mut Vec<u8>) {
 
 /// `<id> <date> <author>: <subject>`, then what the commit says of others, each on a line of its own.
 fn write_commit(commit: &Commit<'_>, look: Look, out: &mut Vec<u8>) {
+    if look.names {
+        look.paint(MAGENTA, &safe::line(&commit.repo), out);
+        out.push(b' ');
+    }
     look.paint(YELLOW, short(&commit.id), out);
     let date = commit.author.date.as_deref().and_then(|date| date.get(..10)).unwrap_or("no date   ");
     out.push(b' ');
@@ -62,6 +66,10 @@ fn write_setting(setting: &Setting<'_>, look: Look, out: &mut Vec<u8>) {
 }
 
 fn write_ref(entry: &Ref<'_>, look: Look, out: &mut Vec<u8>) {
+    if look.names {
+        look.paint(MAGENTA, &safe::line(&entry.repo), out);
+        out.push(b' ');
+    }
     look.paint(YELLOW, entry.id.iter().flatten().next().map_or("", |id| short(id)), out);
     let _ = writeln!(out, " {}", safe::line(&entry.refname));
 }

@@ -108,7 +108,7 @@ mod tests {
             vec![cell("c"), cell(""), cell("d"), cell("y")],
         ];
         let mut out = Vec::new();
-        write_rows(&rows, Look { color: false, unicode: true, width: 80 }, &mut out);
+        write_rows(&rows, Look { color: false, unicode: true, width: 80, names: false }, &mut out);
         assert_eq!(String::from_utf8(out).expect("UTF-8"), "a     日本  x\nlong  b\nc     d     y\n");
     }
 }

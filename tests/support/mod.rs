@@ -150,7 +150,7 @@ impl Repo {
     }
 
     /// Takes from `command` every GIT_* of the one who runs the tests and gives it a home of its own.
-    fn seal<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+    pub(crate) fn seal<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         for (name, value) in self.sealed_env() {
             match value {
                 Some(value) => command.env(name, value),
@@ -160,7 +160,7 @@ impl Repo {
         command
     }
 
-    fn sealed_env(&self) -> Vec<(std::ffi::OsString, Option<std::ffi::OsString>)> {
+    pub(crate) fn sealed_env(&self) -> Vec<(std::ffi::OsString, Option<std::ffi::OsString>)> {
         let home = self.home();
         let inherited = std::env::vars_os().map(|(name, _)| name);
         let mut env: Vec<_> =
@@ -194,10 +194,16 @@ pub(crate) fn bhfuil(repo: &Repo) -> assert_cmd::Command {
 
 /// As [`bhfuil`], for a test that reads from it while it runs, or signals it: stdout is a pipe, stderr too.
 pub(crate) fn bhfuil_running(repo: &Repo, args: &[&str]) -> std::process::Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_git-bhfuil"));
-    repo.seal(&mut command).current_dir(repo.path()).args(args);
+    let mut command = bhfuil_command(repo, args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("git-bhfuil starts")
+}
+
+/// As [`bhfuil`], for a test that furnishes it and starts it itself.
+pub(crate) fn bhfuil_command(repo: &Repo, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_git-bhfuil"));
+    repo.seal(&mut command).current_dir(repo.path()).args(args);
+    command
 }
 
 /// Waits until the process `pid` has stopped using the processor: it waits for its reader, or has ended.
@@ -313,7 +319,7 @@ fn failure(command: &Command, output: &Output) -> String {
     text
 }
 
-fn feed(command: &mut Command, input: &[u8]) -> Vec<u8> {
+pub(crate) fn feed(command: &mut Command, input: &[u8]) -> Vec<u8> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command.stderr(Stdio::piped());
     let mut child = command.spawn().expect("git starts");
