@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use git_bhfuil::config::{Config, OwnFile, Sources};
 use git_bhfuil::files::Lock;
+use git_bhfuil::repos::mirror;
+use git_bhfuil::retry::{Operation, Strategy};
 use serde_json::Value;
 
 mod support;
@@ -220,6 +222,22 @@ fn the_list_has_all_that_holds_with_its_origin() {
     let shown = String::from_utf8(shown.stdout).expect("UTF-8");
     assert!(shown.contains(&format!("bhfuil.jobs                     5             {own}:2\n")), "{shown}");
     assert!(!shown.contains('\x1b'));
+}
+
+#[test]
+fn defaults_are_those_of_the_code_that_they_are_for() {
+    let view = git_bhfuil::config::View::default();
+    for operation in Operation::ALL {
+        let key = |last: &str| format!("retry.{}.{last}", operation.name());
+        let time = |last: &str| view.time(&key(last), None).expect("a time").expect("a default");
+        let attempts = u32::try_from(view.number(&key("attempts"), None).expect("a number")).expect("few");
+        let ours = Strategy { attempts, first_wait: time("firstWait"), longest_wait: time("longestWait") };
+        assert_eq!(ours, operation.into(), "{}", operation.name());
+    }
+    let timeout = |name: &str| view.time(name, None).expect("a time");
+    assert_eq!(timeout("timeout.clone"), mirror::Options::for_clone().timeout);
+    assert_eq!(timeout("timeout.fetch"), mirror::Options::for_fetch().timeout);
+    assert_eq!(timeout("timeout.scan"), None);
 }
 
 #[test]
