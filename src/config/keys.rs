@@ -100,13 +100,13 @@ macro_rules! retry {
                 concat!("retry.", $operation, ".firstWait"),
                 Type::Time,
                 $first,
-                concat!("wait before the second attempt of ", $operation, "; doubled each time"),
+                concat!("longest wait before the second attempt of ", $operation, "; doubled each time"),
             ),
             Key::new(
                 concat!("retry.", $operation, ".longestWait"),
                 Type::Time,
                 $longest,
-                concat!("longest wait between attempts of ", $operation),
+                concat!("longest wait between any attempts of ", $operation),
             ),
         ]
     };
@@ -153,8 +153,8 @@ pub static KEYS: &[Key] = &[
     HTTP[0],
     HTTP[1],
     HTTP[2],
-    Key::new("timeout.clone", Type::Time, "2h", "how long a clone may take, with all that is tried again"),
-    Key::new("timeout.fetch", Type::Time, "30m", "how long a fetch may take, with all that is tried again"),
+    Key::new("timeout.clone", Type::Time, "2h", "how long a clone may take, all attempts together"),
+    Key::new("timeout.fetch", Type::Time, "30m", "how long a fetch may take, all attempts together"),
     Key::new("timeout.scan", Type::Time, "", "how long a scan may take; without it as long as it needs"),
     Key::new("timeout.where", Type::Time, "", "how long where may take; without it as long as it needs"),
     Key::new("timeout.missing", Type::Time, "", "how long missing may take; without it as long as it needs"),

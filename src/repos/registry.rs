@@ -243,9 +243,10 @@ impl Entry {
                 let Some(fault) = kind.fault(Some(value)) else { continue };
                 let shown = String::from_utf8_lossy(value);
                 let why = fault.why.map_or_else(String::new, |why| format!(": {why}"));
-                let message = match fault.is_secret {
-                    true => format!("the {key} of '{}' has a password in it", self.name),
-                    false => format!("bad value '{shown}' for the {key} of '{}'{why}", self.name),
+                let message = if fault.is_secret {
+                    format!("the {key} of '{}' has a password in it", self.name)
+                } else {
+                    format!("bad value '{shown}' for the {key} of '{}'{why}", self.name)
                 };
                 return Err(Kind::BadValue.hinted(message, format!("{key} {}", kind.takes())));
             }
