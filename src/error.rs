@@ -57,6 +57,18 @@ pub enum Kind {
     Cache,
     /// The `git` program failed or could not be run.
     Git,
+    /// A connection could not be made or broke off, or a server is not well.
+    Network,
+    /// A server wants to know who asks, and wasn't satisfied.
+    Authentication,
+    /// There is no such repository or page on the server, or no such server.
+    RemoteNotFound,
+    /// A server refuses, can't be trusted, or can't be talked to.
+    Remote,
+    /// A URL is none, or none that may be used.
+    BadUrl,
+    /// A disk is full, or a quota used up.
+    DiskFull,
     /// Reading input or writing output failed.
     Io,
     /// Another process is changing a file.
@@ -87,6 +99,12 @@ impl Kind {
             Self::CacheNewer => "cache-newer",
             Self::Cache => "cache",
             Self::Git => "git",
+            Self::Network => "network",
+            Self::Authentication => "authentication",
+            Self::RemoteNotFound => "remote-not-found",
+            Self::Remote => "remote",
+            Self::BadUrl => "bad-url",
+            Self::DiskFull => "disk-full",
             Self::Io => "io",
             Self::Locked => "locked",
             Self::Exists => "exists",
@@ -100,10 +118,14 @@ impl Kind {
     #[must_use]
     pub fn class(self) -> Class {
         match self {
-            Self::Usage | Self::NoRepository | Self::BadRevision | Self::BadValue | Self::BadCursor | Self::Exists => {
-                Class::User
-            }
-            Self::Locked | Self::Timeout | Self::Cancelled => Class::Transient,
+            Self::Usage
+            | Self::NoRepository
+            | Self::BadRevision
+            | Self::BadValue
+            | Self::BadCursor
+            | Self::Exists
+            | Self::BadUrl => Class::User,
+            Self::Locked | Self::Timeout | Self::Cancelled | Self::Network => Class::Transient,
             Self::Internal => Class::Internal,
             _ => Class::Permanent,
         }
@@ -132,6 +154,16 @@ impl Kind {
     /// Adds this kind and a message on top of an error that has neither.
     pub fn wrap(self, source: impl Into<anyhow::Error>, message: impl Into<String>) -> anyhow::Error {
         source.into().context(Failure { kind: self, message: message.into(), hint: None, query: None })
+    }
+
+    /// Adds this kind, a message and a way out on top of an error that has none of them.
+    pub fn wrap_hinted(
+        self,
+        source: impl Into<anyhow::Error>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> anyhow::Error {
+        source.into().context(Failure { kind: self, message: message.into(), hint: Some(hint.into()), query: None })
     }
 }
 

@@ -3,13 +3,16 @@
 use std::process::ExitCode;
 
 use git_bhfuil::shutdown::{SignalWatch, Token};
-use git_bhfuil::{cli, command, error, panics, report};
+use git_bhfuil::{cli, command, error, gitcli, panics, report};
 
 fn main() -> ExitCode {
     panics::hush_caught();
     let token = Token::new();
     // The second signal ends the process wherever it is.
-    let watch = SignalWatch::start(token.clone(), |code| std::process::exit(code));
+    let watch = SignalWatch::start(token.clone(), |code| {
+        gitcli::end_all();
+        std::process::exit(code)
+    });
     if let Err(cause) = &watch {
         report::last_words(&format!("warning: signals end the run without a last line: {cause}"));
     }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use git_bhfuil::config::{Config, OwnFile, Sources};
 use git_bhfuil::files::Lock;
+use git_bhfuil::repos::mirror;
+use git_bhfuil::retry::{Operation, Strategy};
 use serde_json::Value;
 
 mod support;
@@ -118,8 +120,7 @@ fn assert_both(repo: &Repo, variables: &[(&str, &str)], value: &str, origin: &st
     assert_eq!(got(repo, &["threads"], variables), [value, origin, scope]);
     let scanned = run(repo, &["scan"], variables);
     let place = match scope {
-        "command" => String::new(),
-        "environment" => String::new(),
+        "command" | "environment" => String::new(),
         _ => format!(" in {origin}"),
     };
     let key = if scope == "environment" { "GIT_BHFUIL_THREADS" } else { "bhfuil.threads" };
@@ -221,6 +222,22 @@ fn the_list_has_all_that_holds_with_its_origin() {
     let shown = String::from_utf8(shown.stdout).expect("UTF-8");
     assert!(shown.contains(&format!("bhfuil.jobs                     5             {own}:2\n")), "{shown}");
     assert!(!shown.contains('\x1b'));
+}
+
+#[test]
+fn defaults_are_those_of_the_code_that_they_are_for() {
+    let view = git_bhfuil::config::View::default();
+    for operation in Operation::ALL {
+        let key = |last: &str| format!("retry.{}.{last}", operation.name());
+        let time = |last: &str| view.time(&key(last), None).expect("a time").expect("a default");
+        let attempts = u32::try_from(view.number(&key("attempts"), None).expect("a number")).expect("few");
+        let ours = Strategy { attempts, first_wait: time("firstWait"), longest_wait: time("longestWait") };
+        assert_eq!(ours, operation.into(), "{}", operation.name());
+    }
+    let timeout = |name: &str| view.time(name, None).expect("a time");
+    assert_eq!(timeout("timeout.clone"), mirror::Options::for_clone().timeout);
+    assert_eq!(timeout("timeout.fetch"), mirror::Options::for_fetch().timeout);
+    assert_eq!(timeout("timeout.scan"), None);
 }
 
 #[test]
@@ -600,6 +617,10 @@ fn what_was_read_is_kept_until_something_changes_or_its_time_is_over() {
     smol::block_on(OwnFile::at(own_file(&repo)).set(&"jobs".parse().expect("a setting"), b"2", false))
         .expect("written");
     assert_eq!(at(61).1, 2, "a file has changed");
+    smol::block_on(OwnFile::at(own_file(&repo)).set(&"repo.far.jobs".parse().expect("a setting"), b"6", false))
+        .expect("written");
+    let current = at(61).0;
+    assert_eq!(current.view.number("jobs", Some("far")).expect("a number"), 6, "for whoever is asked about");
     *variable.lock().expect("no panic") = Some("3".into());
     assert_eq!(at(61).1, 3, "a variable has changed");
     *variable.lock().expect("no panic") = None;

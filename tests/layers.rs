@@ -7,10 +7,20 @@ use std::path::Path;
 /// Each room and those that it may use. A new room has to be entered here, below those that use it; an arrow that points up
 /// is refused by `the_table_itself_has_no_arrow_that_points_up`.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("main", &["cli", "command", "report", "error", "panics", "shutdown"]),
+    ("main", &["cli", "command", "gitcli", "report", "error", "panics", "shutdown"]),
     (
         "command",
-        &["cli", "scan", "locate", "repos", "config", "describe", "pipeline", "report", "events", "error", "shutdown"],
+        &[
+            "cli", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "report", "events", "error",
+            "shutdown",
+        ],
+    ),
+    (
+        "sync",
+        &[
+            "scan", "announce", "index", "pipeline", "repos", "config", "gitcli", "git", "retry", "report", "error",
+            "shutdown",
+        ],
     ),
     (
         "scan",
@@ -30,10 +40,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("announce", &["index", "describe", "git", "report", "events", "error"]),
     ("index", &["pipeline", "git", "gitcli", "cache", "graph", "facts", "error", "shutdown"]),
     ("describe", &["git", "facts", "events"]),
-    ("repos", &["config", "gitcli", "git", "error", "panics", "spelling"]),
+    ("repos", &["config", "gitcli", "git", "retry", "clock", "error", "panics", "shutdown", "spelling"]),
     ("config", &["gitcli", "git", "facts", "files", "error", "spelling"]),
     ("pipeline", &["git", "cache", "graph", "facts", "panics", "shutdown"]),
-    ("gitcli", &["git", "facts", "error"]),
+    ("gitcli", &["git", "facts", "clock", "error", "shutdown"]),
     ("git", &["graph", "facts", "error", "panics"]),
     ("cache", &["graph", "facts", "error", "panics"]),
     ("graph", &["facts"]),
@@ -43,6 +53,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("files", &["error"]),
     ("facts", &[]),
     ("events", &[]),
+    ("retry", &["clock", "error", "shutdown"]),
+    ("clock", &["error"]),
     ("error", &[]),
     ("panics", &[]),
     ("shutdown", &[]),
@@ -55,6 +67,8 @@ const DOORS: &[(&str, &str)] = &[
     ("gix_imara_diff", "facts"),
     ("rusqlite", "cache"),
     ("async_process", "gitcli"),
+    ("rustix", "gitcli"),
+    ("fastrand", "retry"),
     ("argh", "cli"),
     ("argh_shared", "cli"),
     ("schemars", "events"),

@@ -7,8 +7,8 @@ use argh::{ArgsInfo, FromArgs};
 use super::argv::{RawArg, TextArg};
 use super::scan::{Color, Format};
 
-/// Show and change settings. What counts comes from the defaults, our own file, git's configuration (bhfuil.*) and the environment
-/// (GIT_BHFUIL_*), later ones winning. Only our own file is written; git config writes git's.
+/// Show and change settings. What counts comes from the defaults, our own file, git's configuration (bhfuil.*) and the environment,
+/// later ones winning. Only our own file is written; git config writes git's.
 #[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
 #[argh(subcommand, name = "config", help_triggers("-h", "--help"), usage = "<command> [<args>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]

@@ -187,7 +187,7 @@ fn mistakes_are_named() {
         ("scan -x", "unknown option '-x'"),
         ("scan -qx", "unknown option '-qx'"),
         ("scan -reverse", "unknown option '-reverse'; did you mean '--reverse'?"),
-        ("scan --re", "option '--re' is ambiguous: --refs, --reverse"),
+        ("scan --re", "option '--re' is ambiguous: --refs, --reverse, --repo"),
         ("scan --reverse=1", "option '--reverse' takes no value"),
         ("scan --no-reverse=1", "option '--no-reverse' takes no value"),
         ("scan -n", "option '-n' needs a value"),

@@ -57,10 +57,10 @@ impl Wanted<'_> {
             let text = typed.0.to_string_lossy().into_owned();
             let is_registered = listing.entries().iter().any(|entry| entry.name == text);
             if !is_registered && (text.contains('/') || Path::new(&typed.0).is_dir()) {
-                let place = place_of(Path::new(&typed.0)).await?;
-                match listing.entries().iter().find(|entry| entry.path.as_ref() == Some(&place.path)) {
+                let path = place(Path::new(&typed.0)).await?;
+                match listing.entries().iter().find(|entry| entry.path.as_ref() == Some(&path)) {
                     Some(entry) => names.push(entry.name.clone()),
-                    None if !paths.contains(&place.path) => paths.push(place.path),
+                    None if !paths.contains(&path) => paths.push(path),
                     None => {}
                 }
             } else {
@@ -102,6 +102,16 @@ impl Wanted<'_> {
     /// # Errors
     /// If the configuration can't be used.
     pub(super) async fn shared(&self) -> anyhow::Result<Shared> {
+        Shared::of(self.jobs, self.threads).await
+    }
+}
+
+impl Shared {
+    /// As typed or configured.
+    ///
+    /// # Errors
+    /// If the configuration can't be used.
+    pub(super) async fn of(jobs: Option<NonZeroUsize>, threads: Option<NonZeroUsize>) -> anyhow::Result<Self> {
         let view = smol::unblock(|| View::read_blocking(None, &|name| std::env::var_os(name))).await?;
         let number = |typed: Option<NonZeroUsize>, name: &str| -> anyhow::Result<usize> {
             match typed {
@@ -109,9 +119,18 @@ impl Wanted<'_> {
                 None => Ok(usize::try_from(view.number(name, None)?)?),
             }
         };
-        let limit = Limit::new(number(self.jobs, "jobs")?);
-        let pool = Pool::new(number(self.threads, "threads")?).context("starting worker threads")?;
-        Ok(Shared { limit, pool })
+        let limit = Limit::new(number(jobs, "jobs")?);
+        let pool = Pool::new(number(threads, "threads")?).context("starting worker threads")?;
+        Ok(Self { limit, pool })
+    }
+}
+
+/// The repository that `typed` lies in. Where that can't be opened it is the folder itself: what is wrong with it is said when its turn
+/// comes, and the others are answered for.
+async fn place(typed: &Path) -> anyhow::Result<PathBuf> {
+    match place_of(typed).await {
+        Ok(place) => Ok(place.path),
+        Err(cause) => std::fs::canonicalize(typed).map_err(|_| cause),
     }
 }
 

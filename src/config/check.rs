@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::cascade::{Level, Origin, Problem, Scope, View};
+use super::cascade::{Level, Origin, Scope, View};
 use super::keys::KEYS;
 use super::load::{Variables, own_path, syntax_problem};
+use super::problem::Problem;
 use super::syntax::Document;
 use crate::error::{Kind, hint_of, message_of};
 use crate::spelling::{did_you_mean, nearest};

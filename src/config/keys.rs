@@ -100,21 +100,21 @@ macro_rules! retry {
                 concat!("retry.", $operation, ".firstWait"),
                 Type::Time,
                 $first,
-                concat!("wait before the second attempt of ", $operation, "; doubled each time"),
+                concat!("longest wait before the second attempt of ", $operation, "; doubled each time"),
             ),
             Key::new(
                 concat!("retry.", $operation, ".longestWait"),
                 Type::Time,
                 $longest,
-                concat!("longest wait between attempts of ", $operation),
+                concat!("longest wait between any attempts of ", $operation),
             ),
         ]
     };
 }
 
-const CLONE: [Key; 3] = retry!("clone", "4", "1s", "30s");
+const CLONE: [Key; 3] = retry!("clone", "3", "2s", "60s");
 const FETCH: [Key; 3] = retry!("fetch", "4", "1s", "30s");
-const HTTP: [Key; 3] = retry!("http", "4", "500ms", "30s");
+const HTTP: [Key; 3] = retry!("http", "4", "250ms", "10s");
 
 const MANY: Type = Type::Number { least: 1, most: 1_000_000 };
 
@@ -153,8 +153,8 @@ pub static KEYS: &[Key] = &[
     HTTP[0],
     HTTP[1],
     HTTP[2],
-    Key::new("timeout.clone", Type::Time, "", "how long a clone may take; without it as long as it needs"),
-    Key::new("timeout.fetch", Type::Time, "", "how long a fetch may take; without it as long as it needs"),
+    Key::new("timeout.clone", Type::Time, "2h", "how long a clone may take, all attempts together"),
+    Key::new("timeout.fetch", Type::Time, "30m", "how long a fetch may take, all attempts together"),
     Key::new("timeout.scan", Type::Time, "", "how long a scan may take; without it as long as it needs"),
     Key::new("timeout.where", Type::Time, "", "how long where may take; without it as long as it needs"),
     Key::new("timeout.missing", Type::Time, "", "how long missing may take; without it as long as it needs"),

@@ -9,9 +9,10 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::cascade::{Level, Origin, Problem, Unknown, Value, View};
+use super::cascade::{Level, Origin, Value, View};
 use super::exact::Lines;
 use super::keys::{KEYS, Name, SECTION, repository_stem};
+use super::problem::{Problem, Unknown};
 use super::syntax::{Document, SyntaxError};
 use crate::error::Kind;
 use crate::files;
@@ -79,7 +80,8 @@ pub(super) struct Parts<'a> {
 }
 
 impl View {
-    /// The settings for `repository`, or where there is none, of `variable` and the files that it names. Starts no `git`. Blocks.
+    /// The settings as seen from `repository`, or where there is none, of `variable` and the files that it names: for everybody and every
+    /// repository. Starts no `git`. Blocks.
     ///
     /// # Errors
     /// [`Kind::Io`] or [`Kind::BadValue`] if a file can't be read or understood.
@@ -87,12 +89,32 @@ impl View {
         repository: Option<&Repository>,
         variable: &dyn Fn(&str) -> Option<OsString>,
     ) -> anyhow::Result<Self> {
+        Self::read_reaching(repository, variable, true)
+    }
+
+    /// As [`Self::read_blocking`], for `repository` alone: what is set for others is left out.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] or [`Kind::BadValue`] if a file can't be read or understood.
+    pub fn read_for(
+        repository: Option<&Repository>,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+    ) -> anyhow::Result<Self> {
+        Self::read_reaching(repository, variable, false)
+    }
+
+    fn read_reaching(
+        repository: Option<&Repository>,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+        for_all: bool,
+    ) -> anyhow::Result<Self> {
         let own_path = own_path(variable);
         let own = own_document(own_path.as_deref())?;
         let git = git_config::values(repository, &SECTIONS)?;
         let repo = repository.and_then(|repository| name_of(repository, &own));
         let parts = Parts { own_path: own_path.as_deref(), own: &own, git: &git, variable };
-        let view = Self::of_parts(&parts, Reach::Only(repo.as_deref()));
+        let reach = if for_all { Reach::Everybody } else { Reach::Only(repo.as_deref()) };
+        let view = Self::of_parts(&parts, reach);
         Ok(Self { repo, ..view })
     }
 

@@ -15,15 +15,17 @@ pub mod keys;
 mod live;
 mod load;
 mod own;
+mod problem;
 mod settings;
 pub mod syntax;
 pub mod values;
 
-pub use cascade::{Level, Origin, Problem, Scope, Value, View};
+pub use cascade::{Level, Origin, Scope, Value, View};
 pub use check::check;
 pub use keys::{Key, Name};
 pub use live::{Change, Changes, Config, Current, Sources};
 pub use load::{Variables, own_path, process_variables};
 pub use own::{OwnFile, template};
+pub use problem::Problem;
 pub use settings::{Settings, color, default_threads};
 pub use values::{Color, MOST_THREADS};

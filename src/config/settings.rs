@@ -57,7 +57,7 @@ impl Settings {
     pub async fn read(repository: &Arc<Repository>) -> anyhow::Result<Self> {
         let repository = Arc::clone(repository);
         smol::unblock(move || {
-            let view = View::read_blocking(Some(&repository), &|name| std::env::var_os(name))?;
+            let view = View::read_for(Some(&repository), &|name| std::env::var_os(name))?;
             Self::of(&view, view.repo())
         })
         .await
@@ -100,7 +100,7 @@ pub async fn color(dir: &Path) -> anyhow::Result<Option<Color>> {
     smol::unblock(move || {
         // That there is no repository is for those to say who need one.
         let repository = Repository::discover(&dir).ok();
-        let view = View::read_blocking(repository.as_ref(), &|name| std::env::var_os(name))?;
+        let view = View::read_for(repository.as_ref(), &|name| std::env::var_os(name))?;
         view.color(view.repo())
     })
     .await

@@ -130,6 +130,7 @@ impl Document {
     }
 
     /// What it sets, in order.
+    #[must_use]
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = Entry<'_>> + ExactSizeIterator {
         self.parts.iter().map(|part| self.entry(part))
     }

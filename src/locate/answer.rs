@@ -144,7 +144,9 @@ pub(super) fn answer_family(
 ) -> anyhow::Result<Outcome> {
     let graph = &desk.scope.graph;
     let positions = |ids: &[Oid]| -> Vec<Position> { ids.iter().filter_map(|id| graph.position(id)).collect() };
-    let (commits, named) = (positions(&family.members), positions(&family.named));
+    let (named, parts) = (positions(&family.named), positions(&family.parts));
+    let mut commits = positions(&family.members);
+    commits.extend_from_slice(&parts);
     let mut outcome = Outcome { found: !commits.is_empty(), ..Outcome::default() };
     let closure = close(desk, &commits, desk.scope.least);
     let seeds = Seeds { commits, ..Seeds::default() };
@@ -156,8 +158,12 @@ pub(super) fn answer_family(
         change.own.extend(other.own);
         change.parts.extend(other.parts);
     }
+    change.parts.extend(parts);
+    change.members.retain(|member| !change.parts.contains(member));
     desk.sort_by_age(&mut change.members);
     change.members.dedup();
+    change.parts.sort_unstable();
+    change.parts.dedup();
     change.named = named;
     let mut answer = Answer { desk, query, change: &change, id: id.to_hex(), family: Some(family), tell };
     if family.tells_commit {
@@ -265,7 +271,7 @@ impl Answer<'_, '_, '_> {
                 self.tell_match(member, None, None);
                 continue;
             }
-            if let Some(Some(verdict)) = self.tie(member) {
+            if let Some(verdict) = self.tie(member).and_then(Tie::verdict) {
                 self.tell_match(member, Some(verdict.clone()), None);
                 continue;
             }

@@ -225,14 +225,15 @@ fn arrange(
         closure.links.push(Link { a: from, b: to, verdict });
     }
     ranges::split(desk, &closure.nodes, &mut closure.edges);
-    let apart = apart(desk, &closure.nodes);
+    // Two can only be made one by a third.
+    let apart = if closure.nodes.len() < 3 { Vec::new() } else { apart(desk, &closure.nodes) };
     closure.changes = groups::groups(closure.nodes.len(), &closure.edges, &apart);
     closure
 }
 
 /// Commits of one ref that are no one change; as indices.
-fn apart(desk: &mut Desk<'_>, nodes: &[Position]) -> Vec<(usize, usize)> {
-    if nodes.len() < 3 || nodes.len() > MOST_APART {
+pub(super) fn apart(desk: &mut Desk<'_>, nodes: &[Position]) -> Vec<(usize, usize)> {
+    if nodes.len() > MOST_APART {
         return Vec::new();
     }
     let pairs: Vec<(usize, usize)> = (0..nodes.len()).flat_map(|a| (0..a).map(move |b| (a, b))).collect();

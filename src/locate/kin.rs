@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use super::answer::changes;
-use super::closure::close;
+use super::closure::{apart, close};
 use super::desk::Desk;
+use super::ranges;
 use super::resolve::Target;
 use super::seeds::{Seeds, seeds};
 use crate::cache::patches::KeptPatch;
 use crate::facts::Oid;
 use crate::git::ObjectError;
 use crate::graph::Position;
-use crate::matching::{Fact, Judgement, Need, Pair, SignalKind, Sketch, Strength, Verdict, judge, keys};
+use crate::matching::groups::Edge;
+use crate::matching::{Fact, Judgement, Need, Pair, Rung, SignalKind, Sketch, Strength, Verdict, judge, keys};
 
 /// Of more commits than this of one query no diff is made: what costs none has to tell.
 const MOST_DIFFS: usize = 256;
@@ -25,18 +26,53 @@ pub(super) struct Kin {
     pub(super) sketch: Sketch,
     /// The committer's time.
     pub(super) time: u64,
+    /// Whether the query is about it.
+    pub(super) about: About,
     /// Whether the query named it.
     pub(super) is_named: bool,
 }
 
-/// Why a commit here is one change with one of another repository; `None` if it is the same commit.
-pub(super) type Tie = Option<Verdict>;
+/// Whether a query is about a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// It is.
+    Itself,
+    /// Its message names what is asked about, which wasn't found where it is: it counts if that is found nowhere.
+    Naming,
+    /// Only through others.
+    Others,
+}
+
+/// Why a commit here is one change with one of another repository.
+#[derive(Debug, Clone)]
+pub(super) enum Tie {
+    /// It is the same commit.
+    Same,
+    /// The ladder says so.
+    Judged(Verdict),
+    /// Together with others here it is the one there, which was split.
+    Part(Verdict),
+}
+
+impl Tie {
+    /// What the ladder says.
+    pub(super) fn verdict(&self) -> Option<&Verdict> {
+        match self {
+            Self::Same => None,
+            Self::Judged(verdict) | Self::Part(verdict) => Some(verdict),
+        }
+    }
+}
 
 /// What one repository has of a query.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    /// Its changes, the commits of each.
-    pub(super) changes: Vec<Vec<Kin>>,
+    /// Its commits, the oldest first.
+    pub(super) kin: Vec<Kin>,
+    /// What joins them; indices in `kin`.
+    pub(super) edges: Vec<Edge>,
+    /// Which of them are no one change; indices in `kin`.
+    pub(super) apart: Vec<(usize, usize)>,
     /// A commit here, which of the others', and why they are one change.
     pub(super) ties: Vec<(Oid, usize, Tie)>,
     pub(super) found_out: Vec<KeptPatch>,
@@ -67,16 +103,24 @@ pub(super) fn gather(
     commits.sort_unstable();
     commits.dedup();
     let closure = close(desk, &commits, Strength::Equal);
-    let has_diffs = commits.len() <= MOST_DIFFS;
-    let all = Seeds { commits, ..Seeds::default() };
-    for change in changes(&closure, &all) {
-        let kin = change.members.iter().filter_map(|&position| {
-            let sketch = carried(desk, position, has_diffs)?;
-            let is_named = asked.is_commit && asked.commits.contains(&position);
-            Some(Kin { home, sketch, time: desk.scope.graph.time(position), is_named })
+    gathered.apart = apart(desk, &closure.nodes);
+    let has_diffs = closure.nodes.len() <= MOST_DIFFS;
+    for &position in &closure.nodes {
+        let is_sought = asked.commits.contains(&position) || hits.contains(&position);
+        let about = match target {
+            _ if !is_sought => About::Others,
+            Some(Target::Digits(_)) => About::Naming,
+            _ => About::Itself,
+        };
+        gathered.kin.push(Kin {
+            home,
+            sketch: carried(desk, position, has_diffs),
+            time: desk.scope.graph.time(position),
+            about,
+            is_named: is_sought && asked.is_commit,
         });
-        gathered.changes.push(kin.collect());
     }
+    gathered.edges = closure.edges;
     gathered.found_out = std::mem::take(&mut desk.found_out);
     gathered.broken = std::mem::take(&mut desk.broken);
     gathered.absent = desk.absent;
@@ -87,17 +131,18 @@ pub(super) fn gather(
 }
 
 /// The commit at `position` as it is for others: nothing can be asked of it there.
-fn carried(desk: &mut Desk<'_>, position: Position, has_diffs: bool) -> Option<Sketch> {
+fn carried(desk: &mut Desk<'_>, position: Position, has_diffs: bool) -> Sketch {
     if has_diffs {
         for need in [Need::PatchId, Need::Paths, Need::Lines] {
             desk.fill(position, need);
         }
     }
-    let mut sketch = desk.sketch(position)?.clone();
+    // Every commit of a closure was read.
+    let mut sketch = desk.sketch(position).cloned().unwrap_or_else(|| Sketch::new(desk.scope.graph.id(position)));
     settle(&mut sketch.patch_id);
     settle(&mut sketch.paths);
     settle(&mut sketch.lines);
-    Some(sketch)
+    sketch
 }
 
 fn settle<T>(fact: &mut Fact<T>) {
@@ -112,7 +157,7 @@ fn equals(desk: &mut Desk<'_>, other: &Sketch) -> Vec<(Position, Tie)> {
     let scope = desk.scope;
     let itself = scope.graph.position(&other.id).filter(|&position| scope.places.reach(&scope.graph, position));
     if let Some(position) = itself {
-        return vec![(position, None)];
+        return vec![(position, Tie::Same)];
     }
     if scope.signals.is_plain_containment() || other.is_merge {
         return Vec::new();
@@ -126,9 +171,19 @@ fn equals(desk: &mut Desk<'_>, other: &Sketch) -> Vec<(Position, Tie)> {
     }
     let judged = candidates.into_iter().filter_map(|position| {
         let verdict = if desk.read(position) { verdict(desk, other, position) } else { None };
-        Some((position, Some(verdict?)))
+        Some((position, verdict?))
     });
-    judged.collect()
+    let judged: Vec<(Position, Verdict)> = judged.collect();
+    let claims = judged.iter().filter(|(_, verdict)| verdict.rung == Some(Rung::Trailer) && !verdict.is_backed);
+    let claims: Vec<Position> = claims.map(|(position, _)| *position).collect();
+    let parts = match other.patch_id.known() {
+        Some(Some(patch_id)) => ranges::split_of(desk, patch_id, &claims),
+        _ => Vec::new(),
+    };
+    let tie = |(position, verdict)| {
+        (position, if parts.contains(&position) { Tie::Part(verdict) } else { Tie::Judged(verdict) })
+    };
+    judged.into_iter().map(tie).collect()
 }
 
 fn verdict(desk: &mut Desk<'_>, other: &Sketch, position: Position) -> Option<Verdict> {

@@ -243,9 +243,10 @@ impl Entry {
                 let Some(fault) = kind.fault(Some(value)) else { continue };
                 let shown = String::from_utf8_lossy(value);
                 let why = fault.why.map_or_else(String::new, |why| format!(": {why}"));
-                let message = match fault.is_secret {
-                    true => format!("the {key} of '{}' has a password in it", self.name),
-                    false => format!("bad value '{shown}' for the {key} of '{}'{why}", self.name),
+                let message = if fault.is_secret {
+                    format!("the {key} of '{}' has a password in it", self.name)
+                } else {
+                    format!("bad value '{shown}' for the {key} of '{}'{why}", self.name)
                 };
                 return Err(Kind::BadValue.hinted(message, format!("{key} {}", kind.takes())));
             }
@@ -332,6 +333,29 @@ impl Registry {
             .edit(|document| {
                 let (text, entry) = Listing::of(document.clone()).with(new)?;
                 Ok((Some(text), entry))
+            })
+            .await
+    }
+
+    /// The entry with the same address as `new` whose clone isn't there yet: a run was broken off.
+    ///
+    /// # Errors
+    /// If the file can't be read or understood.
+    pub async fn unfinished(&self, new: &Entry) -> anyhow::Result<Option<Entry>> {
+        let listing = self.read().await?;
+        Ok(listing.entries.into_iter().find(|entry| entry.path.is_none() && entry.is_same(new)))
+    }
+
+    /// Notes that the repository `name` lies at `path`.
+    ///
+    /// # Errors
+    /// [`Kind::NoRepository`] if it isn't registered; those of [`OwnFile::edit`].
+    pub async fn settle(&self, name: &str, path: &Path) -> anyhow::Result<()> {
+        self.file
+            .edit(|document| {
+                Listing::of(document.clone()).get(name)?;
+                let stem = repository_stem(name).into_bytes();
+                Ok((Some(document.with(&stem, "path", &[path.as_os_str().as_bytes()])), ()))
             })
             .await
     }

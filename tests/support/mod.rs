@@ -150,7 +150,7 @@ impl Repo {
     }
 
     /// Takes from `command` every GIT_* of the one who runs the tests and gives it a home of its own.
-    fn seal<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+    pub(crate) fn seal<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         for (name, value) in self.sealed_env() {
             match value {
                 Some(value) => command.env(name, value),
@@ -160,7 +160,7 @@ impl Repo {
         command
     }
 
-    fn sealed_env(&self) -> Vec<(std::ffi::OsString, Option<std::ffi::OsString>)> {
+    pub(crate) fn sealed_env(&self) -> Vec<(std::ffi::OsString, Option<std::ffi::OsString>)> {
         let home = self.home();
         let inherited = std::env::vars_os().map(|(name, _)| name);
         let mut env: Vec<_> =
@@ -169,6 +169,7 @@ impl Repo {
             ("HOME", home.clone()),
             ("XDG_CONFIG_HOME", home.join("config")),
             ("XDG_CACHE_HOME", home.join("cache")),
+            ("XDG_DATA_HOME", home.join("data")),
             ("XDG_STATE_HOME", home.join("state")),
             ("GIT_BHFUIL_CACHE", home.join("bhfuil")),
         ];
@@ -319,7 +320,7 @@ fn failure(command: &Command, output: &Output) -> String {
     text
 }
 
-fn feed(command: &mut Command, input: &[u8]) -> Vec<u8> {
+pub(crate) fn feed(command: &mut Command, input: &[u8]) -> Vec<u8> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command.stderr(Stdio::piped());
     let mut child = command.spawn().expect("git starts");

@@ -1,17 +1,20 @@
-//! The only door to the `git` program: what gix can't answer as git does (dates and revisions in all their spellings, history
-//! limited to paths, reftables). Both pipes are always drained; a child never outlives the future that waits for it.
+//! What gix can't answer as git does: dates and revisions in all their spellings, history limited to paths, reftables.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use async_process::{Command, Stdio};
-
+use super::failure::last_words;
+use super::process::{self, Work};
+use super::program::{Bounds, Program};
+use crate::clock::{Clock, Deadline};
 use crate::error::Kind;
 use crate::facts::Oid;
 use crate::git::Repository;
 use crate::git::config::{ConfigValue, Scope};
+use crate::shutdown::Token;
 
 /// How long a question to git may take. None of those asked here walks much history, but for path-limited ones.
 const TIMEOUT: Duration = Duration::from_mins(10);
@@ -65,7 +68,7 @@ pub async fn check_safe(repository: &Repository) -> anyhow::Result<()> {
     if repository.trusted && !repository.doubtful {
         return Ok(());
     }
-    let mut command = Command::new("git");
+    let mut command = Program::default().command();
     // One that is told where the repository is takes it as it is.
     command.current_dir(&repository.dir);
     let output = run_with(reading(command), &["rev-parse".into(), "--git-dir".into()], &[]).await?;
@@ -239,54 +242,35 @@ impl Output {
     }
 }
 
-/// The last line of `stderr` that git marks as its reason; a usage, which goes on for pages, says it in its first; else the last.
-fn last_words(stderr: &str) -> &str {
-    let mut lines = stderr.lines().filter(|line| !line.trim().is_empty());
-    let begins = |words: &[&str], line: &str| words.iter().any(|word| line.starts_with(word));
-    let reason = lines.clone().rev().find(|line| begins(&["fatal: ", "error: "], line));
-    let usage = || lines.clone().find(|line| begins(&["usage: "], line));
-    reason.or_else(usage).or_else(|| lines.next_back()).unwrap_or_default()
-}
-
 async fn run(repository: &Repository, args: &[OsString]) -> anyhow::Result<Output> {
     run_with(git(repository), args, &[]).await
 }
 
 async fn run_with(mut command: Command, args: &[OsString], input: &[u8]) -> anyhow::Result<Output> {
-    use smol::io::AsyncWriteExt as _;
-    let name = args.first().map_or_else(String::new, |verb| verb.to_string_lossy().into_owned());
-    let mut child = command
-        .args(args)
-        .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|cause| Kind::Git.wrap(cause, "running git: is it installed and on PATH?"))?;
-    let stdin = child.stdin.take();
-    let feed = async {
-        if let Some(mut stdin) = stdin {
-            // git may have enough before it has read all.
-            let _ = stdin.write_all(input).await;
-        }
+    let operation =
+        format!("git {}", args.first().map_or_else(String::new, |verb| verb.to_string_lossy().into_owned()));
+    command.args(args);
+    let (clock, token) = (Clock::Real, Token::new());
+    let deadline = Deadline::after(&clock, TIMEOUT);
+    let bounds = Bounds { clock: &clock, token: &token, deadline: Some(&deadline) };
+    let mut stderr = Vec::new();
+    let work = Work {
+        command,
+        operation: &operation,
+        input,
+        wanted: true,
+        apart: true,
+        grace: Program::default().grace(),
+        started: &|_| (),
     };
-    let talk = async {
-        let (output, ()) = smol::future::zip(child.output(), feed).await;
-        output.map_err(|cause| Kind::Git.wrap(cause, format!("running git {name}")))
-    };
-    let expired = async {
-        smol::Timer::after(TIMEOUT).await;
-        Err(Kind::Timeout.error(format!("git {name} took longer than {} s", TIMEOUT.as_secs())))
-    };
-    let output = smol::future::or(talk, expired).await?;
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    Ok(Output { success: output.status.success(), stdout: output.stdout, stderr })
+    let (status, stdout) = process::run(work, &bounds, &mut |bytes| stderr.extend_from_slice(bytes)).await?;
+    Ok(Output { success: status.success(), stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
 }
 
 /// A git command on `repository`, run in the folder that it was found from: what is meant from there, `HEAD:./file` or a path, is
 /// the same for git.
 fn git(repository: &Repository) -> Command {
-    let mut command = Command::new("git");
+    let mut command = Program::default().command();
     command.current_dir(&repository.dir).arg("--git-dir").arg(&repository.git_dir);
     // Told where the repository is, git takes the folder that it runs in for the top of the work tree; with GIT_DIR it would too.
     let top = repository.work_tree.as_ref().filter(|top| repository.dir.starts_with(top));
@@ -296,13 +280,9 @@ fn git(repository: &Repository) -> Command {
     reading(command)
 }
 
-/// `command` made to read only: no lazy fetch, no optional lock, messages in English so that they can be quoted beside our own.
+/// `command` made to read only: no lazy fetch, no optional lock.
 fn reading(mut command: Command) -> Command {
-    command
-        .env("GIT_NO_LAZY_FETCH", "1")
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .env("LC_ALL", "C.UTF-8")
-        .env_remove("GIT_TRACE");
+    command.env("GIT_NO_LAZY_FETCH", "1").env("GIT_OPTIONAL_LOCKS", "0");
     command
 }
 
@@ -310,26 +290,4 @@ fn reading(mut command: Command) -> Command {
 #[must_use]
 pub fn argument(bytes: &[u8]) -> OsString {
     OsString::from_vec(bytes.to_vec())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_reason_is_found_in_what_git_says() {
-        for (stderr, reason) in [
-            ("", ""),
-            ("warning: a\nfatal: bad\n", "fatal: bad"),
-            ("fatal: owner\nTo add an exception, call:\n\n\tgit config x\n", "fatal: owner"),
-            ("error: unknown option `x'\nusage: git rev-list\n\n    -z  more\n", "error: unknown option `x'"),
-            (
-                "usage: git rev-list <commit>\n\n  limiting output:\n    --max-count=<n>\n",
-                "usage: git rev-list <commit>",
-            ),
-            ("first\nlast\n\n", "last"),
-        ] {
-            assert_eq!(last_words(stderr), reason);
-        }
-    }
 }
