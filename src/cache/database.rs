@@ -496,7 +496,10 @@ mod tests {
             Ok(transaction.query_row(numbers, [], |row| row.get::<_, i64>(0))?)
         });
         smol::block_on(async {
-            smol::future::or(async { drop(endless.await) }, async { let _ = enter.recv().await; }).await;
+            smol::future::or(async { drop(endless.await) }, async {
+                let _ = enter.recv().await;
+            })
+            .await;
             database.write(|_| Ok(())).await.expect("the writer lives on");
         });
         assert_eq!(count(&database), 0);
