@@ -249,8 +249,9 @@ fn the_same_patch_under_another_name_is_found_where_it_is_asked_for_and_is_weak(
 #[test]
 fn nearly_the_same_lines_are_a_hint_where_it_is_asked_for() {
     let time = |number: i64| 1_700_000_000 + 60 * number;
-    let lines =
-        |name: &str, range: std::ops::Range<u8>| range.map(|line| format!("{name} {line}\n")).collect::<String>();
+    let lines = |name: &str, range: std::ops::Range<u8>| {
+        range.fold(String::new(), |text, line| text + &format!("{name} {line}\n"))
+    };
     let commits = [
         Commit::new(&[], time(0)).file("base", "base\n"),
         Commit::new(&[0], time(1)).message("one matter\n").file("src/a", &lines("a", 0..20)),
@@ -578,7 +579,8 @@ fn what_takes_several_commits_back_at_once_makes_them_no_one_change() {
     let refs = [("refs/heads/main", 5), ("refs/heads/one", 1)];
     let mut known = vec![one, other, "3".repeat(40), "4".repeat(40)];
     for at in 0..4 {
-        known[at] = dag::repository(&build(&known), &refs).1[at + 1].clone();
+        let (_, made) = dag::repository(&build(&known), &refs);
+        known[at].clone_from(&made[at + 1]);
     }
     let (repo, ids) = dag::repository(&build(&known), &refs);
     let told = answer(&repo, &["--missing"], &[&ids[2]]);

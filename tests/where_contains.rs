@@ -418,6 +418,11 @@ fn where_history_breaks_off_every_kind_of_query_is_answered_from_what_there_is()
     assert_eq!(ask(&[&above]), [above.clone()].into());
     let events_of = |args: &[&str]| events(&bhfuil(&broken).arg("where").args(args).output().expect("it runs"));
     assert_eq!(of_type(&events_of(&["main~1"]), "presence").len(), 3, "the branches of lines");
+    // A line whose own history is whole knows its first tag.
+    let told = events_of(&[repo.id("plain@stable/2.0")]);
+    let is_branch = |event: &&Value| event["short"] == "stable/2.0";
+    let branch = of_type(&told, "presence").into_iter().find(is_branch).expect("the branch");
+    assert_eq!((&branch["first_tag"], &branch["first_release"]), (&"2.0.0".into(), &"2.0.0".into()));
     // What git itself needs the lost one for is an error of that query.
     let told = events_of(&["main~5", "1.0.1"]);
     let errors: Vec<_> = of_type(&told, "error").into_iter().filter(|error| error["query"] == "main~5").collect();

@@ -144,7 +144,8 @@ fn a_cache_that_somebody_else_holds_is_not_waited_for() {
     assert!(bhfuil(&repo).args(cold).output().expect("it runs").status.success());
     let files = std::fs::read_dir(repo.home().join("bhfuil")).expect("the folder");
     let mut names = files.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let name = names.find(|name| name.starts_with("repo-") && name.ends_with(".db")).expect("a cache");
+    let is_database = |name: &String| std::path::Path::new(name).extension().is_some_and(|it| it == "db");
+    let name = names.find(|name| name.starts_with("repo-") && is_database(name)).expect("a cache");
     let holder = rusqlite::Connection::open(repo.home().join("bhfuil").join(name)).expect("opens");
     holder.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
     // What was indexed has not been filed, nor have words been indexed.

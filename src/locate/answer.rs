@@ -410,7 +410,8 @@ impl Answer<'_, '_, '_> {
         let lines = scope.options.tags != Tags::None || scope.places.list.iter().any(|place| place.line.is_some());
         let has =
             |place: &Place| matches!(history.of(place), State::Present(_) | State::Reapplied(_) | State::Together);
-        let firsts = if lines { scope.places.firsts(&scope.graph, has) } else { Vec::new() };
+        let firsts =
+            if lines { scope.places.firsts(&scope.graph, has, |place| scope.is_cut_off(place)) } else { Vec::new() };
         for (index, place) in scope.places.list.iter().enumerate() {
             let found = history.of(place);
             if !is_reported(&scope.options, place, found, index, &firsts) {
@@ -473,14 +474,15 @@ impl Answer<'_, '_, '_> {
         let scope = self.desk.scope;
         presence.line = Some(scope.places.lines[line].name().to_owned().into());
         let name = |place: usize| lossy(short(&scope.places.list[place].name)).0;
-        // Where history is cut off an earlier one may have it, or one where none is known to.
-        let known = |place: Option<usize>, is_sure: bool| match place {
-            _ if scope.is_anything_cut_off() && !is_sure => Some(None),
+        // Where history is cut off an earlier one may have it, or one that isn't here.
+        let known = |place: Option<usize>, is_unsure: bool| match place {
+            _ if is_unsure => Some(None),
+            None if scope.overlay.shallow => Some(None),
             place => place.map(|place| Some(name(place).into())),
         };
         let first = firsts.get(line).copied().unwrap_or_default();
-        presence.first_tag = known(first.tag, first.tag.is_some() && !first.tag_is_later);
-        presence.first_release = known(first.release, first.release.is_some() && !first.release_is_later);
+        presence.first_tag = known(first.tag, first.tag_is_unsure);
+        presence.first_release = known(first.release, first.release_is_unsure);
     }
 }
 

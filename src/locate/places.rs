@@ -133,15 +133,22 @@ impl Places {
     }
 
     /// For each line the first tag and the first release among the tags that `has` holds for; indices in `list`.
-    pub(super) fn firsts(&self, graph: &Graph, has: impl Fn(&Place) -> bool) -> Vec<Firsts> {
+    /// `may_have` tells those where it can't be known.
+    pub(super) fn firsts(
+        &self,
+        graph: &Graph,
+        has: impl Fn(&Place) -> bool,
+        may_have: impl Fn(&Place) -> bool,
+    ) -> Vec<Firsts> {
         let mut firsts = vec![Firsts::default(); self.lines.len()];
         for tagged in self.tagged(graph) {
-            let has = has(&self.list[tagged.place]);
+            let place = &self.list[tagged.place];
+            let (has, may_have) = (has(place), may_have(place));
             for &(line, is_release) in &tagged.lines {
                 let first = &mut firsts[line];
                 if !has {
-                    first.tag_is_later |= first.tag.is_none();
-                    first.release_is_later |= is_release && first.release.is_none();
+                    first.tag_is_unsure |= may_have && first.tag.is_none();
+                    first.release_is_unsure |= may_have && is_release && first.release.is_none();
                     continue;
                 }
                 first.tag.get_or_insert(tagged.place);
@@ -159,10 +166,10 @@ impl Places {
 pub(super) struct Firsts {
     pub(super) tag: Option<usize>,
     pub(super) release: Option<usize>,
-    /// Whether the line has an older tag than `tag`, without the change.
-    pub(super) tag_is_later: bool,
-    /// Whether it has an older release than `release`, without the change.
-    pub(super) release_is_later: bool,
+    /// Whether an older tag of the line than `tag`, or any if there is none, may have the change all the same.
+    pub(super) tag_is_unsure: bool,
+    /// Whether an older release than `release` may.
+    pub(super) release_is_unsure: bool,
 }
 
 /// Those of `chosen`, then those of `usual` that aren't among them, each with whether it was chosen.

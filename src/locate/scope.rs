@@ -53,11 +53,6 @@ impl Scope {
         self.overlay.shallow || place.tip.is_none_or(leads_to_gap)
     }
 
-    /// Whether the history of any ref is cut off or breaks off.
-    pub(super) fn is_anything_cut_off(&self) -> bool {
-        self.overlay.shallow || !self.gaps.is_empty()
-    }
-
     /// The one commit that hexadecimal digits begin, of those that some ref reaches.
     pub(super) fn resolve(&self, text: &str) -> Option<Oid> {
         let mut found = self.graph.beginning_with(text).into_iter();
