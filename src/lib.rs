@@ -38,7 +38,8 @@
 //! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
-//! | [`repos`] | which repositories are registered, looking at one, at most so many at a time | output |
+//! | [`sync`] | mirrors: cloned or fetched, then indexed | how git does it |
+//! | [`repos`] | which repositories are registered, looking at one, mirrors that are whole or not there, at most so many at a time | output |
 //! | [`index`] | one repository: its refs, what bends its history, its graph, kept up to date in the cache | output |
 //! | [`describe`] | one commit as the wire has it | I/O but by the handle it is lent |
 //! | [`pipeline`] | the worker pool; walk → work → pieces in order | what a commit means |
@@ -281,3 +282,4 @@ pub mod retry;
 pub mod scan;
 pub mod shutdown;
 pub mod spelling;
+pub mod sync;

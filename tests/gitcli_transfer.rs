@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use git_bhfuil::clock::{Clock, ManualClock};
 use git_bhfuil::error::{self, Kind};
+use git_bhfuil::gitcli::credential::{self, Credential, Realm};
 use git_bhfuil::gitcli::progress::Phase;
-use git_bhfuil::gitcli::transfer::{self, Session};
+use git_bhfuil::gitcli::transfer::{self, Refs, Session};
 use git_bhfuil::gitcli::{Bounds, Ended, Program};
 use git_bhfuil::repos::mirror::{self, Cloned, News, Options};
 use git_bhfuil::retry::{Chance, Strategy};
@@ -233,6 +234,45 @@ fn what_is_there_already_is_left_alone() {
     assert_eq!(error::kind_of(&refused.expect_err("it is no mirror")), Kind::BadValue);
     let missing = block_on(mirror::fetch(&own.home().join("nowhere"), &case.options, |_| ()));
     assert_eq!(error::kind_of(&missing.expect_err("there is none")), Kind::NoRepository);
+}
+
+#[test]
+fn a_repository_of_the_users_is_fetched_as_it_is_configured() {
+    let case = backports();
+    let (repo, own) = (&case.repo, case.repo.home().join("own"));
+    let git = |args: &[&str]| {
+        let output = repo.git_command().arg("-C").arg(&own).args(args).output().expect("git runs");
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    };
+    repo.git(&["clone", "--quiet", &case.file_url(), own.to_str().expect("UTF-8")]);
+    let before = git(&["for-each-ref", "refs/heads"]);
+    go_on(repo);
+    let (clock, token) = (Clock::Real, Token::new());
+    let bounds = Bounds { clock: &clock, token: &token, deadline: None };
+    let session = Session { program: &case.options.git, bounds, prompts: false, started: None };
+    let git_dir = own.join(".git");
+    block_on(transfer::fetch(&session, &git_dir, Refs::AsConfigured, &mut |_| ())).expect("it is fetched");
+    assert_eq!(git(&["for-each-ref", "refs/heads"]), before, "its own branches stay");
+    assert_eq!(git(&["rev-parse", "refs/remotes/origin/topic"]), repo.git(&["rev-parse", "topic"]));
+}
+
+#[test]
+fn gits_own_store_learns_and_forgets_a_password() {
+    let repo = Repo::new();
+    std::fs::write(repo.home().join(".gitconfig"), "[credential]\n\thelper = store\n").expect("a file");
+    let (program, clock, token) = (repo.program(), Clock::Real, Token::new());
+    let bounds = Bounds { clock: &clock, token: &token, deadline: None };
+    let session = Session { program: &program, bounds, prompts: false, started: None };
+    let realm = Realm { protocol: "https".into(), host: "example.com:8443".into(), ..Realm::default() };
+    let unknown = block_on(credential::fill(&session, &realm)).expect_err("nobody knows it, nobody is asked");
+    assert_eq!(error::kind_of(&unknown), Kind::Authentication);
+    assert!(error::hint_of(&unknown).is_some_and(|hint| hint.contains("credential.helper")));
+    let known = Credential { realm: realm.clone(), username: "me".into(), password: "se cret=".into() };
+    block_on(credential::approve(&session, &known)).expect("it is kept");
+    assert_eq!(block_on(credential::fill(&session, &realm)).expect("it is known"), known);
+    block_on(credential::reject(&session, &known)).expect("it is forgotten");
+    assert!(block_on(credential::fill(&session, &realm)).is_err());
+    assert_eq!(std::fs::read(repo.home().join(".git-credentials")).expect("the store"), b"");
 }
 
 #[test]

@@ -10,7 +10,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("main", &["cli", "command", "gitcli", "report", "error", "panics", "shutdown"]),
     (
         "command",
-        &["cli", "scan", "locate", "repos", "config", "describe", "pipeline", "report", "events", "error", "shutdown"],
+        &[
+            "cli", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "report", "events", "error",
+            "shutdown",
+        ],
+    ),
+    (
+        "sync",
+        &[
+            "scan", "announce", "index", "pipeline", "repos", "config", "gitcli", "git", "retry", "report", "error",
+            "shutdown",
+        ],
     ),
     (
         "scan",

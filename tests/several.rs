@@ -241,3 +241,14 @@ fn what_is_found_nowhere_is_said_once_and_a_name_that_one_knows_is_no_mistake() 
     let unknown = run(&place, &["where", &repos[0], &repos[1], "no/such^{commit}"]);
     assert_eq!(unknown.status.code(), Some(128));
 }
+
+#[test]
+fn a_small_repository_is_done_before_a_large_one_on_the_same_thread() {
+    let (large, small) = (Repo::synthetic(20_000), Repo::fixture("merges"));
+    let repos = [large.path(), small.path()].map(|path| format!("--repo={}", path.display()));
+    let told = events(&run(&small, &["scan", "--threads=1", "--jobs=2", &repos[0], &repos[1]]));
+    let ends: Vec<u64> =
+        of_type(&told, "repo-end").iter().map(|end| end["counts"]["commit"].as_u64().expect("a number")).collect();
+    assert_eq!(ends.len(), 2);
+    assert!(ends[0] < ends[1] && ends[1] == 20_000, "the small one ends first: {ends:?}");
+}

@@ -22,6 +22,8 @@ use crate::panics;
 const BUSY: Duration = Duration::from_secs(30);
 /// How long it is at most until a transaction that waits for another process's notices that nobody waits for it any more.
 const NOTICE: Duration = Duration::from_millis(20);
+/// Steps of `SQLite`'s machine after which a running statement notices the same: far less than a millisecond of them.
+const STEPS: i32 = 1000;
 /// The time between two tries to open a file that others are just making.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Idle connections that are kept for the next reader.
@@ -218,7 +220,8 @@ impl Database {
         }
         let (answer, answered) = async_channel::bounded(1);
         let job: Write = Box::new(move |connection| {
-            let outcome = in_transaction(connection, change, || answer.is_closed());
+            let waiting = answer.clone();
+            let outcome = in_transaction(connection, change, move || waiting.is_closed());
             let _ = answer.try_send(outcome);
         });
         self.writer()?.jobs.send(job).await.map_err(|_| Kind::Cache.error("the cache's writer has ended"))?;
@@ -297,7 +300,19 @@ fn serve(connection: &mut Connection, queue: &Receiver<Write>) {
     }
 }
 
+/// Runs `change` as one transaction. While a statement of it runs, it is looked now and then whether it was `abandoned`.
 fn in_transaction<T>(
+    connection: &mut Connection,
+    change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T>,
+    abandoned: impl Fn() -> bool + Clone + Send + 'static,
+) -> anyhow::Result<T> {
+    connection.progress_handler(STEPS, Some(abandoned.clone()))?;
+    let outcome = unless_abandoned(connection, change, abandoned);
+    connection.progress_handler(0, None::<fn() -> bool>)?;
+    outcome
+}
+
+fn unless_abandoned<T>(
     connection: &Connection,
     change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T>,
     abandoned: impl Fn() -> bool,
@@ -467,6 +482,24 @@ mod tests {
             database.write(|_| Ok(())).await.expect("the writer lives on");
         });
         assert_eq!(count(&database), 1);
+    }
+
+    #[test]
+    fn a_statement_that_nobody_waits_for_any_more_is_broken_off() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = open(folder.path());
+        let (entered, enter) = async_channel::bounded::<()>(1);
+        let endless = database.write(move |transaction| {
+            transaction.execute("INSERT INTO t VALUES (1)", [])?;
+            let _ = entered.send_blocking(());
+            let numbers = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
+            Ok(transaction.query_row(numbers, [], |row| row.get::<_, i64>(0))?)
+        });
+        smol::block_on(async {
+            smol::future::or(async { drop(endless.await) }, async { let _ = enter.recv().await; }).await;
+            database.write(|_| Ok(())).await.expect("the writer lives on");
+        });
+        assert_eq!(count(&database), 0);
     }
 
     #[test]

@@ -3,27 +3,33 @@
 use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
 
 use crate::cli::RepoCommand;
 use crate::cli::argv::TextArg;
-use crate::cli::repo::{RepoAddArgs, RepoListArgs};
-use crate::config::OwnFile;
+use crate::cli::repo::{RepoAddArgs, RepoListArgs, RepoSyncArgs};
+use crate::config::{OwnFile, View};
 use crate::describe::lossy;
-use crate::error::{Kind, hint_of, kind_of, message_of};
+use crate::error::{Kind, exit, hint_of, kind_of, message_of};
 use crate::events::repository::ObjectFormat;
 use crate::events::{Event, Repo};
-use crate::report::{Ending, FailedPart, Strand};
-use crate::repos::{self, Entry, Found, Registry, Selection, Source};
+use crate::pipeline::Pool;
+use crate::report::{self, Ending, FailedPart, Loudness, Report, Strand};
+use crate::repos::{self, Entry, Found, Registry, Selection, Source, mirror};
 use crate::shutdown::Token;
+use crate::sync::{self, Sync};
 
 use super::framed;
+use super::repositories::Shared;
 
 /// Runs the command and returns the exit code.
 pub(super) async fn run(command: &RepoCommand, dir: &Path, token: &Token) -> u8 {
     match command {
         RepoCommand::Add(args) => {
             let look = (args.format, args.color, args.no_color);
-            framed("repo add", look, dir, token, async |report| add(args, report).await).await
+            framed("repo add", look, dir, token, async |report| add(args, report, token).await).await
         }
         RepoCommand::List(args) => {
             let look = (args.format, args.color, args.no_color);
@@ -33,6 +39,7 @@ pub(super) async fn run(command: &RepoCommand, dir: &Path, token: &Token) -> u8 
             let look = (args.format, args.color, args.no_color);
             framed("repo show", look, dir, token, async |report| show(&args.names, report).await).await
         }
+        RepoCommand::Sync(args) => sync_some(args, dir, token).await,
         RepoCommand::Remove(args) => {
             let look = (args.format, args.color, args.no_color);
             framed("repo remove", look, dir, token, async |report| remove(&args.names, report).await).await
@@ -48,7 +55,59 @@ fn texts(typed: &[TextArg]) -> Vec<String> {
     typed.iter().map(|text| text.0.clone()).collect()
 }
 
-async fn add(args: &RepoAddArgs, report: &mut Strand) -> anyhow::Result<Ending> {
+/// What mirrors share, as configured, with so many threads.
+async fn mirrors(pool: Pool, token: &Token) -> anyhow::Result<Sync> {
+    let view = smol::unblock(|| View::read_blocking(None, &|name| std::env::var_os(name))).await?;
+    Ok(Sync {
+        registry: registry()?,
+        folder: sync::folder(|name| std::env::var_os(name))?,
+        view: Arc::new(view),
+        pool,
+        token: token.clone(),
+    })
+}
+
+/// Brings some up to date, at most so many at a time.
+async fn sync_some(args: &RepoSyncArgs, dir: &Path, token: &Token) -> u8 {
+    let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
+    let (format, configured) = super::format(args.format, args.color, args.no_color, dir).await;
+    let mut report = match Report::begin("repo sync", None, format.naming_repositories(), loudness) {
+        Ok(report) => report,
+        Err(cause) => {
+            report::say_fatal(&format!("starting: {cause}"), None);
+            return exit::FATAL;
+        }
+    };
+    let ending = match configured {
+        Ok(()) => sync_each(args, &mut report, token).await,
+        Err(cause) => Err(cause),
+    };
+    report.end(ending, token.signal()).await.exit_code
+}
+
+async fn sync_each(args: &RepoSyncArgs, report: &mut Report, token: &Token) -> anyhow::Result<Ending> {
+    let selection = Selection { names: texts(&args.names), groups: texts(&args.group), all: args.all };
+    let entries = registry()?.select(&selection).await?;
+    let Shared { limit, pool } = Shared::of(args.jobs, args.threads).await?;
+    let sync = mirrors(pool, token).await?;
+    let (from, sync) = (&*report, &sync);
+    let jobs = entries.iter().map(|entry| {
+        async move |_slot| {
+            let mut strand = from.strand();
+            let outcome = sync.run(entry, &mut strand).await;
+            (strand, outcome)
+        }
+    });
+    let outcomes = limit.run(jobs).await;
+    for outcome in outcomes {
+        let (strand, outcome) = outcome.map_err(|panic| Kind::Internal.error(panic.to_string()))?;
+        report.join(strand);
+        outcome?;
+    }
+    Ok(Ending { incomplete: token.is_cancelled(), ..Ending::default() })
+}
+
+async fn add(args: &RepoAddArgs, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
     if args.name.as_ref().is_some_and(|name| name.0.is_empty()) {
         return Err(Kind::BadValue.error("'' can be no name of a repository: it is empty"));
     }
@@ -58,17 +117,16 @@ async fn add(args: &RepoAddArgs, report: &mut Strand) -> anyhow::Result<Ending> 
         groups: texts(&args.group),
         ..Entry::default()
     };
-    let entry = match Source::of(&args.source.0) {
-        Source::Path(path) => Entry { path: Some(repos::place_of(&path).await?.path), ..entry },
-        // The seam: once there is cloning, the clone goes before the registration, and `path` is where it lies.
+    let added = match Source::of(&args.source.0) {
+        Source::Path(path) => {
+            let path = Some(repos::place_of(&path).await?.path);
+            registry()?.add(Entry { path, ..entry }).await?
+        }
         Source::Url(url) => {
-            return Err(Kind::Usage.hinted(
-                format!("cloning is not built: {url} can't be registered"),
-                "clone it with git, and register the clone",
-            ));
+            let pool = Pool::new(1).context("starting a worker thread")?;
+            mirrors(pool, token).await?.add(Entry { url: Some(url), ..entry }, report).await?
         }
     };
-    let added = registry()?.add(entry).await?;
     tell(&[added], Gone::Failed, report).await
 }
 
@@ -87,6 +145,15 @@ async fn show(names: &[TextArg], report: &mut Strand) -> anyhow::Result<Ending> 
 
 async fn remove(names: &[TextArg], report: &mut Strand) -> anyhow::Result<Ending> {
     let removed = registry()?.remove(&texts(names)).await?;
+    let folder = sync::folder(|name| std::env::var_os(name));
+    for entry in &removed {
+        // A clone that was made here is of no use without its registration.
+        if let (Some(path), Some(_), Ok(folder)) = (&entry.path, &entry.url, &folder)
+            && path.starts_with(folder)
+        {
+            mirror::remove(path, &mirror::Options::for_fetch()).await?;
+        }
+    }
     tell(&removed, Gone::Expected, report).await
 }
 

@@ -102,6 +102,16 @@ impl Wanted<'_> {
     /// # Errors
     /// If the configuration can't be used.
     pub(super) async fn shared(&self) -> anyhow::Result<Shared> {
+        Shared::of(self.jobs, self.threads).await
+    }
+}
+
+impl Shared {
+    /// As typed or configured.
+    ///
+    /// # Errors
+    /// If the configuration can't be used.
+    pub(super) async fn of(jobs: Option<NonZeroUsize>, threads: Option<NonZeroUsize>) -> anyhow::Result<Self> {
         let view = smol::unblock(|| View::read_blocking(None, &|name| std::env::var_os(name))).await?;
         let number = |typed: Option<NonZeroUsize>, name: &str| -> anyhow::Result<usize> {
             match typed {
@@ -109,9 +119,9 @@ impl Wanted<'_> {
                 None => Ok(usize::try_from(view.number(name, None)?)?),
             }
         };
-        let limit = Limit::new(number(self.jobs, "jobs")?);
-        let pool = Pool::new(number(self.threads, "threads")?).context("starting worker threads")?;
-        Ok(Shared { limit, pool })
+        let limit = Limit::new(number(jobs, "jobs")?);
+        let pool = Pool::new(number(threads, "threads")?).context("starting worker threads")?;
+        Ok(Self { limit, pool })
     }
 }
 

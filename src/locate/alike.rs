@@ -58,10 +58,10 @@ struct Sought {
 impl Search<'_> {
     /// What resembles the commit that `target` means, if that is wanted and it means one.
     pub(super) async fn alike(&mut self, query: &str, target: &Target) -> anyhow::Result<Alike> {
-        let Some(scope) = self.scope().await?.filter(|_| self.options.similar) else { return Ok(Alike::default()) };
-        if scope.signals.is_plain_containment() {
+        if !self.options.similar || self.options.signals.is_plain_containment() {
             return Ok(Alike::default());
         }
+        let Some(scope) = self.scope().await? else { return Ok(Alike::default()) };
         let (look, target) = (Arc::clone(&scope), target.clone());
         let sought = self.pool.run(move || look.handles.with(|handle| sought(&mut Desk::new(&look, handle), &target)));
         let Some(Sought { position, mut paths, tips }) = sought.await? else { return Ok(Alike::default()) };

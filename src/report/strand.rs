@@ -233,6 +233,21 @@ impl Strand {
     /// # Errors
     /// [`Gone`] if nobody reads any more.
     pub async fn progress(&mut self, repo: &str, phase: &str, done: u64, total: Option<u64>) -> Result<(), Gone> {
+        self.progress_in("commits", repo, phase, done, total).await
+    }
+
+    /// As [`Self::progress`], of something else than commits.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn progress_in(
+        &mut self,
+        unit: &str,
+        repo: &str,
+        phase: &str,
+        done: u64,
+        total: Option<u64>,
+    ) -> Result<(), Gone> {
         self.bar.show(phase, done, total);
         if self.loudness.progress != Some(true) || self.format != Format::Jsonl {
             return Ok(());
@@ -243,7 +258,7 @@ impl Strand {
             return Ok(());
         }
         self.last_progress = Some((phase.to_owned(), now));
-        let progress = Progress { repo: Some(repo.into()), phase: phase.into(), done, total, unit: "commits".into() };
+        let progress = Progress { repo: Some(repo.into()), phase: phase.into(), done, total, unit: unit.into() };
         self.event(&Event::Progress(progress)).await
     }
 

@@ -337,6 +337,29 @@ impl Registry {
             .await
     }
 
+    /// The entry with the same address as `new` whose clone isn't there yet: a run was broken off.
+    ///
+    /// # Errors
+    /// If the file can't be read or understood.
+    pub async fn unfinished(&self, new: &Entry) -> anyhow::Result<Option<Entry>> {
+        let listing = self.read().await?;
+        Ok(listing.entries.into_iter().find(|entry| entry.path.is_none() && entry.is_same(new)))
+    }
+
+    /// Notes that the repository `name` lies at `path`.
+    ///
+    /// # Errors
+    /// [`Kind::NoRepository`] if it isn't registered; those of [`OwnFile::edit`].
+    pub async fn settle(&self, name: &str, path: &Path) -> anyhow::Result<()> {
+        self.file
+            .edit(|document| {
+                Listing::of(document.clone()).get(name)?;
+                let stem = repository_stem(name).into_bytes();
+                Ok((Some(document.with(&stem, "path", &[path.as_os_str().as_bytes()])), ()))
+            })
+            .await
+    }
+
     /// Forgets the repositories of these names and what is set for them, and returns their entries. They themselves, and what is cached
     /// of them, stay.
     ///

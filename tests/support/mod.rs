@@ -169,6 +169,7 @@ impl Repo {
             ("HOME", home.clone()),
             ("XDG_CONFIG_HOME", home.join("config")),
             ("XDG_CACHE_HOME", home.join("cache")),
+            ("XDG_DATA_HOME", home.join("data")),
             ("XDG_STATE_HOME", home.join("state")),
             ("GIT_BHFUIL_CACHE", home.join("bhfuil")),
         ];
