@@ -21,4 +21,4 @@ pub use self::process::{Ended, end_all};
 pub use self::program::{Bounds, Program, Stop, can_prompt};
 pub use self::progress::Progress;
 pub use self::questions::{Revisions, argument, check_owner, date, list_refs, read_patch, rev_list, rev_parse};
-pub use self::tree::{Identity, end_orphans};
+pub use self::tree::end_orphans;
