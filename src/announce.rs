@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::describe::lossy;
+use crate::error;
 use crate::events::repository::{IndexState, ObjectFormat};
 use crate::events::stream::Status;
 use crate::events::{Event, Repo, RepoEnd, Warning};
 use crate::git::ObjectError;
 use crate::git::refs::RefList;
 use crate::index::{Index, Trouble};
-use crate::report::{FailedPart, Report};
+use crate::report::{FailedPart, Strand};
 
 /// Unreadable objects that are reported one by one; the rest is counted.
 const BROKEN_SHOWN: u64 = 20;
@@ -30,7 +31,7 @@ pub struct Indexed {
 /// # Errors
 /// If nobody reads any more.
 pub async fn repository(
-    report: &mut Report,
+    report: &mut Strand,
     index: &Index,
     refs: &RefList,
     troubles: Vec<Trouble>,
@@ -40,12 +41,17 @@ pub async fn repository(
     let event = Repo {
         repo: repository.name.as_str().into(),
         repo_b64: None,
-        git_dir: git_dir.into(),
+        git_dir: Some(git_dir.into()),
         git_dir_b64: git_dir_b64.map(Cow::Owned),
-        object_format: if repository.hash_len == 20 { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 },
-        shallow: index.overlay.shallow,
-        partial: repository.partial,
-        ref_count: refs.refs.len() as u64,
+        object_format: Some(if repository.hash_len == 20 { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 }),
+        shallow: Some(index.overlay.shallow),
+        partial: Some(repository.partial),
+        ref_count: Some(refs.refs.len() as u64),
+        path: None,
+        path_b64: None,
+        url: None,
+        groups: None,
+        refs: None,
     };
     report.event(&Event::Repo(event)).await?;
     for trouble in troubles {
@@ -67,44 +73,56 @@ pub async fn repository(
 ///
 /// # Errors
 /// If nobody reads any more.
-pub async fn warn(report: &mut Report, repo: &str, trouble: &Trouble) -> anyhow::Result<()> {
-    warn_of(report, repo, trouble, 1).await
+pub async fn warn(report: &mut Strand, repo: &str, trouble: &Trouble) -> anyhow::Result<()> {
+    warning(report, repo, None, trouble, 1).await
 }
 
-/// Warns of facts that are `null` since a partial clone lacks an object.
+/// Warns of `trouble` that `query` alone has met.
 ///
 /// # Errors
 /// If nobody reads any more.
-pub async fn warn_absent(report: &mut Report, repo: &str, count: usize) -> anyhow::Result<()> {
+pub async fn warn_about(report: &mut Strand, repo: &str, query: &str, trouble: &Trouble) -> anyhow::Result<()> {
+    warning(report, repo, Some(query), trouble, 1).await
+}
+
+/// Warns of facts that are `null` since a partial clone lacks an object; of those that `query` asked for, if it was one query.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn warn_absent(report: &mut Strand, repo: &str, query: Option<&str>, count: usize) -> anyhow::Result<()> {
     let trouble = Trouble {
         code: "absent-objects",
         message: format!("{count} commits have facts that need objects which are not in this partial clone: null"),
         hint: Some("git fetch --refetch --no-filter brings all objects".into()),
     };
-    warn_of(report, repo, &trouble, count).await
+    warning(report, repo, query, &trouble, count).await
 }
 
 /// Warns of patch-ids that are `null` since a blob is too large to be compared.
 ///
 /// # Errors
 /// If nobody reads any more.
-pub async fn warn_huge(report: &mut Report, repo: &str, count: usize) -> anyhow::Result<()> {
+pub async fn warn_huge(report: &mut Strand, repo: &str, count: usize) -> anyhow::Result<()> {
     let trouble = Trouble {
         code: "huge-blobs",
         message: format!("{count} commits change blobs beyond core.bigFileThreshold: their patch-ids are null"),
         hint: Some("git config core.bigFileThreshold sets the size from which blobs aren't compared".into()),
     };
-    warn_of(report, repo, &trouble, count).await
+    warning(report, repo, None, &trouble, count).await
 }
 
 /// Warns of `trouble` that was met `count` times.
-///
-/// # Errors
-/// If nobody reads any more.
-pub async fn warn_of(report: &mut Report, repo: &str, trouble: &Trouble, count: usize) -> anyhow::Result<()> {
+async fn warning(
+    report: &mut Strand,
+    repo: &str,
+    query: Option<&str>,
+    trouble: &Trouble,
+    count: usize,
+) -> anyhow::Result<()> {
     let warning = Warning {
         repo: Some(repo.into()),
         id: None,
+        query: query.map(Cow::Borrowed),
         code: trouble.code.into(),
         message: trouble.message.as_str().into(),
         hint: trouble.hint.as_deref().map(Cow::Borrowed),
@@ -118,7 +136,7 @@ pub async fn warn_of(report: &mut Report, repo: &str, trouble: &Trouble, count: 
 /// # Errors
 /// If nobody reads any more.
 pub async fn broken(
-    report: &mut Report,
+    report: &mut Strand,
     repo: &str,
     query: Option<&str>,
     broken: Vec<ObjectError>,
@@ -139,7 +157,7 @@ pub async fn broken(
 ///
 /// # Errors
 /// If nobody reads any more.
-pub async fn end(report: &mut Report, repo: &str, is_cancelled: bool, indexed: Indexed) -> anyhow::Result<()> {
+pub async fn end(report: &mut Strand, repo: &str, is_cancelled: bool, indexed: Indexed) -> anyhow::Result<()> {
     report.sum_up_failures(repo).await?;
     let status = match (is_cancelled, report.is_partial()) {
         (true, _) => Status::Cancelled,
@@ -150,5 +168,25 @@ pub async fn end(report: &mut Report, repo: &str, is_cancelled: bool, indexed: I
         report.counts().iter().map(|(name, count)| (Cow::Borrowed(*name), *count)).collect();
     let event =
         RepoEnd { repo: repo.into(), status, index: Some(indexed.state), new: Some(indexed.new as u64), counts };
+    Ok(report.event(&Event::RepoEnd(event)).await?)
+}
+
+/// Reports why `repo` could not be answered for, and ends its part of the stream.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn failed(report: &mut Strand, repo: &str, cause: &anyhow::Error) -> anyhow::Result<()> {
+    report.sum_up_failures(repo).await?;
+    let message = error::message_of(cause);
+    let part = FailedPart {
+        id: None,
+        query: error::query_of(cause),
+        kind: error::kind_of(cause),
+        message: &message,
+        hint: error::hint_of(cause),
+    };
+    report.fail_part(repo, part).await?;
+    let counts = report.counts().iter().map(|(name, count)| (Cow::Borrowed(*name), *count)).collect();
+    let event = RepoEnd { repo: repo.into(), status: Status::Failed, index: None, new: None, counts };
     Ok(report.event(&Event::RepoEnd(event)).await?)
 }

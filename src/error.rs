@@ -71,6 +71,10 @@ pub enum Kind {
     DiskFull,
     /// Reading input or writing output failed.
     Io,
+    /// Another process is changing a file.
+    Locked,
+    /// What was to be made is there already.
+    Exists,
     /// An operation took longer than its limit.
     Timeout,
     /// A signal or a dropped owner stopped the work.
@@ -102,6 +106,8 @@ impl Kind {
             Self::BadUrl => "bad-url",
             Self::DiskFull => "disk-full",
             Self::Io => "io",
+            Self::Locked => "locked",
+            Self::Exists => "exists",
             Self::Timeout => "timeout",
             Self::Cancelled => "cancelled",
             Self::Internal => "internal",
@@ -112,10 +118,14 @@ impl Kind {
     #[must_use]
     pub fn class(self) -> Class {
         match self {
-            Self::Usage | Self::NoRepository | Self::BadRevision | Self::BadValue | Self::BadCursor | Self::BadUrl => {
-                Class::User
-            }
-            Self::Timeout | Self::Cancelled | Self::Network => Class::Transient,
+            Self::Usage
+            | Self::NoRepository
+            | Self::BadRevision
+            | Self::BadValue
+            | Self::BadCursor
+            | Self::Exists
+            | Self::BadUrl => Class::User,
+            Self::Locked | Self::Timeout | Self::Cancelled | Self::Network => Class::Transient,
             Self::Internal => Class::Internal,
             _ => Class::Permanent,
         }

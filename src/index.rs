@@ -6,18 +6,19 @@ use std::sync::Arc;
 
 use crate::cache::database::is_damaged;
 use crate::cache::texts::{StoredTexts, TextStore, Texts};
-use crate::cache::{Cache, Pass, Snapshot, digest, location};
+use crate::cache::{Cache, Pass, Snapshot, StoredGraph, digest, location};
 use crate::error::{self, Kind};
 use crate::facts::Oid;
 use crate::facts::oid::OidSet;
 use crate::git::history::ObjectHistory;
 use crate::git::refs::{RefList, RefStore, Selection};
+use crate::git::repository::name_of;
 use crate::git::state::Overlay;
 use crate::git::{ObjectError, Repository};
 use crate::gitcli;
 use crate::graph::{Batch, Graph};
 use crate::pipeline::discovery::{self, Discovery};
-use crate::pipeline::{Handles, Pool};
+use crate::pipeline::{Handles, Pending, Pool};
 use crate::shutdown::Token;
 
 /// How often an update is tried again when another process has extended the graph meanwhile.
@@ -43,8 +44,8 @@ pub enum Update {
     Updated(usize),
     /// The graph was made from nothing, with so many commits.
     Built(usize),
-    /// Commits could not be read: the graph stays as it was.
-    Broken(Vec<ObjectError>),
+    /// Commits could not be read: the graph stays as it was, without those that could.
+    Broken(Vec<ObjectError>, Batch),
     /// The token was cancelled.
     Cancelled,
 }
@@ -55,15 +56,25 @@ pub struct Index {
     /// Where objects are read.
     pub handles: Handles,
     /// All refs, as read when it was opened.
-    pub refs: RefStore,
+    pub refs: Arc<RefStore>,
     /// HEAD, branches, remote branches and tags.
-    pub usual: RefList,
+    pub usual: Arc<RefList>,
     /// Shallow, grafted and replaced commits.
     pub overlay: Arc<Overlay>,
     cache: Option<Cache>,
     commits: Commits,
+    ahead: Option<Pending<anyhow::Result<StoredGraph>>>,
     fresh: bool,
     troubles: Vec<Trouble>,
+}
+
+/// Whether the graph will be needed whatever the refs say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ahead {
+    /// It will: it is read while the refs are.
+    Read,
+    /// It may not: where nothing is new a scan ends without it.
+    Wait,
 }
 
 /// The commits indexed so far. While the refs stand as they stood, many a run ends without having asked for them.
@@ -76,17 +87,37 @@ enum Commits {
 }
 
 impl Index {
-    /// Reads the refs of `repository` and what the cache in `folder` knows of it.
+    /// Reads the refs of `repository` and what the cache in `folder` knows of it; the graph `ahead` if that is known to be needed.
     ///
     /// # Errors
-    /// If git refuses the repository for its owner, if refs can't be read, or the cache is one of a newer version. A cache that can't be
+    /// If git refuses the repository as unsafe, if refs can't be read, or the cache is one of a newer version. A cache that can't be
     /// used otherwise is a [`Trouble`].
-    pub async fn open(repository: Arc<Repository>, folder: Option<&Path>, pool: &Pool) -> anyhow::Result<Self> {
-        gitcli::check_owner(&repository).await?;
+    pub async fn open(
+        repository: Arc<Repository>,
+        folder: Option<&Path>,
+        ahead: Ahead,
+        pool: &Pool,
+    ) -> anyhow::Result<Self> {
+        gitcli::check_safe(&repository).await?;
         let handles = Handles::new(Arc::clone(&repository));
         let listed = if repository.uses_reftable() { Some(gitcli::list_refs(&repository).await?) } else { None };
         let folder = folder.map(Path::to_owned);
-        pool.run(move || open(handles, folder.as_deref(), listed.as_ref())).await?
+        let (opened, troubles) = pool
+            .run(move || {
+                let mut troubles = Vec::new();
+                (open_cache(&repository, folder.as_deref(), &mut troubles), troubles)
+            })
+            .await?;
+        let ahead = match (ahead, &opened) {
+            (Ahead::Read, Ok(cache)) => {
+                let cache = cache.clone();
+                Some(pool.submit(move || cache.graph()).await?)
+            }
+            _ => None,
+        };
+        let mut index = pool.run(move || open(handles, opened, troubles, listed.as_ref())).await??;
+        index.ahead = ahead.filter(|_| matches!(index.commits, Commits::Stored(_)));
+        Ok(index)
     }
 
     /// What went wrong since the last call.
@@ -152,14 +183,14 @@ impl Index {
     ///
     /// # Errors
     /// If a worker panicked.
-    pub async fn select(&mut self, selection: Selection, pool: &Pool) -> anyhow::Result<RefList> {
+    pub async fn select(&mut self, selection: Selection, pool: &Pool) -> anyhow::Result<Arc<RefList>> {
         if selection == Selection::Usual {
-            return Ok(self.usual.clone());
+            return Ok(Arc::clone(&self.usual));
         }
         let graph = self.graph(pool).await?;
-        let (refs, handles) = (self.refs.clone(), self.handles.clone());
-        let select = move || handles.with(|handle| refs.select(&selection, handle, |id| graph.position(id)));
-        Ok(pool.run(select).await?)
+        let (refs, handles) = (Arc::clone(&self.refs), self.handles.clone());
+        let select = move || handles.with(|handle| refs.select(&selection, handle, |ids| graph.positions(ids)));
+        Ok(Arc::new(pool.run(select).await?))
     }
 
     /// History as the object database has it; with `keep_raw` the bytes of commits can be taken over.
@@ -179,6 +210,9 @@ impl Index {
         stop: &Token,
         mut progress: impl FnMut(usize),
     ) -> anyhow::Result<Update> {
+        if self.fresh && tips.is_empty() {
+            return Ok(Update::Fresh);
+        }
         let mut wanted = self.usual.tips();
         if self.fresh {
             let known: OidSet = wanted.iter().copied().collect();
@@ -203,7 +237,7 @@ impl Index {
                 return Ok(Update::Cancelled);
             }
             if !broken.is_empty() {
-                return Ok(Update::Broken(broken));
+                return Ok(Update::Broken(broken, commits));
             }
             added += commits.len();
             match self.adopt(commits, texts, pool).await {
@@ -252,7 +286,7 @@ impl Index {
         self.commits = Commits::Here(Arc::new(graph));
         let texts = texts?;
         let Some(cache) = &self.cache else { return Ok(true) };
-        let refs = self.usual.refs.iter().map(|entry| (entry.name.clone(), entry.id, entry.commit)).collect();
+        let refs = self.usual.refs.iter().map(|entry| (entry.name.to_vec(), entry.id, entry.commit)).collect();
         let stored = cache.store(Pass { overlay: self.overlay.fingerprint(), base, segment, texts, refs }).await?;
         self.fresh |= stored;
         Ok(stored)
@@ -283,25 +317,35 @@ impl Index {
     }
 
     async fn reload(&mut self, pool: &Pool) -> anyhow::Result<()> {
+        let ahead = match self.ahead.take() {
+            Some(ahead) => ahead.result().await?.ok(),
+            None => None,
+        };
         let Some(cache) = self.cache.take() else { return Ok(()) };
-        let (repository, overlay) = (Arc::clone(self.repository()), self.overlay.fingerprint());
-        let read = move || {
-            let mut troubles = Vec::new();
-            let read = mended(cache, &repository, &mut troubles, |cache| cache.graph(overlay));
-            (read, troubles)
-        };
-        let (read, troubles) = pool.run(read).await?;
-        self.troubles.extend(troubles);
-        let (graph, digest) = match read {
-            Ok((cache, found)) => {
-                self.cache = Some(cache);
-                found
+        let found = if let Some(found) = ahead {
+            self.cache = Some(cache);
+            found
+        } else {
+            let repository = Arc::clone(self.repository());
+            let read = move || {
+                let mut troubles = Vec::new();
+                let read = mended(cache, &repository, &mut troubles, Cache::graph);
+                (read, troubles)
+            };
+            let (read, troubles) = pool.run(read).await?;
+            self.troubles.extend(troubles);
+            match read {
+                Ok((cache, found)) => {
+                    self.cache = Some(cache);
+                    found
+                }
+                Err(cause) => {
+                    self.troubles.push(unavailable(&cause));
+                    StoredGraph::default()
+                }
             }
-            Err(cause) => {
-                self.troubles.push(unavailable(&cause));
-                (Graph::default(), None)
-            }
         };
+        let (graph, digest) = found.under(self.overlay.fingerprint());
         self.fresh = digest == Some(digest_of(&self.usual));
         self.commits = Commits::Here(Arc::new(graph));
         Ok(())
@@ -309,10 +353,15 @@ impl Index {
 }
 
 fn digest_of(list: &RefList) -> i64 {
-    digest(list.refs.iter().map(|entry| (entry.name.as_slice(), &entry.id)))
+    digest(list.refs.iter().map(|entry| (&*entry.name, &entry.id)))
 }
 
-fn open(handles: Handles, folder: Option<&Path>, listed: Option<&(Vec<u8>, Option<Vec<u8>>)>) -> anyhow::Result<Index> {
+fn open(
+    handles: Handles,
+    opened: anyhow::Result<Cache>,
+    mut troubles: Vec<Trouble>,
+    listed: Option<&(Vec<u8>, Option<Vec<u8>>)>,
+) -> anyhow::Result<Index> {
     let repository = handles.repository();
     let refs = match listed {
         Some((listing, head)) => RefStore::from_listing(listing, head.as_deref()),
@@ -321,13 +370,15 @@ fn open(handles: Handles, folder: Option<&Path>, listed: Option<&(Vec<u8>, Optio
     let overlay = handles.with(|handle| Overlay::read(repository, handle, &refs))?;
     let fingerprint = overlay.fingerprint();
     let seen = digest(refs.usual_ids());
-    let mut troubles = Vec::new();
     // Where the refs stand as the last complete pass saw them, it has left what they lead to, and the graph can wait.
     let read = |cache: &Cache| match cache.snapshot(fingerprint, seen)? {
         Some(snapshot) => Ok(Known::Standing(snapshot)),
-        None => cache.graph(fingerprint).map(|(graph, digest)| Known::Moved(graph, digest)),
+        None => {
+            cache.graph().map(|stored| stored.under(fingerprint)).map(|(graph, digest)| Known::Moved(graph, digest))
+        }
     };
-    let (cache, known) = match open_cache(repository, folder, &mut troubles, read) {
+    let read = opened.and_then(|cache| mended(cache, repository, &mut troubles, read));
+    let (cache, known) = match read {
         Ok((cache, known)) => (Some(cache), known),
         Err(cause) if error::kind_of(&cause) == Kind::CacheNewer => return Err(cause),
         Err(cause) => {
@@ -338,12 +389,13 @@ fn open(handles: Handles, folder: Option<&Path>, listed: Option<&(Vec<u8>, Optio
     let (usual, commits, fresh) = match known {
         Known::Standing(snapshot) => (refs.usual_peeled(&snapshot.peeled), Commits::Stored(snapshot.commits), true),
         Known::Moved(graph, digest) => {
-            let usual = handles.with(|handle| refs.select(&Selection::Usual, handle, |id| graph.position(id)));
+            let usual = handles.with(|handle| refs.select(&Selection::Usual, handle, |ids| graph.positions(ids)));
             let fresh = digest == Some(digest_of(&usual));
             (usual, Commits::Here(Arc::new(graph)), fresh)
         }
     };
-    Ok(Index { refs, usual, overlay: Arc::new(overlay), cache, commits, fresh, troubles, handles })
+    let (refs, usual) = (Arc::new(refs), Arc::new(usual));
+    Ok(Index { refs, usual, overlay: Arc::new(overlay), cache, commits, ahead: None, fresh, troubles, handles })
 }
 
 /// What the cache knows when it is opened.
@@ -354,17 +406,12 @@ enum Known {
     Moved(Graph, Option<i64>),
 }
 
-fn open_cache<T>(
-    repository: &Repository,
-    folder: Option<&Path>,
-    troubles: &mut Vec<Trouble>,
-    read: impl Fn(&Cache) -> anyhow::Result<T>,
-) -> anyhow::Result<(Cache, T)> {
+fn open_cache(repository: &Repository, folder: Option<&Path>, troubles: &mut Vec<Trouble>) -> anyhow::Result<Cache> {
     let folder = folder.ok_or_else(|| Kind::Cache.error("neither HOME, XDG_CACHE_HOME nor GIT_BHFUIL_CACHE is set"))?;
-    let path = location::file(folder, &repository.name, &repository.common_dir);
+    let path = location::file(folder, &name_of(&repository.common_dir), &repository.common_dir);
     let (cache, aside) = Cache::open(&path, &repository.common_dir, repository.hash_len)?;
     troubles.extend(aside.iter().map(|aside| rebuilt(aside)));
-    mended(cache, repository, troubles, read)
+    Ok(cache)
 }
 
 /// What `read` finds in `cache`. If that is damaged, it is set aside and a new one begun.

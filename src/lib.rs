@@ -4,7 +4,8 @@
 //! # What flows where
 //!
 //! ```text
-//! main → cli → command ─┬→ scan ───┬→ index ────┐
+//! main → cli → command ─┬→ repos ────→ config ──┐
+//!                       ├→ scan ───┬→ index ────┤
 //!                       └→ locate ─┼→ pipeline ─┼→ git · gitcli · cache → graph → facts
 //!                            │     ├→ describe ─┘
 //!                            │     └→ announce → report → events
@@ -22,6 +23,9 @@
 //! [`matching`], a diff being made only where that asks for one, and so on from whatever was found. Which refs contain what is one sweep over
 //! the [`graph`]; [`lines`] says which refs are a release line.
 //!
+//! [`config`] says what is set, by whom and where; each room is handed the few values that it needs. [`repos`] knows which repositories
+//! are registered: they are sections of the file that [`config`] owns, changed under a lock of [`files`].
+//!
 //! Arrows never turn back, and no two rooms use each other. Every third-party library has one door. `tests/layers.rs` keeps both so.
 //!
 //! # The rooms
@@ -33,7 +37,9 @@
 //! | [`scan`] | the main job: where a stream begins, what it holds, how it ends | the command line |
 //! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
-//! | [`config`] | defaults, git config `bhfuil.*`, environment → typed settings | being passed on whole |
+//! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
+//! | [`sync`] | mirrors: cloned or fetched, then indexed | how git does it |
+//! | [`repos`] | which repositories are registered, looking at one, mirrors that are whole or not there, at most so many at a time | output |
 //! | [`index`] | one repository: its refs, what bends its history, its graph, kept up to date in the cache | output |
 //! | [`describe`] | one commit as the wire has it | I/O but by the handle it is lent |
 //! | [`pipeline`] | the worker pool; walk → work → pieces in order | what a commit means |
@@ -47,11 +53,13 @@
 //! | [`facts`] | bytes → facts, and the vocabulary that all share (`Oid`, `RawCommit`) | I/O |
 //! | [`events`] | the wire; its rustdoc is the specification | behaviour |
 //! | [`report`] | the only writer to stdout: JSON Lines, text for people, bars on stderr | computing |
+//! | [`files`] | lock files, replacing a file as a whole, seeing that one has changed | what is in them |
 //! | [`retry`] | when to try again, and after what wait | what is tried |
 //! | [`clock`] | what time it is, really or in a test; deadlines | what is waited for |
 //! | [`error`] | kinds of failure, their codes, hints and exit codes | printing, exiting |
 //! | [`panics`] | panics that are caught, and trying again | hiding what nobody catches |
 //! | [`shutdown`] | signals → a token | what is stopped |
+//! | [`spelling`] | what somebody may have meant who mistyped a word | the words |
 //!
 //! # The concurrent core
 //!
@@ -63,6 +71,9 @@
 //! | Timeouts | [`clock::Deadline`] | the message names what took too long and the setting that allows more; a manual clock for tests |
 //! | Cancellation | [`shutdown::Token`] | clones share one state, async code awaits it, the second signal ends the process |
 //! | Database | [`cache::database`] | readers never wait for the one writer; error, panic and dropped future roll back |
+//! | Configuration | [`config::Config`] | kept for a while, read anew when a file or a variable changes; a bad version doesn't replace a good one |
+//! | Files | [`files::Lock`] | git's lock protocol; a reader sees all of one version; a dead owner's lock is taken over, a live one's waited for |
+//! | Registry | [`repos::Registry`] | names told apart; of concurrent writers none loses anything |
 //! | Errors | [`error`] | the kind is attached where the cause is known and survives any context put on top |
 //!
 //! **Git workers.** Blocking work, awaited. The thread outlives a panic:
@@ -143,6 +154,94 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 //!
+//! **Configuration.** Every value is typed and knows where it comes from. Nothing blocks the executor:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use git_bhfuil::config::{Config, OwnFile, Sources};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let file = OwnFile::at(folder.path().join("config"));
+//! let path = file.path().to_owned();
+//! let variables = move |name: &str| (name == "GIT_BHFUIL_CONFIG").then(|| path.clone().into_os_string());
+//! let sources = Sources { dir: folder.path().to_owned(), alone: true, variables: Arc::new(variables), exact: false };
+//! let config = Config::new(sources).with_times(Duration::from_secs(60), Duration::from_millis(1));
+//! smol::block_on(async {
+//!     // Every setting with its default, commented out. One that is there is not overwritten.
+//!     file.init().await?;
+//!     assert!(file.init().await.is_err());
+//!     let before = config.current().await?;
+//!     assert_eq!(before.view.number("jobs", None)?, 3);
+//!     assert_eq!(before.view.time("http.timeout", None)?, Some(Duration::from_secs(60)));
+//!
+//!     // For one repository alone; a subscriber sees it.
+//!     let mut changes = config.subscribe(before);
+//!     file.set(&"bhfuil.repo.nova.jobs".parse()?, b"2", false).await?;
+//!     let change = changes.next(Some("nova")).await;
+//!     assert_eq!((change.settings[0].text().as_str(), change.settings[0].origin.level.word()), ("2", "own"));
+//!     let now = config.current().await?;
+//!     assert_eq!((now.view.number("jobs", Some("nova"))?, now.view.number("jobs", None)?), (2, 3));
+//!
+//!     // Bad values aren't written; one that somebody wrote by hand is told by file and line.
+//!     assert!(file.set(&"threads".parse()?, b"many", false).await.is_err());
+//!     std::fs::write(file.path(), "[bhfuil]\n\tthreads = many\n")?;
+//!     let now = config.current().await?;
+//!     assert_eq!(now.view.number("jobs", Some("nova"))?, 2, "the last good version");
+//!     assert!(now.trouble.is_some_and(|trouble| trouble.ends_with("config:2")));
+//!     Ok::<_, anyhow::Error>(())
+//! })?;
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
+//! **Files.** Who reads first and then writes takes the lock, as git does:
+//!
+//! ```
+//! use std::time::Duration;
+//! use git_bhfuil::error::{self, Kind};
+//! use git_bhfuil::files::{self, Lock, Stamp};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("count");
+//! smol::block_on(async {
+//!     files::replace(&path, b"1".to_vec()).await?;
+//!     let stamp = Stamp::of(&path);
+//!     let lock = Lock::acquire(&path, Duration::from_secs(10)).await?;
+//!     let refused = Lock::acquire(&path, Duration::ZERO).await.unwrap_err();
+//!     assert_eq!(error::kind_of(&refused), Kind::Locked);
+//!     let text = files::read(&path).await?.unwrap_or_default();
+//!     lock.replace([text.as_slice(), b"2"].concat()).await?;
+//!     assert_eq!(files::read(&path).await?.as_deref(), Some(&b"12"[..]));
+//!     assert_ne!(Stamp::of(&path), stamp);
+//!     Ok::<_, anyhow::Error>(())
+//! })?;
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
+//! **Registry.** A section of our own file for each repository:
+//!
+//! ```
+//! use git_bhfuil::config::OwnFile;
+//! use git_bhfuil::repos::{Entry, Registry, Selection};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let registry = Registry::new(OwnFile::at(folder.path().join("config")));
+//! smol::block_on(async {
+//!     let entry = Entry { path: Some("/srv/nova.git".into()), groups: vec!["openstack".into()], ..Entry::default() };
+//!     assert_eq!(registry.add(entry.clone()).await?.name, "nova");
+//!     let other = Entry { path: Some("/srv/fork/nova".into()), ..entry };
+//!     assert_eq!(registry.add(other).await?.name, "fork/nova");
+//!     let group = Selection { groups: vec!["openstack".into()], ..Selection::default() };
+//!     assert_eq!(registry.select(&group).await?.len(), 2);
+//!     registry.remove(&["nova".into()]).await?;
+//!     let unknown = Selection { names: vec!["fork/nva".into()], ..Selection::default() };
+//!     let refused = registry.select(&unknown).await.unwrap_err();
+//!     assert_eq!(refused.to_string(), "no repository is registered as 'fork/nva'; did you mean 'fork/nova'?");
+//!     Ok::<_, anyhow::Error>(())
+//! })?;
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
 //! **Errors.** The kind says what the wire, the hint and the exit code will be:
 //!
 //! ```
@@ -167,6 +266,7 @@ pub mod describe;
 pub mod error;
 pub mod events;
 pub mod facts;
+pub mod files;
 pub mod git;
 pub mod gitcli;
 pub mod graph;
@@ -181,3 +281,5 @@ pub mod repos;
 pub mod retry;
 pub mod scan;
 pub mod shutdown;
+pub mod spelling;
+pub mod sync;

@@ -28,6 +28,21 @@ impl Panic {
     }
 }
 
+impl From<Box<dyn Any + Send>> for Panic {
+    /// What `catch_unwind` gives.
+    fn from(payload: Box<dyn Any + Send>) -> Self {
+        Self(payload)
+    }
+}
+
+impl std::fmt::Display for Panic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "it panicked: {}", self.message())
+    }
+}
+
+impl std::error::Error for Panic {}
+
 /// Lets the usual hook say nothing of panics that [`caught`] catches. For the start of a program.
 pub fn hush_caught() {
     let usual = std::panic::take_hook();

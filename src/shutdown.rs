@@ -58,6 +58,23 @@ impl Token {
         let _ = self.closed.recv().await;
     }
 
+    /// What `work` comes to; `None` as soon as the token is cancelled. `work` is dropped then, and what it holds with it: a child
+    /// process, a transaction, a reader that waits.
+    ///
+    /// ```
+    /// let token = git_bhfuil::shutdown::Token::new();
+    /// assert_eq!(smol::block_on(token.unless_cancelled(async { 7 })), Some(7));
+    /// token.cancel();
+    /// assert_eq!(smol::block_on(token.unless_cancelled(std::future::pending::<u8>())), None);
+    /// ```
+    pub async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let stop = async {
+            self.cancelled().await;
+            None
+        };
+        smol::future::or(async { Some(work.await) }, stop).await
+    }
+
     /// The number of the signal that cancelled it, if it was a signal.
     #[must_use]
     pub fn signal(&self) -> Option<i32> {

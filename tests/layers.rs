@@ -8,7 +8,20 @@ use std::path::Path;
 /// is refused by `the_table_itself_has_no_arrow_that_points_up`.
 const ROOMS: &[(&str, &[&str])] = &[
     ("main", &["cli", "command", "gitcli", "report", "error", "panics", "shutdown"]),
-    ("command", &["cli", "scan", "locate", "config", "report", "events", "error", "shutdown"]),
+    (
+        "command",
+        &[
+            "cli", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "report", "events", "error",
+            "shutdown",
+        ],
+    ),
+    (
+        "sync",
+        &[
+            "scan", "announce", "index", "pipeline", "repos", "config", "gitcli", "git", "retry", "report", "error",
+            "shutdown",
+        ],
+    ),
     (
         "scan",
         &[
@@ -20,15 +33,15 @@ const ROOMS: &[(&str, &[&str])] = &[
         "locate",
         &[
             "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "matching",
-            "lines", "facts", "report", "events", "error", "shutdown",
+            "lines", "facts", "repos", "report", "events", "error", "shutdown",
         ],
     ),
-    ("cli", &[]),
-    ("announce", &["index", "describe", "git", "report", "events"]),
+    ("cli", &["spelling"]),
+    ("announce", &["index", "describe", "git", "report", "events", "error"]),
     ("index", &["pipeline", "git", "gitcli", "cache", "graph", "facts", "error", "shutdown"]),
     ("describe", &["git", "facts", "events"]),
-    ("config", &["git", "facts", "error"]),
-    ("repos", &["gitcli", "retry", "clock", "error", "shutdown"]),
+    ("repos", &["config", "gitcli", "git", "retry", "clock", "error", "panics", "shutdown", "spelling"]),
+    ("config", &["gitcli", "git", "facts", "files", "error", "spelling"]),
     ("pipeline", &["git", "cache", "graph", "facts", "panics", "shutdown"]),
     ("gitcli", &["git", "facts", "clock", "error", "shutdown"]),
     ("git", &["graph", "facts", "error", "panics"]),
@@ -37,6 +50,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("matching", &["facts"]),
     ("report", &["lines", "events", "error"]),
     ("lines", &["facts"]),
+    ("files", &["error"]),
     ("facts", &[]),
     ("events", &[]),
     ("retry", &["clock", "error", "shutdown"]),
@@ -44,6 +58,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("panics", &[]),
     ("shutdown", &[]),
+    ("spelling", &[]),
 ];
 
 /// Each library that one room alone may name.

@@ -25,6 +25,7 @@ fn every_example_answers_as_the_text_says() {
         (&[&missing], hotfix),
         (&[&tip], plain),
         (&[&elsewhere], ""),
+        (&["repo main present", "stable main present"], "repo main missing"),
         (&["refs/tags/1.0.1", "refs/heads/stable/1.0"], "refs/heads/main"),
         (&[&origins], &format!("{plain} {pick}")),
         (&["h: fix from elsewhere"], "a: plain fix"),
@@ -41,6 +42,8 @@ fn every_example_answers_as_the_text_says() {
         (&[plain, pick], ""),
         (&[r#"{"status":"ok","complete":true,"counts":{"#], ""),
     ];
+    // The sister repository of one example.
+    repo.git(&["clone", "--quiet", "--bare", ".", "../stable"]);
     let examples = &blocks("sh")[2..];
     assert_eq!(examples.len(), answers.len(), "an example without an answer: {examples:#?}");
     for (example, (there, not_there)) in examples.iter().zip(answers) {

@@ -141,6 +141,63 @@ fn a_repository_of_somebody_else_is_refused_as_git_refuses_it() {
     }
 }
 
+#[test]
+fn a_bare_repository_that_is_only_come_across_is_refused_as_git_refuses_it() {
+    let repo = repository();
+    let bare = repo.stored_as("bare");
+    let bare_path = std::fs::canonicalize(bare.path()).expect("a path");
+    repo.git(&["clone", "--quiet", "--bare", ".", "sub/inner.git"]);
+    repo.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "./sub/inner.git", "module"]);
+    repo.git(&["worktree", "add", "--quiet", "--detach", "linked"]);
+    let explicit = ["-c", "safe.bareRepository=explicit"];
+    let both = |place: &std::path::Path, options: &[&str], env: &[(&str, &str)], verb: &[&str]| {
+        let run = |args: &[&str]| {
+            let mut command = repo.git_command();
+            command.env("PATH", path_with_bhfuil()).envs(env.iter().copied()).args(options).arg("-C").arg(place);
+            command.args(args).output().expect("git runs")
+        };
+        let (git, ours) = (run(&["rev-list", "--count", "HEAD"]), run(verb));
+        let case =
+            format!("{} {options:?} {env:?} {verb:?}: {}", place.display(), String::from_utf8_lossy(&git.stderr));
+        assert_eq!(ours.status.code(), git.status.code(), "{case}");
+        (git, ours)
+    };
+    let verbs = [&["bhfuil", "scan"][..], &["bhfuil", "where", "HEAD"], &["bhfuil", "HEAD"]];
+    let top = repo.path();
+    for verb in verbs {
+        for folder in
+            ["", "sub", ".git", ".git/refs", "linked", ".git/worktrees/linked", "module", ".git/modules/module"]
+        {
+            both(&top.join(folder), &explicit, &[], verb);
+        }
+        for place in [bare_path.clone(), top.join("sub/inner.git"), top.join("sub/inner.git/refs")] {
+            let (git, ours) = both(&place, &explicit, &[], verb);
+            let reason = String::from_utf8_lossy(&git.stderr).lines().next().expect("a reason").to_owned();
+            assert!(reason.contains("safe.bareRepository"), "{reason}");
+            let said = String::from_utf8_lossy(&ours.stderr).into_owned();
+            assert_eq!(said.lines().next(), Some(reason.as_str()));
+            assert!(said.contains("hint: ") && said.contains("--git-dir="), "{said}");
+            let events = events(&ours);
+            assert_eq!((&events[1]["type"], &events[1]["code"]), (&"error".into(), &"repo-open".into()));
+            // The last one counts, and one that is named is taken as it is.
+            assert!(
+                both(&place, &[&explicit[..], &["-c", "safe.bareRepository=all"]].concat(), &[], verb)
+                    .1
+                    .status
+                    .success()
+            );
+        }
+        let named = ["--git-dir", bare_path.to_str().expect("UTF-8")];
+        assert!(both(top, &[&explicit[..], &named].concat(), &[], verb).1.status.success());
+        assert!(both(top, &explicit, &[("GIT_DIR", named[1])], verb).1.status.success());
+    }
+    // What is read from the repository itself doesn't count, the user's own configuration does.
+    bare.git(&["config", "safe.bareRepository", "explicit"]);
+    assert!(both(&bare_path, &[], &[], verbs[0]).1.status.success());
+    std::fs::write(repo.home().join(".gitconfig"), "[safe]\n\tbareRepository = explicit\n").expect("writes");
+    assert!(!both(&bare_path, &[], &[], verbs[0]).1.status.success());
+}
+
 fn path_with_bhfuil() -> std::ffi::OsString {
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_git-bhfuil")).parent().expect("a folder").to_owned();
     let inherited = std::env::var_os("PATH").unwrap_or_default();

@@ -118,7 +118,7 @@ fn a_usage_error_gives_the_usage_and_no_stream() {
         (&["scan", "--format=xml"][..], "xml"),
         (&["scan", "--threads=0"], "--threads"),
         (&["scan", "--threads=100000"], "64"),
-        (&["scan", "--threads", "many"], "many"),
+        (&["scan", "--threads", "many"], "fatal: bad value 'many' for --threads: expected a whole number"),
         (&["scan", "-n", "few"], "few"),
         (&["scan", "-n"], "needs a value"),
         (&["scan", "--quiet=yes"], "--quiet"),
@@ -142,7 +142,7 @@ fn a_usage_error_gives_the_usage_and_no_stream() {
         assert_eq!(output.status.code(), Some(129), "{args:?}: {said}");
         assert_eq!(output.stdout, b"", "{args:?}");
         let lines: Vec<&str> = said.lines().collect();
-        assert!(lines[0].starts_with("error: ") && said.contains(words), "{args:?}: {said}");
+        assert!(lines[0].starts_with("fatal: ") && said.contains(words), "{args:?}: {said}");
         assert!(lines.len() == 2 && lines[1].starts_with("Usage: git bhfuil"), "{args:?}: {said}");
     }
 }

@@ -234,9 +234,17 @@ fn a_value_that_an_option_does_not_know_is_a_usage_error_that_lists_what_it_know
         let output = where_is(&repo, &[&format!("{option}={value}"), "main"]);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(129), 0), "{option}={value}");
         let told = stderr(&output);
-        assert!(told.starts_with("error: ") && told.contains("\nUsage: git bhfuil where "), "{told}");
+        assert!(told.starts_with("fatal: ") && told.contains("\nUsage: git bhfuil where "), "{told}");
         assert!(told.contains(option) && told.contains(&format!("'{value}'")) && told.contains(known), "{told}");
     }
+}
+
+/// Takes an object away, and returns its id.
+fn lose(repo: &Repo, revision: &str) -> String {
+    let id = repo.git(&["rev-parse", revision]);
+    repo.shell("for pack in .git/objects/pack/*.pack; do mv $pack . && git unpack-objects -q <${pack##*/}; done 2>/dev/null || :");
+    std::fs::remove_file(repo.path().join(".git/objects").join(&id[..2]).join(&id[2..])).expect("it was loose");
+    id
 }
 
 #[test]
@@ -244,9 +252,7 @@ fn an_object_that_an_answer_lacks_is_an_error_of_that_query() {
     let repo = Repo::fixture("backports");
     let (pick, other) = (repo.id("plain@stable/1.0").to_owned(), id(&repo, "1.0.0"));
     // Without its tree a commit can't be compared.
-    let tree = repo.git(&["rev-parse", &format!("{pick}^{{tree}}")]);
-    repo.shell("for pack in .git/objects/pack/*.pack; do mv $pack . && git unpack-objects -q <${pack##*/}; done 2>/dev/null || :");
-    std::fs::remove_file(repo.path().join(".git/objects").join(&tree[..2]).join(&tree[2..])).expect("a loose tree");
+    let tree = lose(&repo, &format!("{pick}^{{tree}}"));
     let asked = [other.as_str(), pick.as_str()];
     let output = where_is(&repo, &asked);
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
@@ -256,4 +262,94 @@ fn an_object_that_an_answer_lacks_is_an_error_of_that_query() {
     for error in errors {
         assert_eq!((text(error, "id"), text(error, "query")), (tree.as_str(), pick.as_str()), "{error}");
     }
+}
+
+#[test]
+fn an_object_that_only_several_commits_together_lack_is_an_error_too() {
+    let repo = Repo::fixture("backports");
+    let split = repo.id("split").to_owned();
+    assert_eq!(where_is(&repo, &[&split]).status.code(), Some(0));
+    // What each commit changes is known now. What both halves of the change come to isn't kept.
+    let tree = lose(&repo, &format!("{}^{{tree}}", repo.id("split-2")));
+    let output = where_is(&repo, &[&split]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let told = events(&output);
+    let errors: Vec<_> =
+        of_type(&told, "error").into_iter().map(|error| (text(error, "id"), text(error, "query"))).collect();
+    assert_eq!(errors, [(tree.as_str(), split.as_str())]);
+}
+
+#[test]
+fn a_patch_that_cant_be_read_is_an_error_of_its_own_and_the_queries_are_answered() {
+    let repo = Repo::fixture("backports");
+    let folder = repo.home();
+    let (absent, empty) = (folder.join("no-such-file"), folder.join("empty"));
+    std::fs::write(&empty, "").expect("writes");
+    for (file, code) in [(&absent, "io"), (&folder, "io"), (&empty, "bad-value")] {
+        let (file, option) = (file.display().to_string(), format!("--patch={}", file.display()));
+        let output = where_is(&repo, &["--signals=same", &option, "main", "1.0.1"]);
+        assert_eq!(output.status.code(), Some(3), "{file}: {}", stderr(&output));
+        let told = events(&output);
+        assert_eq!(commit_ids(&told), [id(&repo, "main"), id(&repo, "1.0.1")], "{file}");
+        let errors = of_type(&told, "error");
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        let told = (text(errors[0], "query"), text(errors[0], "code"), &errors[0]["fatal"]);
+        assert_eq!(told, (file.as_str(), code, &false.into()));
+        // Beside queries that are as bad nothing is left to answer, nor where it is all that was asked.
+        for asked in [&[option.as_str()][..], &[&option, "nowhere~3"]] {
+            let output = where_is(&repo, asked);
+            assert_eq!(output.status.code(), Some(128), "{asked:?}");
+            let told = events(&output);
+            let errors = of_type(&told, "error");
+            assert_eq!(
+                (errors.len(), text(errors[asked.len() - 1], "query")),
+                (asked.len(), file.as_str()),
+                "{errors:?}"
+            );
+            assert!(stderr(&output).starts_with("fatal: "), "{}", stderr(&output));
+        }
+    }
+    // While queries come in there is something to answer.
+    let option = format!("--patch={}", absent.display());
+    let output = bhfuil(&repo).args(["where", "--stdin", &option]).write_stdin("main\n").output().expect("it runs");
+    assert_eq!((output.status.code(), commit_ids(&events(&output))), (Some(3), vec![id(&repo, "main")]));
+}
+
+#[test]
+fn a_warning_that_one_query_causes_names_it() {
+    let repo = Repo::fixture("backports");
+    let ambiguous = ambiguous(&repo);
+    let foreign = repo.id("foreign").to_owned();
+    let asked = ["CVE-2000-12345", "main..main", &ambiguous, &foreign, "author:thor"];
+    let told =
+        events(&where_is(&repo, &[&["-n1", "--refs=nowhere", "--refs=heads", "--refs=tags"], &asked[..]].concat()));
+    let warnings = of_type(&told, "warning");
+    let told: Vec<(&str, Option<&str>)> =
+        warnings.iter().map(|warning| (text(warning, "code"), warning["query"].as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("no-ref", None),
+            ("nothing-found", Some("CVE-2000-12345")),
+            ("nothing-found", Some("main..main")),
+            ("ambiguous-query", Some(&ambiguous)),
+            ("origin-elsewhere", Some(&foreign)),
+            ("more-found", Some("author:thor")),
+        ]
+    );
+}
+
+/// Digits with which more than one commit begins.
+fn ambiguous(repo: &Repo) -> String {
+    let parent = id(repo, "main");
+    let tree = repo.git(&["rev-parse", "main^{tree}"]);
+    let mut seen = std::collections::BTreeSet::new();
+    for number in 0.. {
+        let made = repo.git(&["commit-tree", "-p", &parent, "-m", &format!("number {number}"), &tree]);
+        let digits = made[..4].to_owned();
+        if !seen.insert(digits.clone()) {
+            return digits;
+        }
+    }
+    unreachable!("ids of four digits are soon found twice")
 }

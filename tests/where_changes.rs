@@ -68,6 +68,14 @@ fn truth(repo: &Repo) -> BTreeMap<String, Ids> {
     equals
 }
 
+/// What is one change with each commit where it is asked what a ref has: what lands a change again, and picks of either landing, too.
+fn landed(repo: &Repo) -> BTreeMap<String, Ids> {
+    let mut landed = truth(repo);
+    let both = ids(repo, &["reland", "reland@stable/2.0", "reland-again"]);
+    landed.extend(both.iter().map(|id| (id.clone(), both.clone())));
+    landed
+}
+
 /// The commits of each ref of which a tag or branch is the tip.
 fn history(repo: &Repo, revision: &str) -> Ids {
     repo.git(&["rev-list", revision, "--"]).lines().map(str::to_owned).collect()
@@ -114,7 +122,7 @@ fn without_trailers_the_rest_of_the_evidence_finds_what_can_be_found() {
 #[test]
 fn each_branch_has_what_git_finds_in_its_history() {
     let repo = Repo::fixture("backports");
-    let truth = truth(&repo);
+    let truth = landed(&repo);
     let queries: Vec<&str> = truth.keys().map(String::as_str).collect();
     let told = answer(&repo, &[], &queries);
     // What was taken back, and by which commit: query, branch, state, id.
@@ -155,7 +163,7 @@ fn each_branch_has_what_git_finds_in_its_history() {
 #[test]
 fn each_line_tells_its_first_tag_and_its_first_release() {
     let repo = Repo::fixture("backports");
-    let truth = truth(&repo);
+    let truth = landed(&repo);
     let queries: Vec<&str> = truth.keys().map(String::as_str).collect();
     let told = answer(&repo, &[], &queries);
     let all = answer(&repo, &["--tags=all", "--refs=refs/tags/*"], &queries);
@@ -200,6 +208,67 @@ fn what_only_resembles_a_change_is_shown_when_asked_for_and_never_counted() {
     }
 }
 
+/// The matches of a query that don't count: strength, id, rung, kinds of signals.
+fn uncounted<'e>(events: &'e [Value], query: &str) -> Vec<(&'e str, &'e str, &'e str, Vec<&'e str>)> {
+    let matches = to(events, "match", query).into_iter().filter(|event| event["strength"] != "equal");
+    let kinds =
+        |event: &'e Value| event["signals"].as_array().expect("a list").iter().map(|signal| text(signal, "kind"));
+    matches
+        .map(|event| (text(event, "strength"), text(event, "id"), text(event, "rung"), kinds(event).collect()))
+        .collect()
+}
+
+#[test]
+fn the_same_patch_under_another_name_is_found_where_it_is_asked_for_and_is_weak() {
+    let repo = Repo::fixture("backports");
+    let (id, other) = (repo.id("alone"), repo.id("alone@stable/1.0"));
+    for (query, expected) in [(id, other), (other, id)] {
+        for cache in ["cold", "warm"] {
+            let told = answer(&repo, &["--similar"], &[query]);
+            let signals = vec!["patch-id", "paths", "lines"];
+            assert_eq!(uncounted(&told, query), [("weak", expected, "patch-id", signals)], "{cache}");
+            let matched = to(&told, "match", query).into_iter().find(|event| event["id"] == expected).expect("told");
+            assert_eq!((text(matched, "fidelity"), &matched["confidence"]), ("exact", &0.83.into()));
+        }
+        for args in [&[][..], &["--similar", "--min-confidence=0.9"], &["--similar", "--signals=same"]] {
+            assert_eq!(uncounted(&answer(&repo, args, &[query]), query), [], "{args:?}");
+        }
+        // The lines may always be looked at, the patch-id if it was chosen.
+        let told = answer(&repo, &["--similar", "--signals=subject,author-date"], &[query]);
+        assert_eq!(uncounted(&told, query), [("hint", expected, "", vec!["paths", "lines", "fuzzy"])]);
+    }
+    // A range is told change by change, and so is what resembles each.
+    let range = format!("{id}^!");
+    assert_eq!(uncounted(&answer(&repo, &["--similar"], &[&range]), &range).len(), 1);
+    // Of one branch, or where a merge has brought both, it is no likeness.
+    repo.git(&["checkout", "--quiet", "-f", "main"]);
+    repo.git(&["merge", "--quiet", "--strategy=ours", "-m", "merge", "stable/1.0"]);
+    assert_eq!(uncounted(&answer(&repo, &["--similar"], &[id]), id), []);
+}
+
+#[test]
+fn nearly_the_same_lines_are_a_hint_where_it_is_asked_for() {
+    let time = |number: i64| 1_700_000_000 + 60 * number;
+    let lines =
+        |name: &str, range: std::ops::Range<u8>| range.map(|line| format!("{name} {line}\n")).collect::<String>();
+    let commits = [
+        Commit::new(&[], time(0)).file("base", "base\n"),
+        Commit::new(&[0], time(1)).message("one matter\n").file("src/a", &lines("a", 0..20)),
+        Commit::new(&[0], time(2)).message("where stable begins\n").file("b", "b\n"),
+        Commit::new(&[2], time(3)).message("quite another\n").file("src/a", &lines("a", 0..19)),
+        Commit::new(&[3], time(4)).message("a third\n").file("src/a", &lines("b", 0..20)),
+        Commit::new(&[4], time(5)).message("elsewhere\n").file("src/b", &lines("a", 0..20)),
+    ];
+    let (repo, ids) = dag::repository(&commits, &[("refs/heads/main", 1), ("refs/heads/stable/1.0", 5)]);
+    for (query, other) in [(1, 3), (3, 1)] {
+        let (query, other) = (&ids[query], &ids[other]);
+        let told = answer(&repo, &["--similar"], &[query]);
+        let signals = vec!["paths", "lines", "fuzzy"];
+        assert_eq!(uncounted(&told, query), [("hint", other.as_str(), "", signals)]);
+        assert_eq!(to(&answer(&repo, &[], &[query]), "presence", query), to(&told, "presence", query));
+    }
+}
+
 #[test]
 fn a_mechanical_change_and_a_common_subject_are_no_more_than_alike() {
     // On both branches the version is bumped, to the letter the same; and two things are done under one subject.
@@ -232,6 +301,60 @@ fn a_mechanical_change_and_a_common_subject_are_no_more_than_alike() {
             assert_eq!(states, ["missing", "present"].into_iter().collect());
             let sure = answer(&repo, &["--similar", "--min-confidence=0.99"], &[query]);
             assert_eq!(to(&sure, "match", query).len(), 1, "{sure:?}");
+        }
+    }
+}
+
+#[test]
+fn a_squash_that_lists_its_parts_is_found_whatever_was_computed_before() {
+    let time = |number: i64| 1_700_000_000 + 60 * number;
+    let lines = |name: &str| (1..=9).fold(String::new(), |text, line| text + &format!("{name} {line}\n"));
+    let subjects = ["net: keep the queue short", "net: count what is dropped", "net: tell who dropped it"];
+    let mut commits = vec![Commit::new(&[], time(0)).file("base", "base\n")];
+    for (number, subject) in (1..).zip(subjects) {
+        let path = format!("net/{number}");
+        commits.push(Commit::new(&[commits.len() - 1], time(number)).message(subject).file(&path, &lines(&path)));
+    }
+    let listed: Vec<String> = subjects.iter().map(|subject| format!("* {subject}")).collect();
+    let squash = Commit::new(&[0], time(9)).message(&format!("net: what 1.0 needs\n\n{}\n", listed.join("\n\n")));
+    commits.push(
+        (1..=3).fold(squash, |squash, number| squash.file(&format!("net/{number}"), &lines(&format!("net/{number}")))),
+    );
+    let (repo, ids) = dag::repository(&commits, &[("refs/heads/main", 3), ("refs/heads/stable/1.0", 4)]);
+    let (parts, squash) = (&ids[1..4], &ids[4]);
+    // The first time nothing is known of any diff, the second time all is.
+    for round in ["cold", "warm"] {
+        for part in parts {
+            let told = answer(&repo, &[], &[part]);
+            assert_eq!(equal(&told, part), [part, squash].into_iter().cloned().collect(), "{round}");
+            let event = presence(&told, part, "stable/1.0").expect("told");
+            assert_eq!((text(event, "state"), text(event, "id")), ("present", squash.as_str()), "{round}");
+        }
+        let told = answer(&repo, &[], &[squash]);
+        assert_eq!(equal(&told, squash), ids[1..].iter().cloned().collect(), "{round}");
+    }
+}
+
+#[test]
+fn a_pick_that_took_in_another_change_is_where_its_own_is() {
+    let time = |number: i64| 1_700_000_000 + 60 * number;
+    let change_id = "Change-Id: I0123456789abcdef0123456789abcdef01234567";
+    let start = [
+        Commit::new(&[], time(0)).file("base", "base\n"),
+        Commit::new(&[0], time(1)).message(&format!("its own\n\n{change_id}\n")).file("own", "own\n"),
+        Commit::new(&[1], time(2)).message("the other\n").file("other", "other\n"),
+    ];
+    let (_, known) = dag::repository(&start, &[("refs/heads/main", 2)]);
+    let origins = format!("(cherry picked from commit {})\n(cherry picked from commit {})", known[1], known[2]);
+    let folded = Commit::new(&[0], time(9)).message(&format!("both at once\n\n{change_id}\n{origins}\n"));
+    let commits = [&start[..], &[folded.file("own", "own\n").file("other", "other\n")]].concat();
+    let refs = [("refs/heads/main", 2), ("refs/heads/half", 1), ("refs/heads/stable/1.0", 3)];
+    let (repo, ids) = dag::repository(&commits, &refs);
+    for query in [&ids[1], &ids[3]] {
+        let told = answer(&repo, &[], &[query]);
+        for (branch, by) in [("main", 1), ("half", 1), ("stable/1.0", 3)] {
+            let event = presence(&told, query, branch).unwrap_or_else(|| panic!("{branch}: {told:?}"));
+            assert_eq!((text(event, "state"), text(event, "id")), ("present", ids[by].as_str()), "{event}");
         }
     }
 }
@@ -349,6 +472,120 @@ fn a_revert_that_is_picked_takes_the_change_from_that_branch_too() {
     assert_eq!(equal(&told, &revert), [&revert, &pick].into_iter().cloned().collect());
 }
 
+/// A change, its revert and what lands it again on main; a pick of the first landing on `first`, of the second on `second`.
+/// `again` makes the message of the second landing of the first one's id and the revert's.
+fn landed_twice(again: &dyn Fn(&str, &str) -> String) -> (Repo, Vec<String>) {
+    let time = |number: i64| 1_700_000_000 + 60 * number;
+    let mut commits = vec![
+        Commit::new(&[], time(0)).file("a", "a\n").file("b", "b\n"),
+        Commit::new(&[0], time(1)).message("a: the change\n").file("a", "changed\n"),
+    ];
+    let id =
+        |commits: &[Commit], number: usize| dag::repository(commits, &[("refs/heads/main", number)]).1[number].clone();
+    let first = id(&commits, 1);
+    commits.push(
+        Commit::new(&[1], time(2))
+            .message(&format!("Revert \"a: the change\"\n\nThis reverts commit {first}.\n"))
+            .file("a", "a\n"),
+    );
+    let revert = id(&commits, 2);
+    commits.push(Commit::new(&[2], time(3)).message(&again(&first, &revert)).file("a", "changed\n"));
+    let second = id(&commits, 3);
+    commits.push(
+        Commit::new(&[0], time(4))
+            .message(&format!("a: the change, for 1.0\n\n(cherry picked from commit {first})\n"))
+            .file("a", "changed\n"),
+    );
+    commits.push(
+        Commit::new(&[0], time(5))
+            .message(&format!("a: the change, for 2.0\n\n(cherry picked from commit {second})\n"))
+            .file("a", "changed\n"),
+    );
+    commits.push(Commit::new(&[0], time(6)).message("neither\n").file("b", "other\n"));
+    let refs = [
+        ("refs/heads/main", 3),
+        ("refs/heads/early", 1),
+        ("refs/heads/undone", 2),
+        ("refs/heads/first", 4),
+        ("refs/heads/second", 5),
+        ("refs/heads/neither", 6),
+    ];
+    dag::repository(&commits, &refs)
+}
+
+#[test]
+fn what_lands_a_change_again_is_asked_about_with_it_from_whichever_landing_or_pick() {
+    let reapply = |_: &str, revert: &str| format!("Reapply \"a: the change\"\n\nThis reverts commit {revert}.\n");
+    let reland = |first: &str, _: &str| {
+        format!("a: the change, once more\n\nThis is a reland of commit {first}, without the leak.\n")
+    };
+    for again in [&reapply as &dyn Fn(&str, &str) -> String, &reland] {
+        let (repo, ids) = landed_twice(again);
+        for query in [1, 3, 4, 5] {
+            let query = &ids[query];
+            let told = answer(&repo, &["--missing"], &[query]);
+            for (branch, state, by) in [
+                ("main", "reapplied", Some(3)),
+                ("early", "present", Some(1)),
+                ("undone", "reverted", Some(2)),
+                ("first", "present", Some(4)),
+                ("second", "present", Some(5)),
+                ("neither", "missing", None),
+            ] {
+                let event = presence(&told, query, branch).expect("told");
+                let by = by.map_or("", |by: usize| &ids[by]);
+                assert_eq!((text(event, "state"), text(event, "id")), (state, by), "{query}: {event}");
+                let has = history(&repo, branch).contains(query);
+                let how = match state {
+                    "present" | "reapplied" if has => "ancestor",
+                    "present" | "reapplied" => "backport",
+                    _ => "",
+                };
+                assert_eq!(text(event, "how"), how, "{query}: {event}");
+            }
+            // What is one change the ladder alone says.
+            let landing = if [&ids[1], &ids[4]].contains(&query) { [1, 4] } else { [3, 5] };
+            assert_eq!(equal(&told, query), landing.map(|at| ids[at].clone()).into(), "{query}");
+        }
+        // The revert is another change: on main it was taken back.
+        let told = answer(&repo, &[], &[&ids[2]]);
+        assert_eq!(text(presence(&told, &ids[2], "main").expect("told"), "state"), "reverted");
+        assert_eq!(text(presence(&told, &ids[2], "undone").expect("told"), "state"), "present");
+    }
+}
+
+#[test]
+fn what_takes_several_commits_back_at_once_makes_them_no_one_change() {
+    let (one, other) = ("1".repeat(40), "2".repeat(40));
+    let time = |number: i64| 1_700_000_000 + 60 * number;
+    let message = |subject: &str, ids: &[&String]| {
+        let lines: Vec<String> = ids.iter().map(|id| format!("This reverts commit {id}.")).collect();
+        format!("{subject}\n\n{}\n", lines.join("\n"))
+    };
+    let build = |ids: &[String]| {
+        [
+            Commit::new(&[], time(0)).file("base", "base\n"),
+            Commit::new(&[0], time(1)).message("one\n").file("one", "1\n"),
+            Commit::new(&[1], time(2)).message("other\n").file("other", "2\n"),
+            Commit::new(&[2], time(3)).message(&message("Revert \"one\"", &[&ids[0]])).file("one", "0\n"),
+            Commit::new(&[3], time(4)).message(&message("Revert \"other\"", &[&ids[1]])).file("other", "0\n"),
+            Commit::new(&[4], time(5))
+                .message(&message("both again", &[&ids[2], &ids[3]]))
+                .file("one", "1\n")
+                .file("other", "2\n"),
+        ]
+    };
+    let refs = [("refs/heads/main", 5), ("refs/heads/one", 1)];
+    let mut known = vec![one, other, "3".repeat(40), "4".repeat(40)];
+    for at in 0..4 {
+        known[at] = dag::repository(&build(&known), &refs).1[at + 1].clone();
+    }
+    let (repo, ids) = dag::repository(&build(&known), &refs);
+    let told = answer(&repo, &["--missing"], &[&ids[2]]);
+    let states = ["main", "one"].map(|branch| text(presence(&told, &ids[2], branch).expect("told"), "state"));
+    assert_eq!(states, ["reapplied", "missing"], "the one has nothing of the other");
+}
+
 #[test]
 fn release_lines_are_what_the_configuration_says() {
     let repo = Repo::fixture("backports");
@@ -372,4 +609,39 @@ fn release_lines_are_what_the_configuration_says() {
     let told = answer(&repo, &[], &[plain]);
     let event = presence(&told, plain, "stable/1.0").expect("told");
     assert_eq!((text(event, "first_tag"), text(event, "first_release")), ("1.0.1", "1.0.2"), "{event}");
+}
+
+#[test]
+fn a_remote_branch_is_of_its_line_however_the_remote_is_called() {
+    let repo = Repo::fixture("backports");
+    let plain = repo.id("plain");
+    for remote in ["origin", "team/upstream", "kept/else/where", "typed/here"] {
+        for branch in ["main", "stable/1.0"] {
+            repo.git(&["update-ref", &format!("refs/remotes/{remote}/{branch}"), branch]);
+        }
+    }
+    let lines = |args: &[&str]| -> BTreeMap<String, String> {
+        let output = bhfuil(&repo).envs(typed(args)).args(["where", "--remotes", plain]).output().expect("it runs");
+        let told = events(&output);
+        let told = of_type(&told, "presence").into_iter().map(|event| (text(event, "short"), text(event, "line")));
+        told.map(|(short, line)| (short.to_owned(), line.to_owned())).collect()
+    };
+    repo.git(&["remote", "add", "team/upstream", "nowhere"]);
+    repo.git(&["remote", "add", "some", "nowhere"]);
+    repo.git(&["config", "remote.some.fetch", "+refs/heads/*:refs/remotes/kept/else/where/*"]);
+    repo.git(&["config", "--add", "remote.origin.fetch", "+refs/heads/stable/*:refs/remotes/origin/stable/*"]);
+    let told = lines(&[]);
+    for remote in ["origin", "team/upstream", "kept/else/where"] {
+        assert_eq!(told[&format!("{remote}/stable/1.0")], "1.0", "{remote}");
+        assert_eq!(told[&format!("{remote}/main")], "mainline", "{remote}");
+    }
+    assert_eq!(told["typed/here/stable/1.0"], "");
+    let told = lines(&["remote.typed/here.url=nowhere"]);
+    assert_eq!((told["typed/here/stable/1.0"].as_str(), told["typed/here/main"].as_str()), ("1.0", "mainline"));
+}
+
+/// What `git -c` hands to its children.
+fn typed(parameters: &[&str]) -> Option<(&'static str, String)> {
+    let quoted: Vec<String> = parameters.iter().map(|parameter| format!("'{parameter}'")).collect();
+    (!quoted.is_empty()).then(|| ("GIT_CONFIG_PARAMETERS", quoted.join(" ")))
 }

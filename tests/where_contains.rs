@@ -306,23 +306,160 @@ fn where_history_is_cut_off_absence_is_unknown() {
     assert!(of("main").get("first_tag").is_some_and(Value::is_null));
 }
 
-#[test]
-fn a_history_that_cant_be_read_to_its_end_is_an_error_said_once_and_no_answer() {
-    let repo = Repo::fixture("backports");
-    for variant in ["missing-commit", "corrupt-commit", "truncated-pack"] {
-        let broken = repo.stored_as(variant);
-        let queries: Vec<String> = repo.truth().values().cloned().collect();
-        for queries in [&["main".to_owned(), "CVE-2024-12345".to_owned(), "1.0.0".to_owned()][..], &queries] {
-            let output = where_is(&broken, &[], queries);
-            assert_eq!(output.status.code(), Some(3), "{variant}: {}", String::from_utf8_lossy(&output.stderr));
-            let told = events(&output);
-            assert!(of_type(&told, "presence").is_empty(), "{variant}: nothing is guessed");
-            let unreadable: Vec<&Value> = of_type(&told, "error").iter().filter_map(|error| error.get("id")).collect();
-            let distinct: BTreeSet<String> = unreadable.iter().map(ToString::to_string).collect();
-            assert!(!distinct.is_empty() && distinct.len() == unreadable.len(), "{variant}: {unreadable:?}");
+/// The parents of each commit of `repo`.
+fn parents(repo: &Repo) -> BTreeMap<String, Vec<String>> {
+    let listed = repo.git(&["rev-list", "--parents", "--all", "HEAD"]);
+    let ids = listed.lines().map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    ids.map(|ids| (ids[0].clone(), ids[1..].to_vec())).collect()
+}
+
+/// What `tip` reaches without `lost`, and whether one of those is in the way.
+fn reach(parents: &BTreeMap<String, Vec<String>>, tip: &str, lost: &BTreeSet<String>) -> (BTreeSet<String>, bool) {
+    let (mut reached, mut stack, mut is_cut) = (BTreeSet::new(), vec![tip.to_owned()], false);
+    while let Some(id) = stack.pop() {
+        if lost.contains(&id) {
+            is_cut = true;
+        } else if reached.insert(id.clone()) {
+            stack.extend(parents[&id].iter().cloned());
         }
     }
-    // What a diff would need is another matter: containment is told all the same.
+    (reached, is_cut)
+}
+
+/// Whether git can read the commit.
+fn is_readable(repo: &Repo, id: &str) -> bool {
+    let mut command = repo.git_command();
+    command.arg("-C").arg(repo.path()).args(["cat-file", "commit", id]).output().expect("git runs").status.success()
+}
+
+#[test]
+fn where_history_cant_be_read_to_its_end_what_can_be_is_told_and_the_rest_is_unknown() {
+    let repo = Repo::fixture("backports");
+    let parents = parents(&repo);
+    let queries: Vec<String> = parents.keys().cloned().collect();
+    for (variant, cached) in [("missing-commit", false), ("missing-commit", true), ("corrupt-commit", false)] {
+        let broken = repo.stored_as(variant);
+        let lost: BTreeSet<String> = queries.iter().filter(|id| !is_readable(&broken, id)).cloned().collect();
+        assert_eq!(lost.len(), 1, "{variant}");
+        if cached {
+            // A part of it is in the cache already.
+            let main = broken.git(&["rev-parse", "main"]);
+            broken.git(&["update-ref", "refs/heads/main", "1.0.0^{commit}"]);
+            assert_eq!(where_is(&broken, &[], &["1.0.1".to_owned()]).status.code(), Some(0));
+            broken.git(&["update-ref", "refs/heads/main", &main]);
+        }
+        for round in ["first", "second"] {
+            let case = format!("{variant} {cached} {round}");
+            let output = where_is(&broken, &["--missing", "--tags=all"], &queries);
+            assert_eq!(output.status.code(), Some(3), "{case}: {}", String::from_utf8_lossy(&output.stderr));
+            let told = events(&output);
+            // It is told of the lost one that it is, and that where it is can't be told.
+            let errors = of_type(&told, "error");
+            let of: Vec<(&Value, &Value)> = errors.iter().map(|error| (&error["id"], &error["query"])).collect();
+            let id = Value::from(lost.first().expect("one").as_str());
+            assert!(of.contains(&(&id, &Value::Null)) && of.contains(&(&id, &id)), "{case}: {errors:?}");
+            assert_eq!(errors.len(), 2, "{case}: {errors:?}");
+            let readable: Vec<String> = queries.iter().filter(|id| !lost.contains(*id)).cloned().collect();
+            let matched: Told = ["present", "missing", "unknown"]
+                .into_iter()
+                .flat_map(|state| {
+                    in_state(&told, &readable, state).into_iter().map(move |(id, refs)| (format!("{id} {state}"), refs))
+                })
+                .collect();
+            let mut expected: Told = matched.keys().map(|key| (key.clone(), BTreeSet::new())).collect();
+            for refname in refs(&repo, &["refs/heads", "refs/tags"]) {
+                let tip = repo.git(&["rev-parse", &format!("{refname}^{{commit}}")]);
+                let (reached, is_cut) = reach(&parents, &tip, &lost);
+                for id in &readable {
+                    let absent = if is_cut { "unknown" } else { "missing" };
+                    let state = if reached.contains(id) { "present" } else { absent };
+                    expected.get_mut(&format!("{id} {state}")).expect("asked").insert(refname.clone());
+                }
+            }
+            assert_eq!(matched, expected, "{case}");
+        }
+    }
+}
+
+#[test]
+fn where_history_breaks_off_every_kind_of_query_is_answered_from_what_there_is() {
+    let repo = Repo::fixture("backports");
+    let broken = repo.stored_as("missing-commit");
+    let pick = repo.id("references@stable/2.0").to_owned();
+    let patch = repo.git_bytes(&["show", "--no-renames", repo.id("silent@stable/1.0")]);
+    let ask = |args: &[&str]| {
+        let mut command = bhfuil(&broken);
+        let output = command.arg("where").args(args).write_stdin(patch.clone()).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let told = events(&output);
+        assert!(of_type(&told, "error").iter().all(|error| error["query"].is_null()), "{args:?}: {told:?}");
+        let ids = of_type(&told, "match").into_iter().map(|event| event["id"].as_str().expect("an id").to_owned());
+        ids.collect::<BTreeSet<String>>()
+    };
+    for args in [
+        &["CVE-2024-12345"][..],
+        &["subject:\"fix with references\""],
+        &["path:g", "-n-1"],
+        &["--similar", &pick],
+        &["1.0.0..stable/2.0"],
+    ] {
+        assert!(ask(args).contains(&pick), "{args:?}");
+    }
+    let patch_id = |patch: &[u8]| {
+        let told = String::from_utf8(repo.git_with(&["patch-id", "--stable"], patch)).expect("hex");
+        told.split(' ').next().expect("an id").to_owned()
+    };
+    for args in [&["--patch=-"][..], &[&patch_id(&patch)]] {
+        assert!(ask(args).contains(repo.id("silent@stable/1.0")), "{args:?}");
+    }
+    // The commit above the gap is there, and what it changed can't be known.
+    let above = broken.git(&["rev-parse", "main~1"]);
+    let its_patch_id = patch_id(&repo.git_bytes(&["show", "--no-renames", &above]));
+    assert_eq!(ask(&[&above]), [above.clone()].into());
+    let events_of = |args: &[&str]| events(&bhfuil(&broken).arg("where").args(args).output().expect("it runs"));
+    assert_eq!(of_type(&events_of(&["main~1"]), "presence").len(), 3, "the branches of lines");
+    // What git itself needs the lost one for is an error of that query.
+    let told = events_of(&["main~5", "1.0.1"]);
+    let errors: Vec<_> = of_type(&told, "error").into_iter().filter(|error| error["query"] == "main~5").collect();
+    assert_eq!(errors.len(), 1, "{told:?}");
+    assert!(of_type(&told, "match").iter().any(|event| event["query"] == "1.0.1"), "{told:?}");
+    // Once it is back, nothing is left of what was thought meanwhile.
+    let object = repo.git_bytes(&["cat-file", "commit", broken.id("lost")]);
+    broken.git_with(&["hash-object", "-w", "-t", "commit", "--stdin"], &object);
+    for query in [&above, &its_patch_id, &pick, "main~5", "path:g"] {
+        let answer = |repo: &Repo| -> Vec<Value> {
+            let output = bhfuil(repo).args(["where", "--similar", query]).output().expect("it runs");
+            assert_eq!(output.status.code(), Some(0), "{query}");
+            let told = events(&output).into_iter();
+            told.filter(|event| event["type"] == "match" || event["type"] == "presence").collect()
+        };
+        assert_eq!(answer(&broken), answer(&repo), "{query}");
+    }
+}
+
+#[test]
+fn of_a_history_with_many_holes_nothing_untrue_is_told() {
+    let repo = Repo::fixture("backports");
+    let queries: Vec<String> = parents(&repo).into_keys().collect();
+    let prefixes = ["refs/heads", "refs/tags"];
+    let truth = gits(&repo, &prefixes, &queries);
+    let broken = repo.stored_as("truncated-pack");
+    let output = where_is(&broken, &["--missing", "--tags=all"], &queries);
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = events(&output);
+    let mut states = BTreeSet::new();
+    for event in of_type(&told, "presence") {
+        let text = |key: &str| event[key].as_str().expect("text");
+        let has = truth[text("query")].contains(text("ref"));
+        assert!(text("state") == "unknown" || (text("state") == "present") == has, "{event}");
+        states.insert(text("state"));
+    }
+    assert!(states.contains("present") && states.contains("unknown"), "{states:?}");
+}
+
+#[test]
+fn without_a_tree_or_a_blob_containment_is_told_all_the_same() {
+    let repo = Repo::fixture("backports");
     for variant in ["missing-tree", "missing-blob", "partial"] {
         let stored = repo.stored_as(variant);
         let ids: Vec<String> =

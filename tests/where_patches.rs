@@ -115,6 +115,63 @@ fn a_diff_is_taken_as_git_diff_writes_it_by_default() {
 }
 
 #[test]
+fn a_diff_is_taken_whatever_stands_before_its_paths() {
+    let repo = repository();
+    let subjects = repo.git(&["log", "--reverse", "--format=%H %s", "stable/1.0..main"]);
+    let subjects: Vec<(&str, &str)> = subjects.lines().filter_map(|line| line.split_once(' ')).collect();
+    for prefixes in [
+        &["-c", "diff.noprefix=true"][..],
+        &["-c", "diff.mnemonicPrefix=true"],
+        &["-c", "diff.srcPrefix=x/y/", "-c", "diff.dstPrefix=z/"],
+        &["-c", "diff.srcPrefix=old-", "-c", "diff.dstPrefix=new-"],
+        &["-c", "diff.srcPrefix=same/", "-c", "diff.dstPrefix=same/"],
+        &["--src-prefix=1/", "--dst-prefix=2/"],
+        &["--src-prefix=", "--dst-prefix=other/"],
+        &["--no-prefix"],
+    ] {
+        let (config, options): (&[&str], &[&str]) = if prefixes[0] == "-c" { (prefixes, &[]) } else { (&[], prefixes) };
+        // What is configured counts for whoever reads it, too.
+        for setting in config.iter().filter(|word| **word != "-c") {
+            let (key, value) = setting.split_once('=').expect("a setting");
+            repo.git(&["config", key, value]);
+        }
+        for (id, subject) in &subjects {
+            let show = [&["show", "--no-renames", "--full-index", "--binary", "--format=%B"], options, &[*id]].concat();
+            let patch = repo.git_bytes(&show);
+            let plain = repo.git_bytes(
+                &[
+                    &[
+                        "-c",
+                        "diff.noprefix=false",
+                        "-c",
+                        "diff.mnemonicPrefix=false",
+                        "-c",
+                        "diff.srcPrefix=a/",
+                        "-c",
+                        "diff.dstPrefix=b/",
+                    ],
+                    &show[..show.len() - options.len() - 1],
+                    &[*id],
+                ]
+                .concat(),
+            );
+            let output = where_patch(&repo, &[], &patch);
+            // git's word is that of the diff as it is without any of this.
+            let git = patch_id(&repo, &plain);
+            assert_eq!(matched(&output).len(), 2, "{subject}: {prefixes:?}");
+            let told = events(&output);
+            assert!(
+                of_type(&told, "match").iter().all(|event| event["query"] == git.as_str()),
+                "{subject}: {prefixes:?}"
+            );
+        }
+        for setting in config.iter().filter(|word| **word != "-c") {
+            repo.git(&["config", "--unset", setting.split_once('=').expect("a setting").0]);
+        }
+    }
+}
+
+#[test]
 fn each_patch_of_a_mailbox_is_a_query() {
     let repo = repository();
     let mailbox =

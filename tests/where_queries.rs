@@ -81,6 +81,29 @@ fn a_revision_is_asked_in_any_of_gits_spellings() {
 }
 
 #[test]
+fn a_whole_id_is_that_commit_and_a_part_of_one_is_the_ref_of_that_name() {
+    let repo = Repo::fixture("backports");
+    let (plain, silent) = (repo.id("plain"), repo.id("silent"));
+    let (short, upper) = (&plain[..9], plain.to_uppercase());
+    let absent = "00112233445566778899aabbccddeeff00112234";
+    repo.git(&["config", "advice.objectNameWarning", "false"]);
+    for name in [plain, short, &upper, absent] {
+        repo.git(&["update-ref", &format!("refs/heads/{name}"), "1.0.1^{commit}"]);
+    }
+    for query in [plain, &upper, short] {
+        let expected = repo.git(&["rev-parse", "--verify", query]);
+        assert_eq!(found(&where_is(&repo, &["--signals=same", query]), &[query]), [expected], "{query}");
+    }
+    // git takes this for an id too, and there is no such commit.
+    assert_eq!(repo.git(&["rev-parse", "--verify", absent]), absent);
+    assert_eq!(where_is(&repo, &["--signals=same", absent]).status.code(), Some(1));
+    // Of a tag and a branch of the same name git takes the tag.
+    repo.git(&["update-ref", &format!("refs/tags/{short}"), silent]);
+    assert_eq!(repo.git(&["rev-parse", "--verify", short]), silent);
+    assert_eq!(found(&where_is(&repo, &["--signals=same", short]), &[short]), [silent]);
+}
+
+#[test]
 fn a_range_is_told_change_by_change_each_as_if_it_were_asked_alone() {
     let repo = Repo::fixture("backports");
     let range = "main...stable/1.0";

@@ -20,6 +20,10 @@ use crate::panics;
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(30);
+/// How long it is at most until a transaction that waits for another process's notices that nobody waits for it any more.
+const NOTICE: Duration = Duration::from_millis(20);
+/// Steps of `SQLite`'s machine after which a running statement notices the same: far less than a millisecond of them.
+const STEPS: i32 = 1000;
 /// The time between two tries to open a file that others are just making.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Idle connections that are kept for the next reader.
@@ -216,7 +220,8 @@ impl Database {
         }
         let (answer, answered) = async_channel::bounded(1);
         let job: Write = Box::new(move |connection| {
-            let outcome = in_transaction(connection, change, || answer.is_closed());
+            let waiting = answer.clone();
+            let outcome = in_transaction(connection, change, move || waiting.is_closed());
             let _ = answer.try_send(outcome);
         });
         self.writer()?.jobs.send(job).await.map_err(|_| Kind::Cache.error("the cache's writer has ended"))?;
@@ -228,6 +233,7 @@ impl Database {
             return Ok(writer);
         }
         let mut connection = self.connect()?;
+        connection.busy_timeout(NOTICE)?;
         let (jobs, queue) = async_channel::bounded::<Write>(QUEUED_WRITES);
         let work = move || serve(&mut connection, &queue);
         let thread = std::thread::Builder::new().name("cache-writer".into()).spawn(work)?;
@@ -294,17 +300,34 @@ fn serve(connection: &mut Connection, queue: &Receiver<Write>) {
     }
 }
 
+/// Runs `change` as one transaction. While a statement of it runs, it is looked now and then whether it was `abandoned`.
 fn in_transaction<T>(
     connection: &mut Connection,
     change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T>,
+    abandoned: impl Fn() -> bool + Clone + Send + 'static,
+) -> anyhow::Result<T> {
+    connection.progress_handler(STEPS, Some(abandoned.clone()))?;
+    let outcome = unless_abandoned(connection, change, abandoned);
+    connection.progress_handler(0, None::<fn() -> bool>)?;
+    outcome
+}
+
+fn unless_abandoned<T>(
+    connection: &Connection,
+    change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T>,
     abandoned: impl Fn() -> bool,
 ) -> anyhow::Result<T> {
-    if abandoned() {
-        return Err(Kind::Cancelled.error("nobody waits for this transaction"));
-    }
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|cause| Kind::Cache.wrap(cause, "beginning a transaction on the cache"))?;
+    let begun = Instant::now();
+    let transaction = loop {
+        if abandoned() {
+            return Err(Kind::Cancelled.error("nobody waits for this transaction"));
+        }
+        match Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(anyhow::Error::new) {
+            Ok(transaction) => break transaction,
+            Err(cause) if is_busy(&cause) && begun.elapsed() < BUSY => {}
+            Err(cause) => return Err(Kind::Cache.wrap(cause, "beginning a transaction on the cache")),
+        }
+    };
     let outcome = panics::caught(|| change(&transaction))
         .unwrap_or_else(|_| Err(Kind::Internal.error("a transaction on the cache panicked")));
     // Dropping a transaction rolls it back.
@@ -459,6 +482,24 @@ mod tests {
             database.write(|_| Ok(())).await.expect("the writer lives on");
         });
         assert_eq!(count(&database), 1);
+    }
+
+    #[test]
+    fn a_statement_that_nobody_waits_for_any_more_is_broken_off() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = open(folder.path());
+        let (entered, enter) = async_channel::bounded::<()>(1);
+        let endless = database.write(move |transaction| {
+            transaction.execute("INSERT INTO t VALUES (1)", [])?;
+            let _ = entered.send_blocking(());
+            let numbers = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
+            Ok(transaction.query_row(numbers, [], |row| row.get::<_, i64>(0))?)
+        });
+        smol::block_on(async {
+            smol::future::or(async { drop(endless.await) }, async { let _ = enter.recv().await; }).await;
+            database.write(|_| Ok(())).await.expect("the writer lives on");
+        });
+        assert_eq!(count(&database), 0);
     }
 
     #[test]

@@ -13,4 +13,4 @@ pub mod state;
 pub mod texts;
 pub mod words;
 
-pub use repository::{Cache, Pass, Snapshot, SnapshotRef, digest};
+pub use repository::{Cache, Pass, Snapshot, SnapshotRef, StoredGraph, digest};

@@ -54,6 +54,23 @@ pub struct Snapshot {
     pub commits: usize,
 }
 
+/// A graph as the cache has it.
+#[derive(Debug, Default)]
+pub struct StoredGraph {
+    graph: Graph,
+    overlay: i64,
+    digest: Option<i64>,
+}
+
+impl StoredGraph {
+    /// The graph, and the digest of the refs at the last complete pass. Of a graph that was made under another `overlay` the parents
+    /// no longer hold: then there is none.
+    #[must_use]
+    pub fn under(self, overlay: i64) -> (Graph, Option<i64>) {
+        if self.overlay == overlay { (self.graph, self.digest) } else { (Graph::default(), None) }
+    }
+}
+
 impl Cache {
     /// Opens the cache at `path` for the repository at `common_dir`. A file that is damaged, or about another repository, is set
     /// aside (renamed, kept) and a new one begun; the second value says where the old ones are, that of `state.db` among them.
@@ -142,19 +159,15 @@ impl Cache {
         })
     }
 
-    /// Reads the graph, and the digest of the refs at the last complete pass, in one transaction. Blocks. A graph that was made
-    /// under another `overlay` is not returned: its parents no longer hold.
+    /// Reads the graph and what it was made for, in one transaction. Blocks.
     ///
     /// # Errors
     /// If the cache can't be read; [`is_damaged`] tells whether it should be set aside.
-    pub fn graph(&self, overlay: i64) -> anyhow::Result<(Graph, Option<i64>)> {
+    pub fn graph(&self) -> anyhow::Result<StoredGraph> {
         self.database.read(|reader| {
-            let known: i64 = reader.query_row("SELECT overlay FROM repository", [], |row| row.get(0))?;
-            if known != overlay {
-                return Ok((Graph::default(), None));
-            }
+            let overlay = reader.query_row("SELECT overlay FROM repository", [], |row| row.get(0))?;
             let digest = reader.query_row("SELECT digest FROM snapshot", [], |row| row.get(0)).optional()?;
-            Ok((read_graph(reader, self.hash_len)?, digest))
+            Ok(StoredGraph { graph: read_graph(reader, self.hash_len)?, overlay, digest })
         })
     }
 
@@ -432,7 +445,7 @@ mod tests {
         assert_eq!(cache.snapshot(0, seen).expect("reads"), Some(snapshot));
         assert_eq!(cache.snapshot(0, seen + 1).expect("reads"), None, "other refs");
         assert_eq!(cache.snapshot(1, seen).expect("reads"), None, "history is bent in another way");
-        assert_eq!(cache.graph(0).expect("reads").1, Some(seen));
+        assert_eq!(cache.graph().expect("reads").under(0).1, Some(seen));
         let damage = "UPDATE snapshot SET peeled = zeroblob(40)";
         smol::block_on(cache.database.write(|change| Ok(change.execute(damage, [])?))).expect("writes");
         assert!(is_damaged(&cache.snapshot(0, seen).expect_err("its sum differs")));

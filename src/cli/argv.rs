@@ -6,9 +6,9 @@
 
 use std::ffi::{OsStr, OsString};
 
-use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
+use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality, SubCommandInfo};
 
-use super::suggest::nearest;
+use crate::spelling::{did_you_mean, nearest};
 
 /// The command that is meant where there is none.
 const IMPLIED: &str = "where";
@@ -43,7 +43,7 @@ const DIRECTORY: char = 'C';
 pub(super) struct Argv {
     /// The options by their long names, values apart; the command; its options; its positionals.
     pub(super) words: Vec<String>,
-    /// The command, if there is one.
+    /// The command, if there is one, with the names of those that it belongs to before it: `config set`.
     pub(super) command: Option<String>,
     /// Whether help was asked for, of the command if there is one.
     pub(super) help: bool,
@@ -88,41 +88,44 @@ pub(super) fn normalise(info: &CommandInfoWithArgs, args: impl Iterator<Item = O
         Some(name) => (name, rest),
         None => return Ok(plain),
     };
-    let commands = || info.commands.iter();
-    let (command, name, rest) = if let Some(command) = commands().find(|it| it.name == name) {
+    let (command, name, rest) = if let Some(command) = info.commands.iter().find(|it| it.name == name) {
         (command, name, rest)
     } else {
-        let hint = did_you_mean(nearest(name, commands().map(|it| it.name)));
-        let refusal = format!("'{}' is not a command{hint}", shown(name));
-        let implied = commands().find(|it| it.name == IMPLIED).filter(|_| !plain.help);
+        let refusal = no_command(name, &info.commands, "");
+        let implied = info.commands.iter().find(|it| it.name == IMPLIED).filter(|_| !plain.help);
         let Some(command) = implied else { return Err(in_top(refusal)) };
         plain.implied = Some(refusal);
         (command, IMPLIED, &words[top.next - 1..])
     };
-    plain.command = Some(name.to_owned());
+    // argh takes the program's own options only in front of the command.
+    let before = plain.words.len();
+    let program = info.flags.iter().find(|flag| flag.short == Some(DIRECTORY));
     plain.words.push(name.to_owned());
+    let found = plain.descend(&command.command, name, rest, program)?;
+    let (command, name, rest) = (found.command, found.name, found.rest);
+    plain.command = Some(name.clone());
+    let behind = before + found.of_the_program.len();
+    plain.words.splice(before..before, found.of_the_program);
     if plain.help {
         return Ok(plain);
     }
 
-    let mut level = Level::new(command.command.flags, rest);
-    level.of_the_program = info.flags.iter().find(|flag| flag.short == Some(DIRECTORY));
+    let mut level = Level::new(command.flags, rest);
+    level.of_the_program = program;
     let mut positionals = Vec::new();
     // Of a mistyped command that comes near one, the options are that command's and no help.
     let mistyped = plain.implied.clone().filter(|refusal| refusal.contains("did you mean"));
     let in_command = |message| match &mistyped {
         Some(refusal) => Refusal { command: None, message: refusal.clone() },
-        None => Refusal { command: Some(name.to_owned()), message },
+        None => Refusal { command: Some(name.clone()), message },
     };
     while let Some(positional) = level.read_options().map_err(in_command)? {
         positionals.push(positional);
     }
     plain.help = level.help;
-    // argh takes the program's own options only in front of the command.
-    let before = plain.words.len() - 1;
-    plain.words.splice(before..before, level.options_of_the_program());
+    plain.words.splice(behind..behind, level.options_of_the_program());
     plain.words.extend(level.options());
-    if command.command.positionals.is_empty()
+    if command.positionals.is_empty()
         && !plain.help
         && let Some(extra) = positionals.first()
     {
@@ -130,6 +133,57 @@ pub(super) fn normalise(info: &CommandInfoWithArgs, args: impl Iterator<Item = O
     }
     plain.words.extend(positionals.into_iter().map(protect));
     Ok(plain)
+}
+
+/// The command that a command line leads to.
+struct Found<'a> {
+    command: &'a CommandInfoWithArgs,
+    /// Its name, behind that of the command that it belongs to.
+    name: String,
+    rest: &'a [String],
+    /// What stood between the names and belongs in front of them.
+    of_the_program: Vec<String>,
+}
+
+impl Argv {
+    /// Goes from the command `name` to that of its own commands which `rest` begins with, as long as there are any: from `config` to
+    /// `config set`.
+    fn descend<'a>(
+        &mut self,
+        command: &'a CommandInfoWithArgs,
+        name: &str,
+        rest: &'a [String],
+        program: Option<&'static FlagInfo<'static>>,
+    ) -> Result<Found<'a>, Refusal> {
+        let mut found = Found { command, name: name.to_owned(), rest, of_the_program: Vec::new() };
+        while !found.command.commands.is_empty() {
+            let mut level = Level::new(found.command.flags, found.rest);
+            level.of_the_program = program;
+            let refused = |message| Refusal { command: Some(found.name.clone()), message };
+            let word = level.read_options().map_err(refused)?;
+            found.of_the_program.extend(level.options_of_the_program());
+            self.help |= level.help;
+            let Some(word) = word else {
+                if self.help {
+                    break;
+                }
+                return Err(refused(format!("a command is missing: one of those of '{}'", found.name)));
+            };
+            let Some(next) = found.command.commands.iter().find(|it| it.name == word) else {
+                return Err(refused(no_command(word, &found.command.commands, &format!(" of '{}'", found.name))));
+            };
+            self.words.push(word.to_owned());
+            found.name = format!("{} {word}", found.name);
+            found.command = &next.command;
+            found.rest = &found.rest[level.next..];
+        }
+        Ok(found)
+    }
+}
+
+fn no_command(word: &str, known: &[SubCommandInfo], whose: &str) -> String {
+    let hint = did_you_mean(nearest(word, known.iter().map(|it| it.name)));
+    format!("'{}' is not a command{whose}{hint}", shown(word))
 }
 
 /// A positional that argh takes for neither an option nor a call for help.
@@ -314,10 +368,6 @@ fn opposite(long: &str) -> String {
         Some(name) => format!("--{name}"),
         None => format!("--no-{}", long.trim_start_matches("--")),
     }
-}
-
-fn did_you_mean(word: Option<&str>) -> String {
-    word.map(|word| format!("; did you mean '{word}'?")).unwrap_or_default()
 }
 
 /// An escaped word, or a message with such words in it, for people: what isn't UTF-8 is replaced.

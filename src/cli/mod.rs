@@ -4,9 +4,10 @@
 //! Refuses behaviour: nothing is printed here, nothing ends the process, and no path or revision is looked at.
 
 pub mod argv;
+pub mod config;
+pub mod repo;
 pub mod scan;
 pub mod schema;
-mod suggest;
 pub mod where_is;
 
 use std::{ffi::OsString, fmt, path::PathBuf};
@@ -14,7 +15,13 @@ use std::{ffi::OsString, fmt, path::PathBuf};
 use argh::{ArgsInfo, EarlyExit, FromArgs};
 
 use self::argv::{Argv, RawArg};
-pub use self::{scan::ScanArgs, schema::SchemaArgs, where_is::WhereArgs};
+pub use self::{
+    config::{ConfigArgs, ConfigCommand},
+    repo::{RepoArgs, RepoCommand},
+    scan::ScanArgs,
+    schema::SchemaArgs,
+    where_is::WhereArgs,
+};
 
 /// The words by which the program is called, as help and usage lines show them.
 const PROGRAM: [&str; 2] = ["git", "bhfuil"];
@@ -39,6 +46,10 @@ pub struct GitBhfuil {
 #[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
 #[argh(subcommand)]
 pub enum Subcommand {
+    /// Shows and changes settings.
+    Config(ConfigArgs),
+    /// Registers repositories.
+    Repo(RepoArgs),
     /// Streams commits and refs.
     Scan(ScanArgs),
     /// Prints the JSON Schema of the stream.
@@ -52,6 +63,10 @@ pub enum Subcommand {
 pub enum Command {
     /// Print the version; whatever else was asked is ignored, as git does.
     Version,
+    /// `config` and one of its commands.
+    Config(ConfigCommand),
+    /// `repo` and one of its commands.
+    Repo(RepoCommand),
     /// `scan`.
     Scan(ScanArgs),
     /// `schema`.
@@ -127,10 +142,18 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             None => Command::Where(args),
             Some(fault) => return Err(usage_error(Some("where"), fault)),
         },
-        Some(Subcommand::Schema(_)) if paths.as_ref().is_some_and(|paths| !paths.is_empty()) => {
-            return Err(usage_error(Some("schema"), "'schema' takes no paths".to_owned()));
+        Some(Subcommand::Schema(_) | Subcommand::Config(_) | Subcommand::Repo(_))
+            if paths.as_ref().is_some_and(|paths| !paths.is_empty()) =>
+        {
+            let name = command.as_deref().unwrap_or_default();
+            return Err(usage_error(Some(name), format!("'{name}' takes no paths")));
         }
         Some(Subcommand::Schema(args)) => Command::Schema(args),
+        Some(Subcommand::Config(args)) => Command::Config(args.command),
+        Some(Subcommand::Repo(args)) => match args.command.fault() {
+            Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
+            None => Command::Repo(args.command),
+        },
         None => return Err(usage_error(None, "a command is missing".to_owned())),
     };
     let implied = implied.map(|message| UsageError { message, usage: usage(None) });
@@ -148,10 +171,23 @@ fn early_exit(command: Option<&str>, exit: EarlyExit) -> Exit {
     if exit.status.is_ok() {
         return Exit::Help(exit.output);
     }
-    let shown = argv::shown(exit.output.trim_end());
-    let mut letters = shown.chars();
-    let message = letters.next().map(|first| first.to_lowercase().chain(letters).collect());
-    usage_error(command, message.unwrap_or_default())
+    // What is missing it lists on lines of their own.
+    let said: Vec<&str> = exit.output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let shown = argv::shown(&said.join(" "));
+    usage_error(command, bad_value(&shown).unwrap_or_else(|| uncapitalised(&shown)))
+}
+
+/// What argh says of a value that an option doesn't take, in git's words.
+fn bad_value(said: &str) -> Option<String> {
+    let (option, rest) = said.strip_prefix("Error parsing option '")?.split_once("' with value '")?;
+    // The value is anybody's, the reason is one of this room and has no quote in it.
+    let (value, why) = rest.rsplit_once("': ")?;
+    Some(format!("bad value '{value}' for {option}: {why}"))
+}
+
+fn uncapitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn usage_error(command: Option<&str>, message: String) -> Exit {
@@ -171,7 +207,7 @@ fn usage(command: Option<&str>) -> String {
 
 /// The help of `command`, or of the program.
 fn help_text(command: Option<&str>) -> String {
-    let words: Vec<&str> = command.into_iter().chain(["--help"]).collect();
+    let words: Vec<&str> = command.into_iter().flat_map(|names| names.split(' ')).chain(["--help"]).collect();
     GitBhfuil::from_args(&PROGRAM, &words).err().map(|exit| exit.output).unwrap_or_default()
 }
 

@@ -11,6 +11,8 @@ use super::argv::{RawArg, TextArg};
 
 /// The most threads that can be asked for, as in `bhfuil.threads`; this room uses no other, so the number stands here again.
 const MOST_THREADS: usize = 64;
+/// The most repositories at a time that can be asked for, as in `bhfuil.jobs`.
+const MOST_JOBS: usize = 64;
 
 /// Stream the commits of a revision range, newest first, with the facts read from each. Without a range: what the refs
 /// chosen by --refs reach, by default all branches and tags. What follows -- limits to commits that touch these paths.
@@ -57,6 +59,18 @@ pub struct ScanArgs {
     /// revisions on standard input end with NUL instead of a newline
     #[argh(switch, short = 'z')]
     pub null: bool,
+    /// scan this repository: one that is registered, or a path; may be repeated
+    #[argh(option, arg_name = "repo")]
+    pub repo: Vec<RawArg>,
+    /// scan the repositories of this group; may be repeated
+    #[argh(option, arg_name = "group")]
+    pub group: Vec<RawArg>,
+    /// scan all repositories that are registered
+    #[argh(switch)]
+    pub all_repos: bool,
+    /// at most <n> repositories at a time
+    #[argh(option, arg_name = "n", from_str_fn(jobs))]
+    pub jobs: Option<NonZeroUsize>,
     /// read commits on <n> threads
     #[argh(option, arg_name = "n", from_str_fn(threads))]
     pub threads: Option<NonZeroUsize>,
@@ -102,12 +116,22 @@ pub struct ScanArgs {
 }
 
 impl ScanArgs {
+    /// Whether it may be about more than one repository.
+    #[must_use]
+    pub fn is_about_several(&self) -> bool {
+        self.all_repos || !self.group.is_empty() || self.repo.len() > 1
+    }
+
     /// Two options, or an option and something else, that contradict each other; `paths` is what followed `--`.
     pub(super) fn clash(&self, paths: &[OsString]) -> Option<(&'static str, &'static str)> {
         let follows = if self.after.is_some() { "--after" } else { "--new" };
         let bounded = self.since.is_some() || self.until.is_some();
         let limited = self.max_count.is_some_and(|count| count >= 0) || bounded || !paths.is_empty();
+        let several = self.is_about_several();
         let clashes = [
+            // A cursor is of one repository, and standard input can be read once.
+            (several && self.after.is_some(), "--after", "several repositories"),
+            (several && self.stdin, "--stdin", "several repositories"),
             (self.after.is_some() && self.new.is_some(), "--after", "--new"),
             (!self.revisions.is_empty() && (self.after.is_some() || self.new.is_some()), follows, "a revision range"),
             (self.stdin && (self.after.is_some() || self.new.is_some()), follows, "--stdin"),
@@ -174,6 +198,14 @@ fn max_count(text: &str) -> Result<i64, String> {
 }
 
 pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
-    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MOST_THREADS);
-    number.ok_or_else(|| format!("expected a whole number from 1 to {MOST_THREADS}"))
+    up_to(MOST_THREADS, text)
+}
+
+pub(super) fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    up_to(MOST_JOBS, text)
+}
+
+fn up_to(most: usize, text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= most);
+    number.ok_or_else(|| format!("expected a whole number from 1 to {most}"))
 }

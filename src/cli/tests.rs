@@ -68,7 +68,7 @@ fn every_option_arrives() {
     let args = scan(
         "scan a ^b --refs r --refs s --since 1 --until 2 --author A --author B --grep g -n 7 --reverse --no-commits \
          -z --threads 2 --format jsonl --color always --progress -q -vvv --paths --mailmap --show-refs \
-         --patch-id",
+         --patch-id --repo x --repo ../y --group g --all-repos --jobs 4",
     );
     let text = |text: &str| Some(TextArg(text.to_owned()));
     let expected = ScanArgs {
@@ -83,6 +83,10 @@ fn every_option_arrives() {
         no_commits: true,
         stdin: false,
         null: true,
+        repo: raw(&["x", "../y"]),
+        group: raw(&["g"]),
+        all_repos: true,
+        jobs: std::num::NonZeroUsize::new(4),
         threads: std::num::NonZeroUsize::new(2),
         format: Format::Jsonl,
         color: Some(Color::Always),
@@ -128,10 +132,10 @@ fn bytes_that_are_not_utf8_survive() {
 #[test]
 fn text_options_and_messages_with_other_bytes_stay_readable() {
     for (args, expected) in [
-        (&[&b"scan"[..], b"--since=\xff"][..], "with value '\u{fffd}': expected UTF-8"),
+        (&[&b"scan"[..], b"--since=\xff"][..], "bad value '\u{fffd}' for --since: expected UTF-8"),
         (&[b"scan", b"--\xff"], "unknown option '--\u{fffd}'"),
         (&[b"scan", b"-\xff"], "unknown option '-\u{fffd}'"),
-        (&[b"scan", b"-n\xff"], "with value '\u{fffd}': expected a whole number"),
+        (&[b"scan", b"-n\xff"], "bad value '\u{fffd}' for --max-count: expected a whole number"),
     ] {
         let Err(Exit::Usage(error)) = parse_bytes(args) else { panic!("{args:?}") };
         assert!(error.message.contains(expected), "{}", error.message);
@@ -183,17 +187,18 @@ fn mistakes_are_named() {
         ("scan -x", "unknown option '-x'"),
         ("scan -qx", "unknown option '-qx'"),
         ("scan -reverse", "unknown option '-reverse'; did you mean '--reverse'?"),
-        ("scan --re", "option '--re' is ambiguous: --refs, --reverse"),
+        ("scan --re", "option '--re' is ambiguous: --refs, --reverse, --repo"),
         ("scan --reverse=1", "option '--reverse' takes no value"),
         ("scan --no-reverse=1", "option '--no-reverse' takes no value"),
         ("scan -n", "option '-n' needs a value"),
         ("scan --grep", "option '--grep' needs a value"),
         ("scan --grep -- x", "option '--grep' needs a value"),
         ("scan --no-grep", "unknown option '--no-grep'"),
-        ("scan -n abc", "error parsing option '--max-count' with value 'abc': expected a whole number"),
-        ("scan --threads 0", "error parsing option '--threads' with value '0': expected a whole number from 1 to 64"),
-        ("scan --color=red", "error parsing option '--color' with value 'red': expected auto, always or never"),
-        ("scan --format=xml", "error parsing option '--format' with value 'xml': expected auto, jsonl or human"),
+        ("scan -n abc", "bad value 'abc' for --max-count: expected a whole number"),
+        ("scan -n ':", "bad value '':' for --max-count: expected a whole number"),
+        ("scan --threads 0", "bad value '0' for --threads: expected a whole number from 1 to 64"),
+        ("scan --color=red", "bad value 'red' for --color: expected auto, always or never"),
+        ("scan --format=xml", "bad value 'xml' for --format: expected auto, jsonl or human"),
         ("schema x", "'schema' takes no arguments, not 'x'"),
         ("schema -- x", "'schema' takes no paths"),
     ] {

@@ -8,7 +8,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use super::{
     argv::{RawArg, TextArg},
-    scan::{Color, Format, threads},
+    scan::{Color, Format, jobs, threads},
 };
 
 /// Tell where a change is: which branches and tags have it, as itself or as a pick, where it was reverted, and which
@@ -66,6 +66,18 @@ pub struct WhereArgs {
     /// queries on standard input end with NUL instead of a newline
     #[argh(switch, short = 'z')]
     pub null: bool,
+    /// ask this repository: one that is registered, or a path; may be repeated
+    #[argh(option, arg_name = "repo")]
+    pub repo: Vec<RawArg>,
+    /// ask the repositories of this group; may be repeated
+    #[argh(option, arg_name = "group")]
+    pub group: Vec<RawArg>,
+    /// ask all repositories that are registered
+    #[argh(switch)]
+    pub all_repos: bool,
+    /// at most <n> repositories at a time
+    #[argh(option, arg_name = "n", from_str_fn(jobs))]
+    pub jobs: Option<NonZeroUsize>,
     /// read commits on <n> threads
     #[argh(option, arg_name = "n", from_str_fn(threads))]
     pub threads: Option<NonZeroUsize>,
@@ -93,6 +105,12 @@ pub struct WhereArgs {
 }
 
 impl WhereArgs {
+    /// Whether it may be about more than one repository.
+    #[must_use]
+    pub fn is_about_several(&self) -> bool {
+        self.all_repos || !self.group.is_empty() || self.repo.len() > 1
+    }
+
     /// What is missing or contradicts itself, as a message.
     pub(super) fn fault(&self) -> Option<String> {
         if self.stdin && self.patch.as_ref().is_some_and(|file| file.0 == "-") {
@@ -100,6 +118,10 @@ impl WhereArgs {
         }
         if self.queries.is_empty() && !self.stdin && self.patch.is_none() {
             return Some("a query is missing".to_owned());
+        }
+        let several = self.is_about_several();
+        if several && self.patch.is_some() {
+            return Some("--patch is looked for in one repository at a time".to_owned());
         }
         if !self.refs.is_empty() && (self.branches || self.remotes) {
             return Some("--refs and --branches or --remotes can't be used together".to_owned());

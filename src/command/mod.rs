@@ -1,5 +1,8 @@
 //! The verbs, a file each: they resolve options, start the work and hand events to `report`. They know no git, no SQL and no HTTP.
 
+mod config;
+mod repo;
+mod repositories;
 mod scan;
 mod schema;
 mod where_is;
@@ -10,42 +13,44 @@ use std::path::{Path, PathBuf};
 use crate::cli::argv::RawArg;
 use crate::cli::scan::{Color as AskedColor, Format as Asked};
 use crate::cli::{Command, Exit, Invocation, UsageError};
-use crate::config;
-use crate::error::exit;
-use crate::report::{self, Color, Format};
+use crate::config::{self as settings, Color as Configured};
+use crate::error::{Kind, exit};
+use crate::report::{self, Color, Ending, Format, Loudness, Report, Strand};
 use crate::shutdown::Token;
 
 /// Runs what was typed and returns the exit code.
 pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
     let invocation = match invocation {
         Ok(invocation) => invocation,
-        Err(Exit::Help(text)) => return printed(&text),
+        Err(Exit::Help(text)) => return printed(text),
         Err(Exit::Usage(error)) => return refused(&error),
     };
     let dir = invocation.dir.map_or_else(|| PathBuf::from("."), entered);
     if let (Some(refusal), Command::Where(args)) = (&invocation.implied, &invocation.command)
-        && !where_is::is_meant(args, &dir).await
+        && !where_is::is_meant(args, &dir, token).await
     {
         return refused(refusal);
     }
     match invocation.command {
-        Command::Version => printed(&format!("git-bhfuil version {}\n", env!("CARGO_PKG_VERSION"))),
+        Command::Version => printed(format!("git-bhfuil version {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Schema(_) => schema::run(),
+        Command::Config(command) => Box::pin(config::run(&command, &dir, token)).await,
+        Command::Repo(command) => Box::pin(repo::run(&command, &dir, token)).await,
         Command::Where(args) => Box::pin(where_is::run(&args, &dir, token)).await,
-        Command::Scan(args) => scan::run(&args, invocation.paths, &dir, token).await,
+        Command::Scan(args) => Box::pin(scan::run(&args, invocation.paths, &dir, token)).await,
     }
 }
 
 /// Says what is wrong with the command line.
 fn refused(error: &UsageError) -> u8 {
-    report::last_words(&format!("error: {}", error.message));
+    report::last_words(&format!("fatal: {}", error.message));
     report::last_words(&error.usage);
     exit::USAGE
 }
 
 /// The form of the output that was asked for, in colour as was typed or is configured for the repository at `dir`; and what is
 /// wrong with the configuration. As in git, `--no-color` is `--color=never`.
-fn format(asked: Asked, color: Option<AskedColor>, no_color: bool, dir: &Path) -> (Format, anyhow::Result<()>) {
+async fn format(asked: Asked, color: Option<AskedColor>, no_color: bool, dir: &Path) -> (Format, anyhow::Result<()>) {
     let with = |color| match asked {
         Asked::Auto => Format::automatic(color),
         Asked::Jsonl => Format::Jsonl,
@@ -58,14 +63,43 @@ fn format(asked: Asked, color: Option<AskedColor>, no_color: bool, dir: &Path) -
         Some(AskedColor::Never) => Color::Never,
         // Programs are told the same in any colour.
         None if with(Color::Auto) == Format::Jsonl => Color::Auto,
-        None => match config::color(dir, |name| std::env::var(name).ok()) {
-            Ok(None | Some(config::Color::Auto)) => Color::Auto,
-            Ok(Some(config::Color::Always)) => Color::Preferred,
-            Ok(Some(config::Color::Never)) => Color::Never,
+        None => match settings::color(dir).await {
+            Ok(None | Some(Configured::Auto)) => Color::Auto,
+            Ok(Some(Configured::Always)) => Color::Preferred,
+            Ok(Some(Configured::Never)) => Color::Never,
             Err(cause) => return (with(Color::Auto), Err(cause)),
         },
     };
     (with(color), Ok(()))
+}
+
+/// Runs `work` between the first line of the stream of `command` and its last, and returns the exit code. `look` is the form of the
+/// output that was asked for, and colour.
+async fn framed(
+    command: &str,
+    look: (Asked, Option<AskedColor>, bool),
+    dir: &Path,
+    token: &Token,
+    work: impl AsyncFnOnce(&mut Strand) -> anyhow::Result<Ending>,
+) -> u8 {
+    let (asked, color, no_color) = look;
+    // A bad value for the colour must not keep it from being mended.
+    let (format, _) = format(asked, color, no_color, dir).await;
+    let mut report = match Report::begin(command, None, format, Loudness::default()) {
+        Ok(report) => report,
+        Err(cause) => {
+            report::say_fatal(&format!("starting: {cause}"), None);
+            return exit::FATAL;
+        }
+    };
+    let stop = async {
+        token.cancelled().await;
+        Err(Kind::Cancelled.error("stopped"))
+    };
+    let mut strand = report.strand();
+    let ending = smol::future::or(work(&mut strand), stop).await;
+    report.join(strand);
+    report.end(ending, token.signal()).await.exit_code
 }
 
 /// Whether progress was asked for, either way.
@@ -84,8 +118,8 @@ fn entered(dir: PathBuf) -> PathBuf {
     if std::env::set_current_dir(&dir).is_ok() { PathBuf::from(".") } else { dir }
 }
 
-fn printed(text: &str) -> u8 {
-    match report::print(text) {
+fn printed(text: impl AsRef<[u8]>) -> u8 {
+    match report::print(text.as_ref()) {
         Ok(()) => exit::ANSWERED,
         Err(cause) => {
             report::say_fatal(&format!("writing the output: {cause}"), None);

@@ -1,22 +1,23 @@
 //! `git bhfuil scan`: what was typed becomes the options of a [`scan`], and its outcome an exit code.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use regex::{Regex, RegexBuilder};
 
+use super::repositories::{self, Chosen, Shared, Wanted};
 use crate::cli::ScanArgs;
 use crate::cli::argv::RawArg;
 use crate::error::{Kind, exit, hint_of, message_of};
-use crate::report::{self, Loudness, Report};
-use crate::scan::{self, Options, Scanned, Selection};
+use crate::report::{self, Ending, Loudness, Report};
+use crate::scan::{self, Consumer, Options, Scanned, Sought};
 use crate::shutdown::Token;
 
 /// Runs the command and returns the exit code.
 pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Path, token: &Token) -> u8 {
     let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
-    let (format, configured) = super::format(args.format, args.color, args.no_color, dir);
+    let (format, configured) = super::format(args.format, args.color, args.no_color, dir).await;
+    let format = if args.is_about_several() { format.naming_repositories() } else { format };
     let mut report = match Report::begin("scan", None, format, loudness) {
         Ok(report) => report,
         Err(cause) => {
@@ -25,30 +26,97 @@ pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Pat
         }
     };
     let outcome = match configured.and_then(|()| options(args, paths, dir)) {
-        Ok(options) => scan::run(&options, &mut report, token).await,
+        Ok(options) if wanted(args, &options).is_here() => here(&options, &mut report, token).await,
+        Ok(options) => several(&wanted(args, &options), &options, &mut report, token).await,
         Err(cause) => Err(cause),
     };
-    let (ending, consumer) = match outcome {
-        Ok(Scanned { ending, consumer }) => (Ok(ending), consumer),
-        Err(cause) => (Err(cause), None),
+    let (ending, consumers) = match outcome {
+        Ok((ending, consumers)) => (Ok(ending), consumers),
+        Err(cause) => (Err(cause), Vec::new()),
     };
     let ended = report.end(ending, token.signal()).await;
-    if let (Some(consumer), true) = (consumer, ended.complete)
-        && let Err(cause) = consumer.move_on().await
-    {
-        report::say_fatal(&message_of(&cause), hint_of(&cause));
-        return exit::FATAL;
+    // A reader who takes the stream for cut off must get all of it again, of every repository.
+    for consumer in consumers.into_iter().filter(|_| ended.complete) {
+        if let Err(cause) = consumer.move_on().await {
+            report::say_fatal(&message_of(&cause), hint_of(&cause));
+            return exit::FATAL;
+        }
     }
     ended.exit_code
 }
 
+fn wanted<'a>(args: &'a ScanArgs, options: &'a Options) -> Wanted<'a> {
+    Wanted {
+        repo: &args.repo,
+        group: &args.group,
+        all: args.all_repos,
+        jobs: args.jobs,
+        threads: args.threads,
+        refs: &options.refs,
+    }
+}
+
+async fn here(options: &Options, report: &mut Report, token: &Token) -> anyhow::Result<(Ending, Vec<Consumer>)> {
+    let mut strand = report.strand();
+    let outcome = scan::run(options, &mut strand, token).await;
+    report.join(strand);
+    let Scanned { ending, consumer } = outcome?;
+    Ok((ending, consumer.into_iter().collect()))
+}
+
+/// Scans the repositories that are `wanted`. A consumer follows each of them by itself, in the cache of each.
+async fn several(
+    wanted: &Wanted<'_>,
+    options: &Options,
+    report: &mut Report,
+    token: &Token,
+) -> anyhow::Result<(Ending, Vec<Consumer>)> {
+    let chosen = wanted.chosen().await?;
+    let Shared { limit, pool } = wanted.shared().await?;
+    let is_alone = chosen.len() == 1;
+    let from = &*report;
+    let jobs = chosen.into_iter().map(|Chosen { sought, refs }| {
+        let options = Options { sought, refs, pool: Some(pool.clone()), ..options.clone() };
+        async move |_slot| {
+            let mut strand = from.strand();
+            let scanned = if is_alone {
+                scan::run(&options, &mut strand, token).await.map(Some)
+            } else {
+                scan::run_one_of_several(&options, &mut strand, token).await
+            };
+            (strand, scanned)
+        }
+    });
+    let outcomes = limit.run(jobs).await;
+    let mut all = Ending { incomplete: token.is_cancelled(), ..Ending::default() };
+    let mut consumers = Vec::new();
+    let mut failure = None;
+    for outcome in outcomes {
+        let (strand, scanned) = outcome.map_err(|panic| Kind::Internal.error(panic.to_string()))?;
+        report.join(strand);
+        match scanned {
+            Ok(Some(Scanned { ending, consumer })) => {
+                all.incomplete |= ending.incomplete;
+                all.cursor = ending.cursor.filter(|_| is_alone);
+                consumers.extend(consumer);
+            }
+            Ok(None) => all.incomplete = true,
+            Err(cause) => failure = Some(cause),
+        }
+    }
+    match failure {
+        Some(cause) => Err(cause),
+        None => Ok((all, consumers)),
+    }
+}
+
 fn options(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Path) -> anyhow::Result<Options> {
-    let globs = args.refs.iter().map(|glob| glob.0.as_bytes().to_vec());
     Ok(Options {
-        dir: dir.to_owned(),
+        sought: Sought::here(dir),
+        pool: None,
         cache_folder: scan::cache_folder(),
         threads: args.threads.map(usize::from),
-        refs: if args.refs.is_empty() { Selection::Usual } else { Selection::Globs(globs.collect()) },
+        refs: repositories::refs(&args.refs),
         revisions: args.revisions.iter().map(|word| word.0.clone()).collect(),
         stdin: args.stdin.then_some(if args.null { 0 } else { b'\n' }),
         paths: paths.unwrap_or_default(),

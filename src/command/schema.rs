@@ -2,5 +2,5 @@
 
 /// Prints the schema.
 pub(super) fn run() -> u8 {
-    super::printed(&format!("{:#}\n", crate::events::schema()))
+    super::printed(format!("{:#}\n", crate::events::schema()))
 }

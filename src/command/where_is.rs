@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use super::repositories::{Chosen, Shared, Wanted};
 use crate::cli::where_is::Tags as Asked;
 use crate::cli::{self, WhereArgs};
 use crate::error::exit;
-use crate::locate::{self, Options, Selection, Signals, Tags};
-use crate::report::{self, Loudness, Report};
+use crate::locate::across::{self, Member};
+use crate::locate::{self, Options, Selection, Signals, Sought, Tags};
+use crate::report::{self, Ending, Loudness, Report};
 use crate::shutdown::Token;
 
 /// Runs the command and returns the exit code.
@@ -17,7 +19,8 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
     };
     let loudness = Loudness { quiet: args.quiet, progress: super::progress(args.progress, args.no_progress) };
     let queries = args.queries.iter().map(|query| query.0.to_string_lossy().into_owned()).collect();
-    let (format, configured) = super::format(args.format, args.color, args.no_color, dir);
+    let (format, configured) = super::format(args.format, args.color, args.no_color, dir).await;
+    let format = if args.is_about_several() { format.naming_repositories() } else { format };
     let mut report = match Report::begin("where", Some(queries), format, loudness) {
         Ok(report) => report,
         Err(cause) => {
@@ -25,17 +28,51 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
             return exit::FATAL;
         }
     };
+    let options = options(args, signals, dir);
+    let wanted = Wanted {
+        repo: &args.repo,
+        group: &args.group,
+        all: args.all_repos,
+        jobs: args.jobs,
+        threads: args.threads,
+        refs: &options.refs,
+    };
     let ending = match configured {
-        Ok(()) => locate::run(options(args, signals, dir), &mut report, token).await,
+        Ok(()) if wanted.is_here() => {
+            let mut strand = report.strand();
+            let ending = locate::run(options, &mut strand, token).await;
+            report.join(strand);
+            ending
+        }
+        Ok(()) => several(&wanted, &options, &mut report, token).await,
         Err(cause) => Err(cause),
     };
     report.end(ending, token.signal()).await.exit_code
 }
 
+/// Asks the repositories that are `wanted`, together where they are several.
+async fn several(wanted: &Wanted<'_>, options: &Options, report: &mut Report, token: &Token) -> anyhow::Result<Ending> {
+    let mut chosen = wanted.chosen().await?;
+    let Shared { limit, pool } = wanted.shared().await?;
+    let options = Options { pool: Some(pool), ..options.clone() };
+    let (strands, ending) = if chosen.len() == 1
+        && let Some(Chosen { sought, refs }) = chosen.pop()
+    {
+        let mut strand = report.strand();
+        let ending = locate::run(Options { sought, refs, ..options }, &mut strand, token).await;
+        (vec![strand], ending)
+    } else {
+        let member = |Chosen { sought, refs }| Member { sought, refs, strand: report.strand() };
+        across::run(options, chosen.into_iter().map(member).collect(), &limit, token).await
+    };
+    strands.into_iter().for_each(|strand| report.join(strand));
+    ending
+}
+
 /// Whether the first word, which was typed without a command, is something to look for and no mistyped command.
-pub(super) async fn is_meant(args: &WhereArgs, dir: &Path) -> bool {
+pub(super) async fn is_meant(args: &WhereArgs, dir: &Path, token: &Token) -> bool {
     match args.queries.first() {
-        Some(query) => locate::names_something(dir, &query.0).await,
+        Some(query) => locate::names_something(dir, &query.0, token).await,
         None => false,
     }
 }
@@ -48,7 +85,8 @@ fn signals(args: &WhereArgs) -> Result<Signals, String> {
 
 fn options(args: &WhereArgs, signals: Signals, dir: &Path) -> Options {
     Options {
-        dir: dir.to_owned(),
+        sought: Sought::here(dir),
+        pool: None,
         cache_folder: locate::cache_folder(),
         threads: args.threads.map(Into::into),
         refs: selection(args),

@@ -17,21 +17,42 @@ pub struct Repo<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub repo_b64: Option<Cow<'a, str>>,
-    /// The path of its git common directory.
+    /// The path of its git common directory; `null` where there is no repository at the path that is registered.
     #[serde(borrow)]
-    pub git_dir: Cow<'a, str>,
+    pub git_dir: Option<Cow<'a, str>>,
     /// The exact bytes of `git_dir` in base64 (padded). Absent where `git_dir` is exact.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub git_dir_b64: Option<Cow<'a, str>>,
-    /// The hash function of its object ids.
-    pub object_format: ObjectFormat,
-    /// Whether its history is cut off (`git clone --depth`).
-    pub shallow: bool,
-    /// Whether it lacks objects that a server promised (`git clone --filter`).
-    pub partial: bool,
-    /// How many refs it has, symbolic refs not counted.
-    pub ref_count: u64,
+    /// The hash function of its object ids; `null` as `git_dir`.
+    pub object_format: Option<ObjectFormat>,
+    /// Whether its history is cut off (`git clone --depth`); `null` as `git_dir`.
+    pub shallow: Option<bool>,
+    /// Whether it lacks objects that a server promised (`git clone --filter`); `null` as `git_dir`.
+    pub partial: Option<bool>,
+    /// How many refs it has, symbolic refs not counted; `null` as `git_dir`.
+    pub ref_count: Option<u64>,
+    /// Where it is registered to lie: the top of its work tree, or the folder of a bare one. Absent where the registry wasn't asked, or
+    /// it isn't cloned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub path: Option<Cow<'a, str>>,
+    /// The exact bytes of `path` in base64 (padded). Absent where `path` is exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub path_b64: Option<Cow<'a, str>>,
+    /// The address that it is registered to come from. Absent where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub url: Option<Cow<'a, str>>,
+    /// The groups that it is registered in. Absent where the registry wasn't asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub groups: Option<Vec<Cow<'a, str>>>,
+    /// Globs of the refs that are asked about; empty for the usual ones. Absent where the registry wasn't asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub refs: Option<Vec<Cow<'a, str>>>,
 }
 
 /// The hash functions that git knows.

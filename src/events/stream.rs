@@ -92,6 +92,10 @@ pub struct Warning<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub id: Option<Cow<'a, str>>,
+    /// The query that it is about. Absent where it is about none, or about more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub query: Option<Cow<'a, str>>,
     /// What is the matter, for programs, for instance `shallow-history`.
     #[serde(borrow)]
     pub code: Cow<'a, str>,

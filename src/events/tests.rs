@@ -8,6 +8,7 @@ use super::*;
 const LINES: &str = r#"
 {"type":"begin","schema":1,"version":"0.1.0","command":"where","queries":["CVE-2024-1234"]}
 {"type":"repo","repo":"nova","git_dir":"/srv/nova.git","object_format":"sha1","shallow":false,"partial":false,"ref_count":677}
+{"type":"repo","repo":"old","git_dir":null,"object_format":null,"shallow":null,"partial":null,"ref_count":null,"path":"/srv/�","path_b64":"L3Nydi//","url":"https://example.com/old","groups":["all"],"refs":[]}
 {"type":"ref","repo":"nova","ref":"refs/heads/stable/2025.1","short":"stable/2025.1","kind":"branch","id":"aa","peeled":"bb","old_id":"cc","line":"2025.1"}
 {"type":"ref","repo":"nova","ref":"refs/tags/�","ref_b64":"cmVmcy90YWdzL/8=","short":"�","short_b64":"/w==","kind":"tag","id":"aa","peeled":null}
 {"type":"progress","repo":"nova","phase":"walk","done":12000,"total":null,"unit":"commits"}
@@ -26,10 +27,12 @@ const LINES: &str = r#"
 {"type":"contributor","repo":"nova","name":"A","email":"a@example.com","commits":12}
 {"type":"task","id":"1","kind":"prefetch","state":"pending","stalled":false,"detail":"d"}
 {"type":"setting","key":"bhfuil.jobs","value":"3","origin":"config:12"}
+{"type":"setting","key":"bhfuil.jobs","value":"3","origin":"default","scope":"default","repo":"nova"}
 {"type":"operation","operation":"scan","calls":12,"failed":1,"p50_ms":40,"p95_ms":90,"peak_bytes":1}
 {"type":"cache","repo":"nova","path":"p","bytes":1,"commits":1,"schema":3}
 {"type":"health","check":"cache-integrity","ok":true,"message":"m","remedy":"r"}
 {"type":"warning","repo":"nova","code":"shallow-history","message":"m","hint":"h","count":1}
+{"type":"warning","repo":"nova","query":"q","code":"nothing-found","message":"m","count":1}
 {"type":"error","repo":"x","id":"aa","code":"repo-open","class":"transient","message":"m","hint":"h","count":1,"fatal":false}
 {"type":"repo-end","repo":"nova","status":"ok","index":"fresh","new":12,"counts":{"commit":4}}
 {"type":"end","status":"ok","complete":true,"exit_code":0,"cursor":"c","counts":{"commit":4,"match":3},"elapsed_ms":42}

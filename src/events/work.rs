@@ -108,4 +108,13 @@ pub struct Setting<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub origin_b64: Option<Cow<'a, str>>,
+    /// The level that it comes from: `default`, `own` (our own file), git's `system`, `global`, `local`, `worktree` and `command`, or
+    /// `environment`. An open set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub scope: Option<Cow<'a, str>>,
+    /// The repository that was asked for. Absent where all were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub repo: Option<Cow<'a, str>>,
 }

@@ -8,6 +8,7 @@ pub mod change_id;
 pub mod changes;
 pub mod commit;
 pub mod date;
+pub mod diff_prefix;
 pub mod fixes;
 pub mod identity;
 pub mod issues;

@@ -1,6 +1,7 @@
 //! The only door to gix: finding a repository, its refs, its objects and its history. Each worker thread owns a [`Handle`] of
 //! its own. Knows no SQL, no JSON and no command line.
 
+pub mod config;
 pub mod diff;
 pub mod history;
 pub mod mailmap;
@@ -10,4 +11,4 @@ pub mod repository;
 pub mod state;
 pub mod walk;
 
-pub use repository::{Handle, ObjectError, ObjectKind, Repository};
+pub use repository::{Handle, ObjectError, ObjectKind, Repository, Sought};

@@ -1,11 +1,12 @@
 //! Reading refs: our own reader of `packed-refs` and of loose files, since peeling 60,000 refs through a general ref store
 //! costs 40 times as much. Reftables are listed by git itself (`gitcli`). Which refs were asked for is decided here too.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 
 use super::repository::{Handle, ObjectKind, Repository};
 use crate::facts::Oid;
@@ -16,7 +17,7 @@ use crate::graph::Position;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Value {
     Direct { id: Oid, peeled: Packed },
-    Symbolic(Vec<u8>),
+    Symbolic(Bytes),
     Broken,
 }
 
@@ -35,9 +36,9 @@ enum Packed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ref {
     /// The full name, such as `refs/heads/main`, or `HEAD`; any bytes.
-    pub name: Vec<u8>,
+    pub name: Bytes,
     /// The ref that it stands for, if it is symbolic.
-    pub symbolic: Option<Vec<u8>>,
+    pub symbolic: Option<Bytes>,
     /// The object that it names: a tag object, say.
     pub id: Oid,
     /// The commit behind it; `None` if it leads to a tree or a blob.
@@ -50,16 +51,22 @@ impl Ref {
     /// The name as people say it: without `refs/heads/`, `refs/remotes/` or `refs/tags/`, else without `refs/`.
     #[must_use]
     pub fn short(&self) -> &[u8] {
-        let prefixes = [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/", b"refs/"];
-        prefixes.iter().find_map(|prefix| self.name.strip_prefix(*prefix)).unwrap_or(&self.name)
+        short(&self.name)
     }
+}
+
+/// A full refname as people say it: without `refs/heads/`, `refs/remotes/` or `refs/tags/`, else without `refs/`.
+#[must_use]
+pub fn short(name: &[u8]) -> &[u8] {
+    let prefixes = [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/", b"refs/"];
+    prefixes.iter().find_map(|prefix| name.strip_prefix(*prefix)).unwrap_or(name)
 }
 
 /// A ref that could not be followed, and why. Reported, never fatal, as in git.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenRef {
     /// The full name.
-    pub name: Vec<u8>,
+    pub name: Bytes,
     /// What is wrong with it, to follow the name in a message.
     pub reason: String,
 }
@@ -104,12 +111,22 @@ impl RefList {
         let mut seen = OidSet::default();
         self.refs.iter().filter_map(|entry| entry.commit).filter(|id| seen.insert(*id)).collect()
     }
+
+    /// Those of [`Self::tips`] that the graph didn't have when the refs were selected.
+    #[must_use]
+    pub fn new_tips(&self) -> Vec<Oid> {
+        let mut seen = OidSet::default();
+        let new = self.refs.iter().filter(|entry| entry.position.is_none()).filter_map(|entry| entry.commit);
+        new.filter(|id| seen.insert(*id)).collect()
+    }
 }
 
-/// Every ref of a repository as its files say it, not yet followed.
-#[derive(Debug, Clone, Default)]
+/// Every ref of a repository as its files say it, not yet followed. Names share the memory of the file that they were read from:
+/// 60,000 small allocations, made and freed, take as long as all the rest.
+#[derive(Debug, Default)]
 pub struct RefStore {
-    values: BTreeMap<Vec<u8>, Value>,
+    // Sorted by name, each once.
+    values: Vec<(Bytes, Value)>,
     head: Option<Value>,
 }
 
@@ -119,8 +136,8 @@ impl RefStore {
     /// # Errors
     /// If a file that is there can't be read.
     pub fn read(repository: &Repository) -> anyhow::Result<Self> {
-        let mut values = BTreeMap::new();
         // Loose refs first, as git does: one that is packed meanwhile is then seen twice, and not missed.
+        let mut values = Vec::new();
         read_loose(&repository.common_dir.join("refs"), b"refs", &mut values)?;
         if repository.git_dir != repository.common_dir {
             for own in ["bisect", "worktree", "rewritten"] {
@@ -129,13 +146,10 @@ impl RefStore {
             }
         }
         if let Some(text) = read_if_there(&repository.common_dir.join("packed-refs"))? {
-            let mut packed = parse_packed(&text, repository.hash_len);
-            // A loose ref overrules the packed one of its name.
-            packed.extend(values);
-            values = packed;
+            parse_packed(&text.into(), repository.hash_len, &mut values);
         }
         let head = read_if_there(&repository.git_dir.join("HEAD"))?.map(|text| parse_loose(&text));
-        Ok(Self { values, head })
+        Ok(Self { values: by_name(values), head })
     }
 
     /// Builds a store from what `git for-each-ref` and `git symbolic-ref` print, for formats that only git reads: `listed` has a
@@ -143,48 +157,64 @@ impl RefStore {
     /// file would have.
     #[must_use]
     pub fn from_listing(listed: &[u8], head: Option<&[u8]>) -> Self {
-        let mut values = BTreeMap::new();
+        let mut values = Vec::new();
         for line in listed.split(|&byte| byte == b'\n') {
             let fields: Vec<&[u8]> = line.splitn(4, |&byte| byte == b' ').collect();
             let &[id, peeled, target, name] = fields.as_slice() else { continue };
             let Some(id) = Oid::from_hex(id) else { continue };
             let peeled = Oid::from_hex(peeled).map_or(Packed::Itself, Packed::To);
-            let value = if target.is_empty() { Value::Direct { id, peeled } } else { Value::Symbolic(target.to_vec()) };
-            values.insert(name.to_vec(), value);
+            let symbolic = || Value::Symbolic(Bytes::copy_from_slice(target));
+            let value = if target.is_empty() { Value::Direct { id, peeled } } else { symbolic() };
+            values.push((Bytes::copy_from_slice(name), value));
         }
-        Self { values, head: head.map(parse_loose) }
+        Self { values: by_name(values), head: head.map(parse_loose) }
     }
 
-    /// The refs that `selection` asks for. `position` says where the graph has a commit, so that nothing is read for it;
+    /// The refs that `selection` asks for. `positions` says where the graph has commits, so that nothing is read for those;
     /// the rest is looked up through `handle`.
     #[must_use]
     pub fn select(
         &self,
         selection: &Selection,
         handle: &Handle,
-        position: impl Fn(&Oid) -> Option<Position>,
+        positions: impl FnOnce(&[Oid]) -> Vec<Option<Position>>,
     ) -> RefList {
-        let mut peeling = Peeling { handle, position: &position, known: HashMap::new() };
+        let chosen = self.chosen(selection);
+        let starts = chosen.iter().filter_map(|(_, value)| match self.follow(value) {
+            Followed::Object { id, packed, .. } => Some(packed.behind(*id)),
+            _ => None,
+        });
+        let mut positions = positions(&starts.collect::<Vec<_>>()).into_iter();
+        let mut peeling = Peeling { handle, known: HashMap::new() };
         let mut list = RefList::default();
-        let mut push = |name: &[u8], value| self.push(name, value, |id, packed| peeling.peel(id, packed), &mut list);
-        match selection {
-            Selection::Usual => self.usual().for_each(|(name, value)| push(name, value)),
-            Selection::Globs(globs) => {
-                for glob in globs {
-                    let pattern = full_glob(glob);
-                    let literal = pattern.iter().position(|byte| b"*?[\\".contains(byte)).unwrap_or(pattern.len());
-                    let matching = self.under(&pattern[..literal]).filter(|(name, _)| glob_matches(&pattern, name));
-                    matching.for_each(|(name, value)| push(name, value));
-                }
-            }
+        list.refs.reserve(chosen.len());
+        for (name, value) in chosen {
+            let peel = |id, packed: Packed| match positions.next().flatten() {
+                Some(position) => Ok((Some(packed.behind(id)), Some(position))),
+                None => peeling.peel(packed.behind(id)).map(|commit| (commit, None)),
+            };
+            self.push(name, value, peel, &mut list);
         }
         list
+    }
+
+    fn chosen(&self, selection: &Selection) -> Vec<(&Bytes, &Value)> {
+        let Selection::Globs(globs) = selection else { return self.usual().collect() };
+        let mut chosen = Vec::new();
+        for glob in globs {
+            let pattern = full_glob(glob);
+            let literal = pattern.iter().position(|byte| b"*?[\\".contains(byte)).unwrap_or(pattern.len());
+            let all_below = pattern[literal..] == *b"*";
+            let below = self.under(&pattern[..literal]);
+            chosen.extend(below.filter(|(name, _)| all_below || glob_matches(&pattern, name)));
+        }
+        chosen
     }
 
     /// The usual refs that lead to an object, each with what it names. Nothing is looked up.
     pub fn usual_ids(&self) -> impl Iterator<Item = (&[u8], &Oid)> {
         self.usual().filter_map(|(name, value)| match self.follow(value) {
-            Followed::Object { id, .. } => Some((name, id)),
+            Followed::Object { id, .. } => Some((&**name, id)),
             _ => None,
         })
     }
@@ -200,8 +230,9 @@ impl RefStore {
         list
     }
 
-    fn usual(&self) -> impl Iterator<Item = (&[u8], &Value)> {
-        let head = self.head.iter().map(|value| (&b"HEAD"[..], value));
+    fn usual(&self) -> impl Iterator<Item = (&Bytes, &Value)> {
+        static HEAD: Bytes = Bytes::from_static(b"HEAD");
+        let head = self.head.iter().map(|value| (&HEAD, value));
         let prefixes = [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/"];
         head.chain(prefixes.into_iter().flat_map(|prefix| self.under(prefix)))
     }
@@ -210,7 +241,7 @@ impl RefStore {
     #[must_use]
     pub fn unborn_head(&self) -> Option<&[u8]> {
         match &self.head {
-            Some(Value::Symbolic(target)) if !self.values.contains_key(target) => Some(target),
+            Some(Value::Symbolic(target)) if self.get(target).is_none() => Some(target),
             _ => None,
         }
     }
@@ -218,32 +249,37 @@ impl RefStore {
     /// The objects that refs under `base` exchange, with their replacements, sorted (git-replace(1)).
     #[must_use]
     pub fn replacements(&self, base: &[u8]) -> Vec<(Oid, Oid)> {
-        let pair = |(name, value): (&[u8], &Value)| match value {
+        let pair = |(name, value): (&Bytes, &Value)| match value {
             Value::Direct { id, .. } => Some((Oid::from_hex(name.strip_prefix(base)?)?, *id)),
             _ => None,
         };
         self.under(base).filter_map(pair).collect()
     }
 
-    fn under(&self, prefix: &[u8]) -> impl Iterator<Item = (&[u8], &Value)> + use<'_> {
-        let start = prefix.to_vec();
+    fn get(&self, name: &[u8]) -> Option<&Value> {
+        let at = self.values.binary_search_by(|(known, _)| known[..].cmp(name)).ok()?;
+        Some(&self.values[at].1)
+    }
+
+    fn under(&self, prefix: &[u8]) -> impl Iterator<Item = (&Bytes, &Value)> + use<'_> {
+        let start = self.values.partition_point(|(name, _)| name[..] < *prefix);
         let prefix = prefix.to_vec();
-        let names = self.values.range(start..).map(|(name, value)| (name.as_slice(), value));
+        let names = self.values[start..].iter().map(|(name, value)| (name, value));
         names.take_while(move |(name, _)| name.starts_with(&prefix))
     }
 
     fn push(
         &self,
-        name: &[u8],
+        name: &Bytes,
         value: &Value,
         peel: impl FnOnce(Oid, Packed) -> Result<(Option<Oid>, Option<Position>), String>,
         list: &mut RefList,
     ) {
-        let mut broken = |reason: String| list.broken.push(BrokenRef { name: name.to_vec(), reason });
+        let mut broken = |reason: String| list.broken.push(BrokenRef { name: name.clone(), reason });
         let (symbolic, id, packed) = match self.follow(value) {
             Followed::Object { symbolic, id, packed } => (symbolic, id, packed),
             // An unborn HEAD is how every repository begins, and nothing to report.
-            Followed::Dangling(_) if name == b"HEAD" => return,
+            Followed::Dangling(_) if name[..] == *b"HEAD" => return,
             Followed::Dangling(target) => {
                 broken(format!("points to '{}', which isn't there", String::from_utf8_lossy(&target)));
                 return;
@@ -254,7 +290,7 @@ impl RefStore {
             }
         };
         match peel(*id, packed) {
-            Ok((commit, position)) => list.refs.push(Ref { name: name.to_vec(), symbolic, id: *id, commit, position }),
+            Ok((commit, position)) => list.refs.push(Ref { name: name.clone(), symbolic, id: *id, commit, position }),
             Err(reason) => broken(reason),
         }
     }
@@ -267,7 +303,7 @@ impl RefStore {
             match value {
                 Value::Direct { id, peeled } => return Followed::Object { symbolic, id, packed: *peeled },
                 Value::Broken => return Followed::Broken,
-                Value::Symbolic(target) => match self.values.get(target) {
+                Value::Symbolic(target) => match self.get(target) {
                     Some(next) => {
                         symbolic.get_or_insert_with(|| target.clone());
                         value = next;
@@ -280,32 +316,41 @@ impl RefStore {
     }
 }
 
+/// Brings refs into the order of their names. Of several of one name the first counts: a loose ref overrules the packed one.
+fn by_name(mut values: Vec<(Bytes, Value)>) -> Vec<(Bytes, Value)> {
+    // What git packs is sorted already, and that is found out at one look.
+    values.sort_by(|(a, _), (b, _)| a.cmp(b));
+    values.dedup_by(|(later, _), (first, _)| later == first);
+    values
+}
+
 enum Followed<'store> {
-    Object { symbolic: Option<Vec<u8>>, id: &'store Oid, packed: Packed },
-    Dangling(Vec<u8>),
+    Object { symbolic: Option<Bytes>, id: &'store Oid, packed: Packed },
+    Dangling(Bytes),
     Broken,
+}
+
+impl Packed {
+    /// The object behind a ref that names `id`, as far as is known.
+    fn behind(self, id: Oid) -> Oid {
+        if let Self::To(peeled) = self { peeled } else { id }
+    }
 }
 
 struct Peeling<'a> {
     handle: &'a Handle,
-    position: &'a dyn Fn(&Oid) -> Option<Position>,
     known: HashMap<Oid, Result<Option<Oid>, String>>,
 }
 
 impl Peeling<'_> {
-    fn peel(&mut self, id: Oid, packed: Packed) -> Result<(Option<Oid>, Option<Position>), String> {
-        let start = if let Packed::To(peeled) = packed { peeled } else { id };
-        let position = (self.position)(&start);
-        if position.is_some() {
-            return Ok((Some(start), position));
-        }
+    fn peel(&mut self, start: Oid) -> Result<Option<Oid>, String> {
         let handle = self.handle;
         let look = || match handle.peel(&start) {
             Ok((commit, ObjectKind::Commit)) => Ok(Some(commit)),
             Ok(_) => Ok(None),
             Err(cause) => Err(format!("leads to an object that can't be read: {cause}")),
         };
-        self.known.entry(start).or_insert_with(look).clone().map(|commit| (commit, None))
+        self.known.entry(start).or_insert_with(look).clone()
     }
 }
 
@@ -318,19 +363,21 @@ fn read_if_there(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
 }
 
 /// Reads `packed-refs` (gitrepository-layout(5)): a header with its traits, `<id> <name>` lines, each tag followed by `^<peeled>`.
-fn parse_packed(text: &[u8], hash_len: usize) -> BTreeMap<Vec<u8>, Value> {
+fn parse_packed(text: &Bytes, hash_len: usize, values: &mut Vec<(Bytes, Value)>) {
     let fully_peeled = text.starts_with(b"#")
         && text
             .split(|&byte| byte == b'\n')
             .next()
             .is_some_and(|header| header.split(|&byte| byte == b' ').any(|word| word == b"fully-peeled"));
-    let mut sorted: Vec<(Vec<u8>, Value)> = Vec::new();
+    // A line has the id, a blank and ten letters at least.
+    values.reserve(text.len() / (2 * hash_len + 12));
+    let own = values.len();
     for line in text.split(|&byte| byte == b'\n') {
         match line.first() {
             None | Some(b'#') => {}
             Some(b'^') => {
                 if let (Some((_, Value::Direct { peeled, .. })), Some(id)) =
-                    (sorted.last_mut(), Oid::from_hex(&line[1..]))
+                    (values[own..].last_mut(), Oid::from_hex(&line[1..]))
                 {
                     *peeled = Packed::To(id);
                 }
@@ -340,12 +387,10 @@ fn parse_packed(text: &[u8], hash_len: usize) -> BTreeMap<Vec<u8>, Value> {
                 let (Some(id), Some(name)) = (Oid::from_hex(hex), name.strip_prefix(b" ")) else { continue };
                 let peeled = if fully_peeled { Packed::Itself } else { Packed::Unknown };
                 let value = if is_a_refname(name) { Value::Direct { id, peeled } } else { Value::Broken };
-                sorted.push((name.to_vec(), value));
+                values.push((text.slice_ref(name), value));
             }
         }
     }
-    // Collecting a sorted list builds the tree in one go, as no other way to fill it does.
-    sorted.into_iter().collect()
 }
 
 /// Whether git would give a ref this name (git-check-ref-format(1)); it takes none that it wouldn't give.
@@ -367,7 +412,7 @@ fn is_a_refname(name: &[u8]) -> bool {
 fn parse_loose(text: &[u8]) -> Value {
     let text = text.trim_ascii();
     if let Some(target) = text.strip_prefix(b"ref:") {
-        return Value::Symbolic(target.trim_ascii().to_vec());
+        return Value::Symbolic(Bytes::copy_from_slice(target.trim_ascii()));
     }
     // git reads the id and ignores what follows it after a blank.
     let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
@@ -377,7 +422,7 @@ fn parse_loose(text: &[u8]) -> Value {
     }
 }
 
-fn read_loose(folder: &Path, prefix: &[u8], values: &mut BTreeMap<Vec<u8>, Value>) -> anyhow::Result<()> {
+fn read_loose(folder: &Path, prefix: &[u8], values: &mut Vec<(Bytes, Value)>) -> anyhow::Result<()> {
     use std::os::unix::ffi::OsStrExt as _;
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -399,7 +444,7 @@ fn read_loose(folder: &Path, prefix: &[u8], values: &mut BTreeMap<Vec<u8>, Value
             read_loose(&entry.path(), &name, values)?;
         } else if let Some(text) = read_if_there(&entry.path())? {
             let value = if is_a_refname(&name) { parse_loose(&text) } else { Value::Broken };
-            values.insert(name, value);
+            values.push((name.into(), value));
         }
     }
     Ok(())
@@ -450,10 +495,24 @@ mod tests {
         let a = "a".repeat(40);
         let b = "b".repeat(40);
         let text = format!("# pack-refs with: peeled fully-peeled sorted \n{a} refs/heads/m\n{a} refs/tags/t\n^{b}\n");
-        let values = parse_packed(text.as_bytes(), 20);
+        let mut values = Vec::new();
+        parse_packed(&text.into(), 20, &mut values);
         let (a, b) = (a.parse().expect("an id"), b.parse().expect("an id"));
-        assert_eq!(values[&b"refs/heads/m"[..]], Value::Direct { id: a, peeled: Packed::Itself });
-        assert_eq!(values[&b"refs/tags/t"[..]], Value::Direct { id: a, peeled: Packed::To(b) });
+        let head = (Bytes::from("refs/heads/m"), Value::Direct { id: a, peeled: Packed::Itself });
+        let tag = (Bytes::from("refs/tags/t"), Value::Direct { id: a, peeled: Packed::To(b) });
+        assert_eq!(values, [head, tag]);
+    }
+
+    #[test]
+    fn a_loose_ref_overrules_the_packed_one_whatever_the_order_in_the_file() {
+        let (a, b) = ("a".repeat(40), "b".repeat(40));
+        let packed = |name: &str| format!("{a} refs/heads/{name}\n");
+        let mut values = vec![("refs/heads/m".into(), parse_loose(b.as_bytes()))];
+        parse_packed(&[packed("z"), packed("m"), packed("a")].concat().into(), 20, &mut values);
+        let store = RefStore { values: by_name(values), head: None };
+        let found: Vec<_> = store.usual_ids().map(|(name, id)| (name.to_vec(), id.to_hex())).collect();
+        let expected = [("a", &a), ("m", &b), ("z", &a)];
+        assert_eq!(found, expected.map(|(name, id)| (format!("refs/heads/{name}").into_bytes(), id.clone())));
     }
 
     #[test]
@@ -477,7 +536,7 @@ mod tests {
         for (text, value) in [
             (format!("{a}\n"), Value::Direct { id, peeled: Packed::Unknown }),
             (format!("{a} trailing\n"), Value::Direct { id, peeled: Packed::Unknown }),
-            ("ref: refs/heads/x\n".into(), Value::Symbolic(b"refs/heads/x".to_vec())),
+            ("ref: refs/heads/x\n".into(), Value::Symbolic("refs/heads/x".into())),
             (String::new(), Value::Broken),
             ("0".repeat(40), Value::Broken),
             ("junk".into(), Value::Broken),

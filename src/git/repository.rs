@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,9 @@ pub struct Repository {
     pub dir: PathBuf,
     /// Whether it is the user's own, or one that the configuration calls safe; one that `GIT_DIR` names is taken as it is.
     pub trusted: bool,
+    /// Whether git may refuse it for a bare repository that it has only come across (`safe.bareRepository`, git-config(1)): some
+    /// configuration says so, perhaps one that doesn't count.
+    pub doubtful: bool,
     /// The name on the wire: the last part of its path, without `.git`.
     pub name: String,
     /// The folder of this work tree's own state (`HEAD`, the index).
@@ -44,7 +47,36 @@ impl fmt::Debug for Repository {
     }
 }
 
+/// Where a repository is looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sought {
+    /// The folder that it is, or lies around.
+    pub dir: PathBuf,
+    /// What it is called on the wire. One that is named is meant by its folder alone: `GIT_DIR` is about the one that the user is in.
+    pub name: Option<String>,
+}
+
+impl Sought {
+    /// The one that `dir` lies in, or that the environment names.
+    pub fn here(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), name: None }
+    }
+}
+
 impl Repository {
+    /// Finds what is sought.
+    ///
+    /// # Errors
+    /// Those of [`Self::discover`].
+    pub fn find(sought: &Sought) -> anyhow::Result<Self> {
+        let Some(name) = &sought.name else { return Self::discover(&sought.dir) };
+        let mut found = Self::discover_alone(&sought.dir)?;
+        found.name.clone_from(name);
+        // Whoever names a bare repository hasn't just come across it.
+        found.doubtful = false;
+        Ok(found)
+    }
+
     /// Finds the repository that `dir` lies in, as git does: `GIT_DIR` first, then upwards.
     ///
     /// # Errors
@@ -64,7 +96,23 @@ impl Repository {
             let as_it_is = || gix::open::Options::default().open_path_as_is(true);
             named.and_then(|named| gix::ThreadSafeRepository::open_opts(named, as_it_is()).ok()).ok_or(cause)
         });
-        let shared = found.map_err(|cause| open_error(dir, &cause))?;
+        let explicit = std::env::var_os("GIT_DIR");
+        let shared = found.map_err(|cause| open_error(dir, explicit.as_deref(), &cause))?;
+        Ok(Self::of(dir, shared, explicit.is_some()))
+    }
+
+    /// As [`Self::discover`], but what the environment names doesn't count: for a repository that is named itself.
+    ///
+    /// # Errors
+    /// As those of [`Self::discover`].
+    pub fn discover_alone(dir: &Path) -> anyhow::Result<Self> {
+        let dir = &absolute(dir);
+        let found = gix::ThreadSafeRepository::discover(dir);
+        let shared = found.map_err(|cause| open_error(dir, None, &cause))?;
+        Ok(Self::of(dir, shared, false))
+    }
+
+    fn of(dir: &Path, shared: gix::ThreadSafeRepository, is_named: bool) -> Self {
         let repo = shared.to_thread_local();
         let git_dir = absolute(repo.git_dir());
         let common_dir = absolute(repo.common_dir());
@@ -76,9 +124,11 @@ impl Repository {
         // git's own tests have this to play somebody else.
         let played = std::env::var_os("GIT_TEST_ASSUME_DIFFERENT_OWNER").is_some_and(|value| value == "true");
         let owned = repo.git_dir_trust() == gix::sec::Trust::Full && !played;
-        Ok(Self {
-            dir: dir.clone(),
-            trusted: owned || std::env::var_os("GIT_DIR").is_some(),
+        let is_bare_by_itself = !is_named && !git_dir.ends_with(".git");
+        Self {
+            dir: dir.to_owned(),
+            trusted: owned || is_named,
+            doubtful: is_bare_by_itself && super::config::refuses_bare(config.plumbing()),
             name: name_of(&common_dir),
             hash_len: repo.object_hash().len_in_bytes(),
             partial,
@@ -86,7 +136,7 @@ impl Repository {
             git_dir,
             common_dir,
             shared,
-        })
+        }
     }
 
     /// Whether refs are kept in a format that only git reads.
@@ -99,6 +149,11 @@ impl Repository {
     #[must_use]
     pub fn object_format(&self) -> &'static str {
         if self.hash_len == SHA1_LEN { "sha1" } else { "sha256" }
+    }
+
+    /// gix's own view, for what is neither a ref nor an object.
+    pub(super) fn plain(&self) -> gix::Repository {
+        self.shared.to_thread_local()
     }
 
     /// A handle for one thread. It is cheap to make, but keeps caches: reuse it.
@@ -121,18 +176,18 @@ fn packs_changed(repo: &gix::Repository) -> Option<SystemTime> {
     std::fs::metadata(packs).and_then(|packs| packs.modified()).ok()
 }
 
-fn open_error(dir: &Path, cause: &dyn std::error::Error) -> anyhow::Error {
+/// What is said of a repository that was looked for from `dir`, or that `explicit` names.
+fn open_error(dir: &Path, explicit: Option<&OsStr>, cause: &dyn std::error::Error) -> anyhow::Error {
     let mut text = cause.to_string();
     let mut inner = cause.source();
     while let Some(next) = inner {
         text = format!("{text}: {next}");
         inner = next.source();
     }
-    let explicit = std::env::var_os("GIT_DIR");
     let nothing_there = explicit.is_none() && !dir.ancestors().any(|parent| parent.join(".git").exists());
     match explicit {
         Some(git_dir) => Kind::NoRepository.hinted(
-            format!("not a git repository: '{}' ({text})", Path::new(&git_dir).display()),
+            format!("not a git repository: '{}' ({text})", Path::new(git_dir).display()),
             "GIT_DIR names it: unset it, or let it name a repository",
         ),
         None if nothing_there && !dir.join("objects").exists() => Kind::NoRepository.hinted(
@@ -147,7 +202,9 @@ fn absolute(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn name_of(common_dir: &Path) -> String {
+/// What a repository is called by its folder: the last part of the path, without `.git`.
+#[must_use]
+pub fn name_of(common_dir: &Path) -> String {
     let own = common_dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     if own == ".git" {
         return common_dir.parent().map_or(own, name_of);
@@ -378,22 +435,6 @@ impl Handle {
         u64::try_from(self.repo.config_snapshot().integer("core.bigFileThreshold")?).ok()
     }
 
-    /// Every value of the git config `key` (`section.name`), in the order of git's cascade: the last one wins where one is
-    /// wanted. `git -c`, which gix doesn't read, comes last.
-    #[must_use]
-    pub fn config_values(&self, key: &str) -> Vec<String> {
-        let config = self.repo.config_snapshot();
-        let values = config.plumbing().strings(key).unwrap_or_default();
-        let mut values: Vec<String> = values.iter().map(ToString::to_string).collect();
-        if let Some(parameters) = std::env::var_os("GIT_CONFIG_PARAMETERS") {
-            let parameters = config_parameters(&parameters.to_string_lossy());
-            values.extend(
-                parameters.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value),
-            );
-        }
-        values
-    }
-
     /// Whether `refs/replace/` is to be passed over (`GIT_NO_REPLACE_OBJECTS`, `core.useReplaceRefs`).
     #[must_use]
     pub fn ignores_replacements(&self) -> bool {
@@ -420,35 +461,6 @@ impl Handle {
     }
 }
 
-/// Reads what `git -c` hands to its children in `GIT_CONFIG_PARAMETERS`: `'key'='value'` (since git 2.31) or `'key=value'`, each
-/// in shell quotes, set apart by blanks.
-fn config_parameters(text: &str) -> Vec<(String, String)> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let (mut quoted, mut any) = (false, false);
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\'' => (quoted, any) = (!quoted, true),
-            '\\' if !quoted => word.extend(letters.next()),
-            ' ' if !quoted => {
-                if std::mem::take(&mut any) {
-                    words.push(std::mem::take(&mut word));
-                }
-            }
-            _ => word.push(letter),
-        }
-    }
-    if any {
-        words.push(word);
-    }
-    let pair = |word: String| match word.split_once('=') {
-        Some((key, value)) => (key.to_owned(), value.to_owned()),
-        None => (word, "true".into()),
-    };
-    words.into_iter().map(pair).collect()
-}
-
 /// The id as gix has it.
 #[must_use]
 pub(super) fn to_gix(id: &Oid) -> gix::ObjectId {
@@ -464,13 +476,6 @@ pub(super) fn from_gix(id: &gix::oid) -> Option<Oid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn config_parameters_of_both_forms_are_read() {
-        let pairs = config_parameters(r"'a.b'='c d' 'e.f=g' 'h.i'='it'\''s' 'j.k'");
-        let expected = [("a.b", "c d"), ("e.f", "g"), ("h.i", "it's"), ("j.k", "true")];
-        assert_eq!(pairs, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
-    }
 
     #[test]
     fn a_repository_is_named_by_the_last_part_of_its_path() {

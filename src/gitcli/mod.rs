@@ -20,5 +20,7 @@ pub use self::failure::{Cause, Judgement, judge};
 pub use self::process::{Ended, end_all};
 pub use self::program::{Bounds, Program, Stop, can_prompt};
 pub use self::progress::Progress;
-pub use self::questions::{Revisions, argument, check_owner, date, list_refs, read_patch, rev_list, rev_parse};
+pub use self::questions::{
+    Revisions, argument, check_safe, config_list, date, list_refs, read_patch, rev_list, rev_parse,
+};
 pub use self::tree::end_orphans;

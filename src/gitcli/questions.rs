@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::clock::{Clock, Deadline};
 use crate::error::Kind;
 use crate::facts::Oid;
 use crate::git::Repository;
+use crate::git::config::{ConfigValue, Scope};
 use crate::shutdown::Token;
 
 /// How long a question to git may take. None of those asked here walks much history, but for path-limited ones.
@@ -56,13 +58,14 @@ pub async fn rev_parse(repository: &Repository, revisions: &[OsString]) -> anyho
     Ok(Revisions { tips })
 }
 
-/// Asks git whether it would work in a repository that somebody else owns: `safe.directory` is configuration that only counts where
-/// its owner can't have set it. Costs nothing where the user is the owner.
+/// Asks git whether it would work in a repository that somebody else owns, or a bare one that it has only come across:
+/// `safe.directory` and `safe.bareRepository` are configuration that only counts where the repository itself can't have set it.
+/// Costs nothing where neither is in question.
 ///
 /// # Errors
 /// [`Kind::RepoOpen`] if git refuses.
-pub async fn check_owner(repository: &Repository) -> anyhow::Result<()> {
-    if repository.trusted {
+pub async fn check_safe(repository: &Repository) -> anyhow::Result<()> {
+    if repository.trusted && !repository.doubtful {
         return Ok(());
     }
     let mut command = Program::default().command();
@@ -72,11 +75,17 @@ pub async fn check_owner(repository: &Repository) -> anyhow::Result<()> {
     if output.success {
         return Ok(());
     }
+    let why = output.last_words().trim_start_matches("fatal: ").to_owned();
+    if why.contains("safe.bareRepository") {
+        let place = repository.git_dir.display();
+        return Err(
+            Kind::RepoOpen.hinted(why, format!("if it can be trusted, name it: git --git-dir={place} bhfuil …"))
+        );
+    }
     let place = repository.work_tree.as_ref().unwrap_or(&repository.git_dir);
     let advice = output.stderr.lines().map(str::trim).find(|line| line.starts_with("git config --global --add"));
     let advice =
         advice.map_or_else(|| format!("git config --global --add safe.directory {}", place.display()), str::to_owned);
-    let why = output.last_words().trim_start_matches("fatal: ").to_owned();
     Err(Kind::RepoOpen.hinted(why, format!("if its owner can be trusted: {advice}")))
 }
 
@@ -179,6 +188,45 @@ pub async fn list_refs(repository: &Repository) -> anyhow::Result<(Vec<u8>, Opti
         detached.success.then(|| detached.stdout.trim_ascii_end().to_vec())
     };
     Ok((listing.stdout, head))
+}
+
+/// What git says of its configuration as it is for the folder `dir`: every value, with its scope and its file, in the order in which
+/// later ones win. Files of a repository may be named from the top of its work tree. If `alone`, for the repository that `dir` lies
+/// in, whatever the environment names.
+///
+/// # Errors
+/// [`Kind::BadValue`] in git's words if it can't read its configuration.
+pub async fn config_list(dir: &Path, alone: bool) -> anyhow::Result<Vec<ConfigValue>> {
+    let mut command = Command::new("git");
+    command.current_dir(dir);
+    if alone {
+        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"] {
+            command.env_remove(name);
+        }
+    }
+    let args = ["config", "--list", "--show-scope", "--show-origin", "-z"].map(OsString::from);
+    let output = run_with(reading(command), &args, &[]).await?;
+    if !output.success {
+        return Err(Kind::BadValue.error(output.last_words().trim_start_matches("fatal: ").to_owned()));
+    }
+    let mut fields = output.stdout.split(|&byte| byte == 0);
+    let mut values = Vec::new();
+    while let (Some(scope), Some(origin), Some(entry)) = (fields.next(), fields.next(), fields.next()) {
+        let scope = match scope {
+            b"system" => Scope::System,
+            b"global" => Scope::Global,
+            b"local" => Scope::Local,
+            b"worktree" => Scope::Worktree,
+            _ => Scope::Command,
+        };
+        let file = origin.strip_prefix(b"file:").map(|path| PathBuf::from(argument(path)));
+        let (name, value) = match entry.iter().position(|&byte| byte == b'\n') {
+            Some(end) => (&entry[..end], Some(entry[end + 1..].to_vec())),
+            None => (entry, None),
+        };
+        values.extend(ConfigValue::named(scope, file, name, value));
+    }
+    Ok(values)
 }
 
 struct Output {

@@ -1,7 +1,39 @@
 //! Which tips contain which commits: a forward sweep over the graph, sixty-four commits at once in the bits of a word, so that the
-//! cost grows with commits + tips and never with their product.
+//! cost grows with commits + tips and never with their product. For a few commits the words are narrower: a query is about one or
+//! two as a rule, and memory that is touched for the first time costs more than the sweep itself.
+
+use std::ops::BitOrAssign;
 
 use super::{Graph, Position};
+
+/// A set of as many commits as it has bits.
+trait Mask: Copy + Default + PartialEq + BitOrAssign + Into<u64> {
+    /// How many bits it has.
+    const BITS: usize;
+    /// The set of the one commit with this number.
+    fn one(bit: usize) -> Self;
+}
+
+impl Mask for u8 {
+    const BITS: usize = 8;
+    fn one(bit: usize) -> Self {
+        1 << bit
+    }
+}
+
+impl Mask for u32 {
+    const BITS: usize = 32;
+    fn one(bit: usize) -> Self {
+        1 << bit
+    }
+}
+
+impl Mask for u64 {
+    const BITS: usize = 64;
+    fn one(bit: usize) -> Self {
+        1 << bit
+    }
+}
 
 /// For each of some tips, the set of some commits that it contains: itself and its ancestors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,14 +46,23 @@ impl Containment {
     /// Which of `commits` each of `tips` contains.
     #[must_use]
     pub fn sweep(graph: &Graph, commits: &[Position], tips: &[Position]) -> Self {
+        if commits.len() <= u8::BITS as usize {
+            Self::sweep_by::<u8>(graph, commits, tips)
+        } else {
+            Self::sweep_by::<u64>(graph, commits, tips)
+        }
+    }
+
+    fn sweep_by<M: Mask>(graph: &Graph, commits: &[Position], tips: &[Position]) -> Self {
         let words = commits.len().div_ceil(64);
         let mut masks = vec![0; words * tips.len()];
-        let mut reached = Vec::new();
+        let mut reached: Vec<M> = Vec::new();
+        let highest = tips.iter().max().map_or(0, |&tip| tip as usize + 1);
         for (word, chunk) in commits.chunks(64).enumerate() {
-            let first = mark(graph, chunk, &mut reached);
+            let first = mark(graph, chunk, highest, &mut reached);
             for (tip, position) in tips.iter().enumerate() {
                 if let Some(at) = position.checked_sub(first) {
-                    masks[tip * words + word] = reached[at as usize];
+                    masks[tip * words + word] = reached[at as usize].into();
                 }
             }
         }
@@ -65,26 +106,39 @@ impl Reach {
     /// Which of `groups` reach each of `commits`: some tip of the group contains it.
     #[must_use]
     pub fn sweep(graph: &Graph, groups: &[Vec<Position>], commits: &[Position]) -> Self {
+        match groups.len() {
+            0..=8 => Self::sweep_by::<u8>(graph, groups, commits),
+            9..=32 => Self::sweep_by::<u32>(graph, groups, commits),
+            _ => Self::sweep_by::<u64>(graph, groups, commits),
+        }
+    }
+
+    fn sweep_by<M: Mask>(graph: &Graph, groups: &[Vec<Position>], commits: &[Position]) -> Self {
         let words = groups.len().div_ceil(64);
         let mut masks = vec![0; words * commits.len()];
-        let mut reaching = vec![0_u64; if words == 0 { 0 } else { graph.len() }];
-        for (word, chunk) in groups.chunks(64).enumerate() {
-            reaching.fill(0);
+        let Some(&lowest) = commits.iter().min() else { return Self { words, masks } };
+        let mut reaching = Vec::new();
+        for (word, chunk) in groups.chunks(M::BITS).enumerate() {
+            reaching.clear();
+            reaching.resize(graph.len(), M::default());
+            let mut highest = 0;
             for (bit, tips) in chunk.iter().enumerate() {
                 for &tip in tips {
-                    reaching[tip as usize] |= 1 << bit;
+                    reaching[tip as usize] |= M::one(bit);
+                    highest = highest.max(tip + 1);
                 }
             }
-            for at in (0..graph.len()).rev().filter_map(|at| Position::try_from(at).ok()) {
+            // Below the lowest commit that is asked about nothing is looked at any more.
+            for at in (lowest..highest).rev() {
                 let mark = reaching[at as usize];
-                if mark != 0 {
+                if mark != M::default() {
                     for &parent in graph.parents(at) {
                         reaching[parent as usize] |= mark;
                     }
                 }
             }
             for (commit, &position) in commits.iter().enumerate() {
-                masks[commit * words + word] = reaching[position as usize];
+                masks[commit * words + word] = reaching[position as usize].into();
             }
         }
         Self { words, masks }
@@ -103,14 +157,14 @@ fn bit(set: &[u64], commit: usize) -> bool {
     set[commit / 64] >> (commit % 64) & 1 == 1
 }
 
-/// Marks, from the lowest of `commits` on, each commit with those of them that it contains. Returns the lowest.
-fn mark(graph: &Graph, commits: &[Position], marks: &mut Vec<u64>) -> Position {
+/// Marks, from the lowest of `commits` to before `end`, each commit with those of them that it contains. Returns the lowest.
+fn mark<M: Mask>(graph: &Graph, commits: &[Position], end: usize, marks: &mut Vec<M>) -> Position {
     marks.clear();
     let Some(&first) = commits.iter().min() else { return 0 };
-    let count = graph.len() - first as usize;
-    marks.resize(count, 0);
-    for (bit, position) in commits.iter().enumerate() {
-        marks[(position - first) as usize] |= 1 << bit;
+    let count = end.saturating_sub(first as usize);
+    marks.resize(count, M::default());
+    for (bit, position) in commits.iter().enumerate().filter(|(_, position)| (**position as usize) < end) {
+        marks[(position - first) as usize] |= M::one(bit);
     }
     for at in 1..count {
         let mut mark = marks[at];

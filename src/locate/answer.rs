@@ -2,14 +2,18 @@
 
 use std::borrow::Cow;
 
+use super::alike::{Alike, Failure};
 use super::closure::{Closure, account, close};
 use super::desk::Desk;
 use super::each::{Asked, Many};
+use super::kin::Tie;
+use super::kindred::Family;
 use super::places::{Firsts, Place, PlaceKind};
 use super::presence::{State, Step, state};
 use super::ranges;
 use super::resolve::Target;
 use super::reverts::{Turn, turns};
+use super::scope::Scope;
 use super::seeds::{Seeds, seeds};
 use super::{Options, Tags};
 use crate::cache::patches::KeptPatch;
@@ -19,8 +23,10 @@ use crate::events::matching::{
     Candidate, CandidateReason, Fidelity, Match, Presence, PresenceHow, PresenceState, Rung, Signal, SignalKind,
     Strength,
 };
+use crate::facts::Oid;
 use crate::git::ObjectError;
-use crate::graph::{Containment, Graph, Position};
+use crate::git::refs::short;
+use crate::graph::{Containment, Position};
 use crate::matching::groups::{Share, trailer_hops};
 use crate::matching::{self, Verdict};
 
@@ -41,6 +47,8 @@ pub(super) struct Outcome {
     pub(super) members: Vec<Position>,
     /// Origins that a message names and that aren't here: the commit, and the name.
     pub(super) dangling: Vec<(String, String)>,
+    /// Why what resembles it could not be sought.
+    pub(super) failure: Option<Failure>,
     /// Objects that could not be read.
     pub(super) broken: Vec<ObjectError>,
     /// Comparisons that lacked an object which a partial clone doesn't have.
@@ -50,9 +58,9 @@ pub(super) struct Outcome {
 }
 
 /// One change of an answer.
-struct Change<'c> {
+pub(super) struct Change<'c> {
     /// The commits that are it or hold it, oldest first.
-    members: Vec<Position>,
+    pub(super) members: Vec<Position>,
     /// Those of them that are it and nothing else: what is told of one of these is told of all.
     own: Vec<Position>,
     /// Commits that are it together, none of them alone.
@@ -64,16 +72,20 @@ struct Change<'c> {
     closure: &'c Closure,
 }
 
-/// Answers `query`, which means `target`, and hands its events to `tell`, in order.
+/// Answers `query`, which means `target` and resembles what is `alike`, and hands its events to `tell`, in order.
 ///
 /// # Errors
 /// If the cache can't be read.
 pub(super) fn answer(
     desk: &mut Desk<'_>,
     query: &str,
-    target: &Target,
+    (target, alike): (&Target, &Alike),
     tell: &mut dyn FnMut(&Event<'_>),
 ) -> anyhow::Result<Outcome> {
+    // One that nobody waits for any more.
+    if desk.scope.stop.is_cancelled() {
+        return Ok(Outcome::default());
+    }
     let mut seeds = seeds(desk, target);
     let mut outcome = Outcome {
         found: !seeds.commits.is_empty(),
@@ -94,21 +106,77 @@ pub(super) fn answer(
         };
         outcome.many = Some(Box::new(Many { commits, asked }));
     }
-    let closure = close(desk, &seeds.commits);
+    let mut closure = close(desk, &seeds.commits, desk.scope.least);
+    let is_known = |(seed, other, _): &(Position, Position, Verdict)| {
+        closure.similar.iter().any(|known| (known.0, known.1) == (*seed, *other))
+    };
+    let more: Vec<_> = alike.pairs.iter().filter(|pair| !is_known(pair)).cloned().collect();
+    closure.similar.extend(more);
+    outcome.broken.extend_from_slice(&alike.broken);
+    outcome.absent += alike.absent;
+    outcome.failure.clone_from(&alike.failure);
     for change in changes(&closure, &seeds) {
         // What is half told isn't kept: the run ends as cancelled.
         if desk.scope.stop.is_cancelled() {
             break;
         }
-        let mut answer = Answer { desk, query, change: &change, id: String::new(), tell };
-        answer.id = answer.desk.scope.graph.id(change.oldest).to_hex();
-        answer.commit(&mut outcome);
+        let id = desk.scope.graph.id(change.oldest);
+        let mut answer = Answer { desk, query, change: &change, id: id.to_hex(), family: None, tell };
+        answer.commit(&id, &mut outcome);
         answer.matches();
         answer.dangling(&mut outcome);
         answer.presence();
         outcome.changes += 1;
         outcome.members.extend_from_slice(&change.own);
     }
+    finished(desk, outcome)
+}
+
+/// Tells `family`, the part that this repository has of a change of several.
+///
+/// # Errors
+/// If the cache can't be read.
+pub(super) fn answer_family(
+    desk: &mut Desk<'_>,
+    query: &str,
+    family: &Family,
+    tell: &mut dyn FnMut(&Event<'_>),
+) -> anyhow::Result<Outcome> {
+    let graph = &desk.scope.graph;
+    let positions = |ids: &[Oid]| -> Vec<Position> { ids.iter().filter_map(|id| graph.position(id)).collect() };
+    let (named, parts) = (positions(&family.named), positions(&family.parts));
+    let mut commits = positions(&family.members);
+    commits.extend_from_slice(&parts);
+    let mut outcome = Outcome { found: !commits.is_empty(), ..Outcome::default() };
+    let closure = close(desk, &commits, desk.scope.least);
+    let seeds = Seeds { commits, ..Seeds::default() };
+    // What is one change through a commit elsewhere may be several here.
+    let mut all = changes(&closure, &seeds).into_iter();
+    let (Some(mut change), Some(id)) = (all.next(), family.change) else { return finished(desk, outcome) };
+    for other in all {
+        change.members.extend(other.members);
+        change.own.extend(other.own);
+        change.parts.extend(other.parts);
+    }
+    change.parts.extend(parts);
+    change.members.retain(|member| !change.parts.contains(member));
+    desk.sort_by_age(&mut change.members);
+    change.members.dedup();
+    change.parts.sort_unstable();
+    change.parts.dedup();
+    change.named = named;
+    let mut answer = Answer { desk, query, change: &change, id: id.to_hex(), family: Some(family), tell };
+    if family.tells_commit {
+        answer.commit(&id, &mut outcome);
+    }
+    answer.matches();
+    answer.dangling(&mut outcome);
+    answer.presence();
+    finished(desk, outcome)
+}
+
+/// The outcome with what the desk has found out on the way.
+fn finished(desk: &mut Desk<'_>, mut outcome: Outcome) -> anyhow::Result<Outcome> {
     outcome.broken.append(&mut desk.broken);
     outcome.absent += desk.absent;
     outcome.found_out = std::mem::take(&mut desk.found_out);
@@ -137,7 +205,7 @@ fn tell_candidates(desk: &mut Desk<'_>, query: &str, seeds: &Seeds, tell: &mut d
 }
 
 /// The changes that the seeds belong to, in the order of their oldest commits.
-fn changes<'c>(closure: &'c Closure, seeds: &Seeds) -> Vec<Change<'c>> {
+pub(super) fn changes<'c>(closure: &'c Closure, seeds: &Seeds) -> Vec<Change<'c>> {
     let mut changes = Vec::new();
     for group in &closure.changes.groups {
         let own = group.members.iter().filter(|(_, share)| *share == Share::Whole).map(|(node, _)| *node);
@@ -174,19 +242,20 @@ struct Answer<'a, 'd, 's> {
     change: &'a Change<'s>,
     /// The id of the change.
     id: String,
+    /// What ties it to other repositories, if it isn't of this one alone.
+    family: Option<&'a Family>,
     tell: &'a mut dyn FnMut(&Event<'_>),
 }
 
 impl Answer<'_, '_, '_> {
     /// The event of the commit that the change is named after.
-    fn commit(&mut self, outcome: &mut Outcome) {
-        let id = self.desk.scope.graph.id(self.change.oldest);
+    fn commit(&mut self, id: &Oid, outcome: &mut Outcome) {
         let (handle, wishes) = (self.desk.handle, &self.desk.scope.wishes);
         let mut describing = describe::Desk::new(handle);
         let mut buffer = Vec::new();
-        let raw = handle.commit(&id, &mut buffer);
+        let raw = handle.commit(id, &mut buffer);
         let told = raw.and_then(|raw| {
-            wishes.describe(handle, &id, raw, &mut describing, |commit| (self.tell)(&Event::Commit(commit)))
+            wishes.describe(handle, id, raw, &mut describing, |commit| (self.tell)(&Event::Commit(commit)))
         });
         outcome.broken.extend(told.err());
     }
@@ -198,13 +267,12 @@ impl Answer<'_, '_, '_> {
         let hops = trailer_hops(closure.nodes.len(), &closure.edges, anchor);
         for &member in self.change.members.iter().chain(&self.change.parts) {
             // A commit that was asked about needs no evidence.
-            let is_itself = if self.change.named.is_empty() {
-                member == self.change.oldest
-            } else {
-                self.change.named.contains(&member)
-            };
-            if is_itself {
+            if self.is_itself(member) {
                 self.tell_match(member, None, None);
+                continue;
+            }
+            if let Some(verdict) = self.tie(member).and_then(Tie::verdict) {
+                self.tell_match(member, Some(verdict.clone()), None);
                 continue;
             }
             let Some(node) = closure.index(member) else { continue };
@@ -215,11 +283,42 @@ impl Answer<'_, '_, '_> {
             }
             self.tell_match(member, Some(full), hops[node]);
         }
-        for (_, other, verdict) in closure.similar.iter().filter(|(seed, ..)| self.change.members.contains(seed)) {
-            if !self.change.members.contains(other) {
-                self.tell_match(*other, Some(verdict.clone()), None);
-            }
+        self.similar();
+    }
+
+    /// One `match` for each commit that resembles one that was asked about and isn't the change, the likeliest first.
+    fn similar(&mut self) {
+        let closure = self.change.closure;
+        let is_own = |commit: &Position| self.change.members.contains(commit) || self.change.parts.contains(commit);
+        let of_own = closure.similar.iter().filter(|(seed, ..)| self.change.members.contains(seed));
+        let similar = of_own.filter(|(_, other, _)| !is_own(other));
+        let mut similar: Vec<&(Position, Position, Verdict)> = similar.collect();
+        let graph = &self.desk.scope.graph;
+        similar.sort_by(|(_, a, one), (_, b, other)| {
+            let by_age = || (graph.time(*a), graph.id(*a)).cmp(&(graph.time(*b), graph.id(*b)));
+            other.confidence.total_cmp(&one.confidence).then_with(by_age)
+        });
+        for (seed, other, brief) in similar {
+            // With everything that agrees, whatever was needed to find it.
+            let full = account(self.desk, *seed, *other).unwrap_or_else(|| brief.clone());
+            self.tell_match(*other, Some(Verdict { strength: brief.strength, ..full }), None);
         }
+    }
+
+    /// Whether a commit is the one that was asked about, or that the change is named after.
+    fn is_itself(&self, member: Position) -> bool {
+        if !self.change.named.is_empty() {
+            return self.change.named.contains(&member);
+        }
+        match self.family {
+            None => member == self.change.oldest,
+            Some(family) => family.change == Some(self.desk.scope.graph.id(member)),
+        }
+    }
+
+    /// What ties a commit to one of another repository.
+    fn tie(&self, member: Position) -> Option<&'_ Tie> {
+        self.family?.ties.get(&self.desk.scope.graph.id(member))
     }
 
     /// What speaks most for a commit: its match with the oldest, else with one that was asked about, else the surest.
@@ -280,12 +379,14 @@ impl Answer<'_, '_, '_> {
 
     /// Origins that the commits of the change name and that this repository doesn't have.
     fn dangling(&self, outcome: &mut Outcome) {
+        let elsewhere = self.family.map_or(&[][..], |family| &family.elsewhere);
         for &member in &self.change.members {
             let Some(sketch) = self.desk.sketch(member) else { continue };
             let absent = sketch
                 .origins
                 .iter()
-                .filter(|origin| origin.id.is_none() && self.desk.handle.commit_by_hex(&origin.text).is_none());
+                .filter(|origin| origin.id.is_none() && self.desk.handle.commit_by_hex(&origin.text).is_none())
+                .filter(|origin| !elsewhere.iter().any(|id| origin.names(id)));
             outcome.dangling.extend(absent.map(|origin| (sketch.id.to_hex(), origin.text.clone())));
         }
     }
@@ -294,15 +395,18 @@ impl Answer<'_, '_, '_> {
     fn presence(&mut self) {
         let scope = self.desk.scope;
         // What is to be named first goes first.
-        let mut members = self.change.named.clone();
-        members.extend(self.change.members.iter().filter(|member| !self.change.named.contains(member)));
+        let named = self.change.named.iter().filter(|named| !self.change.members.contains(named));
+        let all = named.chain(&self.change.members).copied();
+        let (mut members, others): (Vec<_>, Vec<_>) = all.partition(|&member| self.is_itself(member));
+        // In one repository somebody is always the first.
+        let own = if self.family.is_none() { members.len().max(1) } else { members.len() };
+        members.extend(others);
         let turns = if scope.signals.is_plain_containment() {
-            members.iter().map(|&position| Turn { position, brings: true, is_member: true }).collect()
+            members.iter().map(|&position| Turn { position, brings: true }).collect()
         } else {
             turns(self.desk, &members)
         };
         let history = Histories::new(self.desk, &turns, &self.change.parts);
-        let own = if self.change.named.is_empty() { 1 } else { self.change.named.len() };
         let lines = scope.options.tags != Tags::None || scope.places.list.iter().any(|place| place.line.is_some());
         let has =
             |place: &Place| matches!(history.of(place), State::Present(_) | State::Reapplied(_) | State::Together);
@@ -321,7 +425,7 @@ impl Answer<'_, '_, '_> {
             if let (true, State::Present(turn) | State::Reapplied(turn), Some(tip)) =
                 (scope.options.via, found, place.tip)
             {
-                let merge = merge_that_brought(&scope.graph, turns[turn].position, scope.places.tips[tip]);
+                let merge = merge_that_brought(scope, turns[turn].position, scope.places.tips[tip]);
                 presence.via = merge.map(|merge| scope.graph.id(merge).to_hex().into());
             }
             (self.tell)(&Event::Presence(presence));
@@ -339,14 +443,14 @@ impl Answer<'_, '_, '_> {
             State::Reapplied(turn) => (PresenceState::Reapplied, Some(turn)),
             State::Together => (PresenceState::Present, None),
             // History that is cut off, or isn't indexed, may have held it.
-            State::Missing if scope.overlay.shallow || place.tip.is_none() => (PresenceState::Unknown, None),
+            State::Missing if scope.is_cut_off(place) => (PresenceState::Unknown, None),
             State::Missing => (PresenceState::Missing, None),
         };
         // Of several commits that bring it together the last completes it.
         let last_part = || self.change.parts.iter().max().copied().filter(|_| found == State::Together);
         let brought = turn.map(|turn| turns[turn].position).or_else(last_part);
-        let (refname, refname_b64) = lossy(&place.entry.name);
-        let (short, short_b64) = lossy(place.entry.short());
+        let (refname, refname_b64) = lossy(&place.name);
+        let (short, short_b64) = lossy(short(&place.name));
         Presence {
             query: self.query.to_owned().into(),
             repo: scope.repo.clone().into(),
@@ -368,10 +472,10 @@ impl Answer<'_, '_, '_> {
     fn add_line(&self, presence: &mut Presence<'_>, line: usize, firsts: &[Firsts]) {
         let scope = self.desk.scope;
         presence.line = Some(scope.places.lines[line].name().to_owned().into());
-        let name = |place: usize| lossy(scope.places.list[place].entry.short()).0;
+        let name = |place: usize| lossy(short(&scope.places.list[place].name)).0;
         // Where history is cut off an earlier one may have it, or one where none is known to.
         let known = |place: Option<usize>, is_sure: bool| match place {
-            _ if scope.overlay.shallow && !is_sure => Some(None),
+            _ if scope.is_anything_cut_off() && !is_sure => Some(None),
             place => place.map(|place| Some(name(place).into())),
         };
         let first = firsts.get(line).copied().unwrap_or_default();
@@ -383,7 +487,7 @@ impl Answer<'_, '_, '_> {
 /// Whether a place is part of the answer.
 fn is_reported(options: &Options, place: &Place, found: State, index: usize, firsts: &[Firsts]) -> bool {
     // What leads to a tree or a blob can have no change.
-    if !place.chosen || place.entry.commit.is_none() {
+    if !place.chosen || !place.has_commit {
         return false;
     }
     let is_missing = found == State::Missing;
@@ -450,10 +554,15 @@ impl Histories {
     }
 }
 
-/// The merge on the first-parent history of `tip` that brought `commit` there; `None` if it was made there itself.
-fn merge_that_brought(graph: &Graph, commit: Position, tip: Position) -> Option<Position> {
+/// The merge on the first-parent history of `tip` that brought `commit` there; `None` if it was made there itself, or history breaks
+/// off on the way.
+fn merge_that_brought(scope: &Scope, commit: Position, tip: Position) -> Option<Position> {
+    let graph = &scope.graph;
     let mut chain = vec![tip];
     while let Some(&parent) = chain.last().and_then(|&last| graph.parents(last).first()) {
+        if chain.last().is_some_and(|&last| scope.gaps.has(last)) {
+            return None;
+        }
         // Parents stand before their children: what is lower can't contain it.
         if parent < commit {
             break;

@@ -40,8 +40,8 @@ impl Closure {
     }
 }
 
-/// Finds everything that is one change with one of `seeds`.
-pub(super) fn close(desk: &mut Desk<'_>, seeds: &[Position]) -> Closure {
+/// Finds everything that is one change with one of `seeds`, and what matches one of them at least as weakly as `least`.
+pub(super) fn close(desk: &mut Desk<'_>, seeds: &[Position], least: Strength) -> Closure {
     let mut nodes: Vec<Position> = Vec::new();
     for &seed in seeds {
         if !nodes.contains(&seed) && desk.read(seed) {
@@ -60,7 +60,7 @@ pub(super) fn close(desk: &mut Desk<'_>, seeds: &[Position]) -> Closure {
         while !level.is_empty() && !desk.scope.stop.is_cancelled() {
             let pairs = raise(desk, &level, &mut judged);
             let shared = Shared::of(desk, &pairs);
-            let least = if is_first { desk.scope.least } else { Strength::Equal };
+            let least = if is_first { least } else { Strength::Equal };
             level.clear();
             for (a, b) in pairs {
                 if desk.scope.stop.is_cancelled() {
@@ -149,7 +149,7 @@ impl Shared {
 }
 
 /// Judges a pair, finding out what that takes.
-fn verdict(desk: &mut Desk<'_>, a: Position, b: Position, shared: bool, least: Strength) -> Option<Verdict> {
+pub(super) fn verdict(desk: &mut Desk<'_>, a: Position, b: Position, shared: bool, least: Strength) -> Option<Verdict> {
     loop {
         let pair = Pair::new(desk.sketch(a)?, desk.sketch(b)?, shared);
         match judge(&pair, desk.scope.signals, least) {
@@ -225,14 +225,15 @@ fn arrange(
         closure.links.push(Link { a: from, b: to, verdict });
     }
     ranges::split(desk, &closure.nodes, &mut closure.edges);
-    let apart = apart(desk, &closure.nodes);
+    // Two can only be made one by a third.
+    let apart = if closure.nodes.len() < 3 { Vec::new() } else { apart(desk, &closure.nodes) };
     closure.changes = groups::groups(closure.nodes.len(), &closure.edges, &apart);
     closure
 }
 
 /// Commits of one ref that are no one change; as indices.
-fn apart(desk: &mut Desk<'_>, nodes: &[Position]) -> Vec<(usize, usize)> {
-    if nodes.len() < 3 || nodes.len() > MOST_APART {
+pub(super) fn apart(desk: &mut Desk<'_>, nodes: &[Position]) -> Vec<(usize, usize)> {
+    if nodes.len() > MOST_APART {
         return Vec::new();
     }
     let pairs: Vec<(usize, usize)> = (0..nodes.len()).flat_map(|a| (0..a).map(move |b| (a, b))).collect();

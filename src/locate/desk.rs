@@ -139,10 +139,7 @@ impl<'a> Desk<'a> {
                 for fact in [Need::Paths, Need::PatchId, Need::Lines] {
                     give_up(&mut node.sketch, fact);
                 }
-                match cause {
-                    ObjectError::Missing(_) if self.scope.partial => self.absent += 1,
-                    cause => self.broken.push(cause),
-                }
+                self.lacks(cause);
             }
         }
     }
@@ -153,11 +150,27 @@ impl<'a> Desk<'a> {
         self.sketch(position)?.patch_id.known().copied().flatten()
     }
 
-    /// The patch-id of everything that the commits from `first` to `last` change, both read before.
+    /// The patch-id of everything that the commits from `first` to `last` change, both read before; `None` if there is none, or it
+    /// can't be known. An object that it lacks is told as in [`Self::fill`].
     pub(super) fn patch_id_of_range(&mut self, first: Position, last: Position) -> Option<Oid> {
         let (first, last) = (self.nodes.get(&first)?, self.nodes.get(&last)?);
         let patch = self.patches.patch(self.handle, &last.tree, first.parent.as_ref());
-        patch.ok().filter(|patch| !patch.huge).and_then(|patch| patch.id)
+        match patch {
+            Ok(patch) => patch.id.filter(|_| !patch.huge),
+            Err(cause) => {
+                self.lacks(cause);
+                None
+            }
+        }
+    }
+
+    /// Notes that an object could not be read: once, and in a partial clone, where that is to be expected, as a number.
+    fn lacks(&mut self, cause: ObjectError) {
+        match cause {
+            ObjectError::Missing(_) if self.scope.partial => self.absent += 1,
+            cause if self.broken.iter().any(|known| known.id() == cause.id()) => {}
+            cause => self.broken.push(cause),
+        }
     }
 
     /// Puts commits in the order of their committers' times, and not of their positions: those depend on when the cache met a
@@ -237,13 +250,20 @@ fn sorted_paths(changes: &[crate::facts::changes::Change]) -> Vec<Vec<u8>> {
 fn node_of(scope: &Scope, id: &Oid, position: Position, raw: &[u8]) -> Result<Node, ObjectError> {
     with_sketch(scope, id, raw, |sketch, references, commit| {
         let resolve = |text: &&str| Named { text: (*text).to_owned(), id: scope.resolve(text) };
-        let parents = scope.graph.parents(position);
+        let (count, parent) = if scope.gaps.has(position) {
+            // The graph lacks what can't be read; compared with that, the commit's changes can't be known.
+            let parents = scope.overlay.parents.get(id).unwrap_or(&commit.parents);
+            (parents.len(), parents.first().copied())
+        } else {
+            let parents = scope.graph.parents(position);
+            (parents.len(), parents.first().map(|&parent| scope.graph.id(parent)))
+        };
         Node {
-            sketch: Sketch { is_merge: parents.len() > 1, ..sketch },
+            sketch: Sketch { is_merge: count > 1, ..sketch },
             relands: references.relands.iter().map(resolve).collect(),
             issues: references.issues.clone(),
             tree: commit.tree,
-            parent: parents.first().map(|&parent| scope.graph.id(parent)),
+            parent,
         }
     })
 }

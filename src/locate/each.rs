@@ -67,7 +67,7 @@ impl Search<'_> {
                 message: format!("'{query}' is about more than the {most} changes told"),
                 hint: Some("--max-count=<n> tells more".into()),
             };
-            announce::warn(self.report, &self.name, &trouble).await?;
+            announce::warn_about(self.report, &self.name, query, &trouble).await?;
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Search<'_> {
                 continue;
             }
             let Some((commit, answer)) = answers.pop_front() else { break };
-            let Some(mut made) = self.unless_cancelled(answer).await? else { return Ok(told) };
+            let mut made = answer.await??;
             if told.commits.contains(&commit) {
                 // A pick of it was told, and this commit with it.
                 self.kept.append(&mut made.outcome.found_out);
@@ -123,24 +123,19 @@ impl Search<'_> {
     pub(super) async fn tell_target(&mut self, query: &str, target: Target) -> anyhow::Result<()> {
         let Some(scope) = self.scope().await? else { return Ok(()) };
         let answer = self.make(&scope, query, target).await?;
-        match self.unless_cancelled(answer).await? {
-            Some(made) => self.tell_made(query, made).await,
-            None => Ok(()),
-        }
+        self.tell_made(query, answer.await??).await
     }
 
     /// Sets a worker to answer `target`.
-    async fn make(&self, scope: &Arc<Scope>, query: &str, target: Target) -> anyhow::Result<Job<anyhow::Result<Made>>> {
+    async fn make(
+        &mut self,
+        scope: &Arc<Scope>,
+        query: &str,
+        target: Target,
+    ) -> anyhow::Result<Job<anyhow::Result<Made>>> {
+        let alike = self.alike(query, &target).await?;
         let (scope, query, format) = (Arc::clone(scope), query.to_owned(), self.report.format());
-        let job = move || scope.handles.with(|handle| make(&scope, handle, &query, &target, format));
+        let job = move || scope.handles.with(|handle| make(&scope, handle, &query, (&target, &alike), format));
         Ok(Box::pin(self.pool.submit(job).await?.result()))
-    }
-
-    async fn unless_cancelled<T>(&self, answer: Job<anyhow::Result<T>>) -> anyhow::Result<Option<T>> {
-        let stop = async {
-            self.token.cancelled().await;
-            None
-        };
-        smol::future::or(async { Some(answer.await) }, stop).await.transpose()?.transpose()
     }
 }

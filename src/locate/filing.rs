@@ -42,78 +42,88 @@ impl Filed {
     }
 }
 
-/// Files what isn't yet. `None` if `stop` was cancelled.
-///
-/// # Errors
-/// If a worker panicked or the cache can't be read.
-pub(super) async fn bring_up_to_date(
-    index: &Index,
-    graph: &Arc<Graph>,
-    patterns: &Arc<Patterns>,
-    jira_projects: &[String],
-    pool: &Pool,
-    stop: &Token,
-    mut progress: impl FnMut(usize, usize),
-) -> anyhow::Result<Option<Filed>> {
-    let rules = rules(jira_projects);
-    let end = graph.len();
-    if let Some(cache) = index.cache() {
-        let (reader, own) = (cache.clone(), Arc::clone(graph));
-        let base = pool.run(move || reader.filed(rules, &own)).await??;
-        if base >= end {
-            return Ok(Some(Filed::Cached(cache.clone())));
-        }
-        let Some(postings) = file(index, graph, base..end, patterns, pool, stop, &mut progress).await? else {
-            return Ok(None);
-        };
-        let stored = cache.file(base, Arc::clone(graph), rules, postings.clone()).await;
-        if matches!(stored, Ok(true)) {
-            return Ok(Some(Filed::Cached(cache.clone())));
-        }
-        // The cache can't be written, or another process has filed meanwhile, perhaps another graph.
-        if base == 0 {
-            return Ok(Some(Filed::Held(Arc::new(postings))));
-        }
-    }
-    let postings = file(index, graph, 0..end, patterns, pool, stop, &mut progress).await?;
-    Ok(postings.map(|postings| Filed::Held(Arc::new(postings))))
+/// What filing takes.
+pub(super) struct Filing<'a> {
+    pub(super) index: &'a Index,
+    /// Where it is kept; `None` if it is for this run alone.
+    pub(super) cache: Option<&'a Cache>,
+    pub(super) patterns: &'a Arc<Patterns>,
+    pub(super) pool: &'a Pool,
 }
 
-/// The commits of `range` and their keys.
-async fn file(
-    index: &Index,
-    graph: &Arc<Graph>,
-    range: Range<usize>,
-    patterns: &Arc<Patterns>,
-    pool: &Pool,
-    stop: &Token,
-    progress: &mut impl FnMut(usize, usize),
-) -> anyhow::Result<Option<Postings>> {
-    let texts = index.texts(pool).await;
-    let mut pending = VecDeque::new();
-    let mut postings = Postings::default();
-    let mut chunks = range.clone().step_by(CHUNK).map(|start| start..(start + CHUNK).min(range.end));
-    let mut done = 0;
-    loop {
-        if stop.is_cancelled() {
-            return Ok(None);
+impl Filing<'_> {
+    /// Files what isn't yet. `None` if `stop` was cancelled.
+    ///
+    /// # Errors
+    /// If a worker panicked or the cache can't be read.
+    pub(super) async fn bring_up_to_date(
+        &self,
+        graph: &Arc<Graph>,
+        jira_projects: &[String],
+        stop: &Token,
+        mut progress: impl FnMut(usize, usize),
+    ) -> anyhow::Result<Option<Filed>> {
+        let rules = rules(jira_projects);
+        let end = graph.len();
+        if let Some(cache) = self.cache {
+            let (reader, own) = (cache.clone(), Arc::clone(graph));
+            let base = self.pool.run(move || reader.filed(rules, &own)).await??;
+            if base >= end {
+                return Ok(Some(Filed::Cached(cache.clone())));
+            }
+            let Some(postings) = self.file(graph, base..end, stop, &mut progress).await? else { return Ok(None) };
+            let stored = cache.file(base, Arc::clone(graph), rules, postings.clone()).await;
+            if matches!(stored, Ok(true)) {
+                return Ok(Some(Filed::Cached(cache.clone())));
+            }
+            // The cache can't be written, or another process has filed meanwhile, perhaps another graph.
+            if base == 0 {
+                return Ok(Some(Filed::Held(Arc::new(postings))));
+            }
         }
-        if pending.len() < 2 * pool.threads()
-            && let Some(chunk) = chunks.next()
-        {
-            let filer = Filer {
-                graph: Arc::clone(graph),
-                handles: index.handles.clone(),
-                texts: texts.clone(),
-                patterns: Arc::clone(patterns),
-            };
-            pending.push_back(pool.submit(move || filer.file(chunk)).await?);
-            continue;
+        let postings = self.file(graph, 0..end, stop, &mut progress).await?;
+        Ok(postings.map(|postings| Filed::Held(Arc::new(postings))))
+    }
+
+    /// The commits of `range` and their keys.
+    async fn file(
+        &self,
+        graph: &Arc<Graph>,
+        range: Range<usize>,
+        stop: &Token,
+        progress: &mut impl FnMut(usize, usize),
+    ) -> anyhow::Result<Option<Postings>> {
+        let texts = self.index.texts(self.pool).await;
+        let mut pending = VecDeque::new();
+        let mut postings = Postings::default();
+        let mut chunks = range.clone().step_by(CHUNK).map(|start| start..(start + CHUNK).min(range.end));
+        let mut done = 0;
+        loop {
+            if stop.is_cancelled() {
+                return Ok(None);
+            }
+            if pending.len() < 2 * self.pool.threads()
+                && let Some(chunk) = chunks.next()
+            {
+                let filer = Filer {
+                    graph: Arc::clone(graph),
+                    handles: self.index.handles.clone(),
+                    texts: texts.clone(),
+                    patterns: Arc::clone(self.patterns),
+                    stop: stop.clone(),
+                };
+                pending.push_back(self.pool.submit(move || filer.file(chunk)).await?);
+                continue;
+            }
+            let Some(job) = pending.pop_front() else { return Ok(Some(postings)) };
+            let filed = job.result().await?;
+            if stop.is_cancelled() {
+                return Ok(None);
+            }
+            postings.append(&filed);
+            done += CHUNK;
+            progress(done.min(range.len()), range.len());
         }
-        let Some(job) = pending.pop_front() else { return Ok(Some(postings)) };
-        postings.append(&job.result().await?);
-        done += CHUNK;
-        progress(done.min(range.len()), range.len());
     }
 }
 
@@ -122,9 +132,11 @@ struct Filer {
     handles: Handles,
     texts: Option<Arc<Texts>>,
     patterns: Arc<Patterns>,
+    stop: Token,
 }
 
 impl Filer {
+    /// What was filed of `chunk` when the run is stopped is for nobody.
     fn file(&self, chunk: Range<usize>) -> Postings {
         let positions = chunk.filter_map(|position| Position::try_from(position).ok());
         let positions: Vec<Position> = positions.collect();
@@ -133,6 +145,9 @@ impl Filer {
             let mut postings = Postings::default();
             let mut buffer = Vec::new();
             for &position in &positions {
+                if self.stop.is_cancelled() {
+                    break;
+                }
                 let id = self.graph.id(position);
                 let known = kept.as_mut().and_then(|reader| reader.get(position, &id));
                 let raw = match known {

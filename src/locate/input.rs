@@ -8,7 +8,6 @@ use smol::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::error::Kind;
 use crate::gitcli;
-use crate::shutdown::Token;
 
 /// What a line says.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,20 +52,12 @@ impl Input {
         Self { reader, end, line: Vec::new(), is_stream: false, has_end: false, is_over: false }
     }
 
-    /// The next line; `None` at the end, and when `stop` is cancelled.
-    pub(super) async fn next(&mut self, stop: &Token) -> anyhow::Result<Option<Line>> {
-        let cancelled = async {
-            stop.cancelled().await;
-            Ok(None)
-        };
-        smol::future::or(self.read(), cancelled).await
-    }
-
-    async fn read(&mut self) -> anyhow::Result<Option<Line>> {
+    /// The next line; `None` at the end.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Line>> {
         if self.is_over {
             return Ok(None);
         }
-        // What a cancelled read has taken stays in `line`.
+        // What a read has taken that was dropped stays in `line`.
         let read = self.reader.read_until(self.end, &mut self.line).await;
         read.map_err(|cause| Kind::Io.wrap(cause, "reading standard input"))?;
         let mut line = std::mem::take(&mut self.line);

@@ -2,17 +2,22 @@
 //! commits under keys so that candidates are found without a walk, `closure` goes up the ladder with them (`ranges` tells squashes
 //! and splits), `reverts` and `presence` tell what became of the change on each ref of `places`, and `answer` makes the events of
 //! it all, on a worker with a `desk` of its own and a `scope` that all share. What is about many commits is answered change by
-//! change (`each`). `words` finds those whose messages have words, by the index of `wording`, `patches` looks for a diff. `search`
-//! drives the run: answers come in the order of the queries, which `input` may read from a stream. Knows nothing of the command
-//! line.
+//! change (`each`). `words` finds those whose messages have words, by the index of `wording`, `patches` looks for a diff, `alike` for
+//! what only resembles a commit. Where history can't be read to its end, `gaps` says what can be told of the rest. `search` drives the
+//! run: answers come in the order of the queries, which `input` may read from a stream. Knows nothing of the command line.
 
+pub mod across;
+mod alike;
 mod answer;
 mod closure;
 mod desk;
 mod each;
 mod filing;
+mod gaps;
 mod input;
 mod kept;
+mod kin;
+mod kindred;
 mod patches;
 mod places;
 mod presence;
@@ -39,13 +44,14 @@ use crate::announce::{self, Indexed};
 use crate::config::Settings;
 use crate::events::repository::IndexState;
 use crate::git::Repository;
+pub use crate::git::Sought;
 use crate::git::refs::RefList;
 pub use crate::git::refs::Selection;
 use crate::gitcli;
-use crate::index::{Index, Trouble};
+use crate::index::{Ahead, Index, Trouble};
 pub use crate::matching::Signals;
 use crate::pipeline::Pool;
-use crate::report::{Ending, Report};
+use crate::report::{Ending, Strand};
 use crate::shutdown::Token;
 
 /// Which tags are told.
@@ -64,12 +70,14 @@ pub enum Tags {
 #[derive(Debug, Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Options {
-    /// The folder in which the repository is looked for.
-    pub dir: PathBuf,
+    /// Where the repository is looked for.
+    pub sought: Sought,
     /// The folder of all caches; `None` where there can be none.
     pub cache_folder: Option<PathBuf>,
     /// Threads for git work; `None` as configured.
     pub threads: Option<usize>,
+    /// Threads that are shared with other repositories; without them there are some of its own.
+    pub pool: Option<Pool>,
     /// The refs that are asked about.
     pub refs: Selection,
     /// The queries.
@@ -100,7 +108,7 @@ pub struct Options {
 const KINDS: [&[u8]; 3] = [b"refs/heads/*", b"refs/remotes/*", b"refs/tags/*"];
 
 /// Says which globs of `asked` match none of the `refs` that it has selected.
-async fn warn_of_globs(report: &mut Report, repo: &str, asked: &Selection, refs: &RefList) -> anyhow::Result<()> {
+async fn warn_of_globs(report: &mut Strand, repo: &str, asked: &Selection, refs: &RefList) -> anyhow::Result<()> {
     let is_bare = refs.refs.is_empty() && refs.broken.is_empty();
     for glob in asked.unmatched(refs).into_iter().filter(|glob| is_bare || !KINDS.contains(glob)) {
         let trouble = Trouble {
@@ -120,10 +128,19 @@ pub fn cache_folder() -> Option<PathBuf> {
 }
 
 /// Whether `query` is a Change-Id, an issue, or a revision or range of the repository at `dir`, rather than a word.
-pub async fn names_something(dir: &Path, query: &OsString) -> bool {
-    let Ok(repository) = Repository::discover(dir) else { return false };
-    let Ok(settings) = Settings::load(&repository.handle(), |name| std::env::var(name).ok()) else { return false };
+pub async fn names_something(dir: &Path, query: &OsString, token: &Token) -> bool {
+    // Of a run that is stopped nothing is told but that it was.
+    token.unless_cancelled(is_name(dir, query)).await.unwrap_or(true)
+}
+
+async fn is_name(dir: &Path, query: &OsString) -> bool {
+    let Ok(repository) = Repository::discover(dir).map(Arc::new) else { return false };
+    let Ok(settings) = Settings::read(&repository).await else { return false };
     let (Ok(patterns), Some(text)) = (settings.patterns(), query.to_str()) else { return false };
+    // Whoever looks for it is told why nothing can be asked of this repository.
+    if gitcli::check_safe(&repository).await.is_err() {
+        return true;
+    }
     match Query::parse(text, &patterns) {
         Query::ChangeId(_) | Query::Issue(_) => true,
         Query::Words(_) => false,
@@ -135,20 +152,42 @@ pub async fn names_something(dir: &Path, query: &OsString) -> bool {
 ///
 /// # Errors
 /// If nothing could be answered: no repository, a query that can't be understood, a setting that can't be used.
-pub async fn run(options: Options, report: &mut Report, token: &Token) -> anyhow::Result<Ending> {
-    let repository = Arc::new(Repository::discover(&options.dir)?);
-    let settings = Settings::load(&repository.handle(), |name| std::env::var(name).ok())?;
-    let threads = options.threads.unwrap_or(settings.threads);
-    let pool = Pool::new(threads).context("starting worker threads")?;
+pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
+    let Some(opened) = token.unless_cancelled(Box::pin(open(Arc::new(options), report, token, true))).await else {
+        return Ok(Ending { incomplete: true, ..Ending::default() });
+    };
+    let mut search = opened?;
+    // Whatever is waited for when a signal comes, git or a reader that never ends, is dropped.
+    let outcome = token.unless_cancelled(Box::pin(search.run())).await;
+    let Search { report, indexed, found, name, .. } = search;
+    outcome.transpose()?;
+    announce::end(report, &name, token.is_cancelled(), indexed).await?;
+    Ok(Ending { negative: found == Some(false), incomplete: token.is_cancelled(), ..Ending::default() })
+}
+
+/// Opens the repository that is sought, and tells of it if it `is_new` to the reader.
+async fn open<'a>(
+    options: Arc<Options>,
+    report: &'a mut Strand,
+    token: &'a Token,
+    is_new: bool,
+) -> anyhow::Result<Search<'a>> {
+    let repository = Arc::new(Repository::find(&options.sought)?);
+    let settings = Settings::read(&repository).await?;
+    let pool = match &options.pool {
+        Some(shared) => shared.clone(),
+        None => Pool::new(options.threads.unwrap_or(settings.threads)).context("starting worker threads")?,
+    };
     let patterns = Arc::new(settings.patterns()?);
     let folder = options.cache_folder.clone();
-    let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), &pool).await?;
+    let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), Ahead::Read, &pool).await?;
     let refs = index.select(options.refs.clone(), &pool).await?;
-    let troubles = index.take_troubles();
-    announce::repository(report, &index, &refs, troubles).await?;
-    warn_of_globs(report, &repository.name, &options.refs, &refs).await?;
-    let options = Arc::new(options);
-    let mut search = Search {
+    if is_new {
+        let troubles = index.take_troubles();
+        announce::repository(report, &index, &refs, troubles).await?;
+        warn_of_globs(report, &repository.name, &options.refs, &refs).await?;
+    }
+    Ok(Search {
         name: repository.name.clone(),
         report,
         token,
@@ -166,12 +205,7 @@ pub async fn run(options: Options, report: &mut Report, token: &Token) -> anyhow
         found: None,
         kept: Vec::new(),
         absent: 0,
-        is_broken: false,
+        torn: None,
         has_warned: false,
-    };
-    let outcome = search.run().await;
-    let Search { report, indexed, found, name, .. } = search;
-    outcome?;
-    announce::end(report, &name, token.is_cancelled(), indexed).await?;
-    Ok(Ending { negative: found == Some(false), incomplete: token.is_cancelled(), ..Ending::default() })
+    })
 }

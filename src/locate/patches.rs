@@ -8,11 +8,11 @@ use super::desk::Desk;
 use super::resolve::Target;
 use super::scope::Scope;
 use super::search::Search;
-use crate::announce;
 use crate::cache::patches::KeptPatch;
 use crate::error::Kind;
 use crate::facts::Oid;
-use crate::git::{Handle, ObjectError};
+use crate::facts::diff_prefix::{Prefixes, with_usual_prefixes};
+use crate::git::{self, Handle, ObjectError};
 use crate::gitcli;
 use crate::matching::Need;
 use crate::pipeline::Pool;
@@ -92,6 +92,7 @@ impl Search<'_> {
         });
         let shown = if file == "-" { "standard input".into() } else { file.to_string_lossy() };
         let text = read.await.map_err(|cause| Kind::Io.wrap(cause, format!("reading the patch from {shown}")))?;
+        let text = with_usual_prefixes(&text, &self.configured_prefixes());
         let (ids, paths) = gitcli::read_patch(self.index.repository(), &text).await?;
         // What changes the same paths as one patch changes each of them: one is enough to ask for. Which paths are whose isn't
         // known of several; more than a command line holds are looked for everywhere.
@@ -113,8 +114,32 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Every commit that `tips` reach and that changes a path of `paths`, without any simplification of history.
-    pub(super) async fn listed(&self, tips: &[(Oid, bool)], paths: Option<&[OsString]>) -> anyhow::Result<Vec<Oid>> {
+    /// What `git diff` may put before paths here, if it is configured: with `-R` it is the other way round.
+    fn configured_prefixes(&self) -> Vec<Prefixes> {
+        let values = git::config::values(Some(self.index.repository()), &["diff"]).unwrap_or_default();
+        let last = |key: &str| {
+            let named = values.iter().rfind(|value| value.stem == b"diff" && value.key == key)?;
+            Some(named.value.clone().unwrap_or_default())
+        };
+        match (last("srcprefix"), last("dstprefix")) {
+            (None, None) => Vec::new(),
+            (old, new) => {
+                let (old, new) = (old.unwrap_or_else(|| b"a/".to_vec()), new.unwrap_or_else(|| b"b/".to_vec()));
+                vec![(old.clone(), new.clone()), (new, old)]
+            }
+        }
+    }
+
+    /// Every commit that `tips` reach, but for what those left out reach, and that changes a path of `paths`, without any simplification
+    /// of history. Where that can't be read to its end they are all that can be read, whatever they change.
+    pub(super) async fn listed(
+        &mut self,
+        tips: &[(Oid, bool)],
+        paths: Option<&[OsString]>,
+    ) -> anyhow::Result<Vec<Oid>> {
+        if self.torn.is_some() {
+            return self.readable(tips).await;
+        }
         let options = ["--full-history".into(), "--no-merges".into()];
         gitcli::rev_list(self.index.repository(), tips, &options, paths).await
     }
@@ -134,7 +159,7 @@ impl Search<'_> {
         let found = found.unwrap_or_default();
         self.kept.extend(found.worked_out);
         self.absent += found.absent;
-        announce::broken(self.report, &self.name, Some(query), found.broken).await?;
+        self.tell_broken(query, found.broken).await?;
         self.keep().await?;
         Ok(found.commits)
     }
@@ -154,6 +179,9 @@ fn compare(
     };
     let mut found = Found::default();
     for (id, kept) in ids.iter().zip(kept) {
+        if scope.stop.is_cancelled() {
+            break;
+        }
         let patch_id = match kept {
             Some(kept) => kept,
             None => computed(&mut desk, id, paths),

@@ -1,8 +1,10 @@
 //! The refs of a repository as places where a change may be: which were asked for, which release line each belongs to, and
 //! which tags are of which line.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use foldhash::{HashMap, HashSet};
 
 use crate::git::refs::{Ref, RefList};
 use crate::graph::{Graph, Position, Reach, Reachable};
@@ -20,7 +22,9 @@ pub(super) enum PlaceKind {
 /// One ref.
 #[derive(Debug)]
 pub(super) struct Place {
-    pub(super) entry: Ref,
+    pub(super) name: Bytes,
+    /// Whether it leads to a commit.
+    pub(super) has_commit: bool,
     pub(super) kind: PlaceKind,
     /// The index of its commit in [`Places::tips`]; `None` if it leads to none that is indexed.
     pub(super) tip: Option<usize>,
@@ -54,20 +58,18 @@ pub(super) struct Places {
 impl Places {
     /// `usual` are the repository's refs, of which lines and tags are made up, `chosen` those that were asked for. Symbolic refs
     /// are left out: they are names of others.
-    pub(super) fn new(graph: &Graph, usual: &RefList, chosen: &RefList, rules: Lines) -> Self {
-        let head = usual.refs.iter().find(|entry| entry.name == b"HEAD").and_then(|head| head.symbolic.clone());
+    pub(super) fn new(graph: &Graph, usual: &Arc<RefList>, chosen: &Arc<RefList>, rules: Lines) -> Self {
+        let head = usual.refs.iter().find(|entry| *entry.name == *b"HEAD").and_then(|head| head.symbolic.clone());
         let rules = match head {
-            Some(head) => rules.with_head(&head, usual.refs.iter().map(|entry| entry.name.as_slice())),
+            Some(head) => rules.with_head(&head, usual.refs.iter().map(|entry| &*entry.name)),
             None => rules,
         };
-        let mut names = HashSet::new();
-        let asked: HashSet<&[u8]> = chosen.refs.iter().map(|entry| entry.name.as_slice()).collect();
         let mut tips = Vec::new();
-        let mut known = HashMap::new();
-        let mut list = Vec::new();
-        let mut of_line = Vec::new();
-        for entry in chosen.refs.iter().chain(&usual.refs) {
-            if entry.symbolic.is_some() || !names.insert(entry.name.as_slice()) {
+        let mut known: HashMap<Position, usize> = HashMap::default();
+        let room = chosen.refs.len();
+        let (mut list, mut of_line) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        for (entry, chosen) in each_once(usual, chosen) {
+            if entry.symbolic.is_some() {
                 continue;
             }
             let position = entry.commit.and_then(|id| {
@@ -81,8 +83,8 @@ impl Places {
                 })
             });
             of_line.push(rules.line_of(&entry.name));
-            let chosen = asked.contains(entry.name.as_slice());
-            list.push(Place { kind: kind_of(&entry.name), entry: entry.clone(), tip, chosen, line: None });
+            let (name, has_commit) = (entry.name.clone(), entry.commit.is_some());
+            list.push(Place { kind: kind_of(&name), name, has_commit, tip, chosen, line: None });
         }
         let mut lines: Vec<Line> = of_line.iter().flatten().cloned().collect();
         lines.sort_unstable();
@@ -113,7 +115,7 @@ impl Places {
         let reach = Reach::sweep(graph, &of_line, &self.tips);
         let tags = self.list.iter().enumerate().filter(|(_, place)| place.kind == PlaceKind::Tag);
         let mut named: Vec<(TagName<'_>, usize)> =
-            tags.filter_map(|(index, place)| Some((self.rules.tag(&place.entry.name)?, index))).collect();
+            tags.filter_map(|(index, place)| Some((self.rules.tag(&place.name)?, index))).collect();
         named.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let tagged = named.into_iter().map(|(name, place)| {
             let tip = self.list[place].tip;
@@ -161,6 +163,17 @@ pub(super) struct Firsts {
     pub(super) tag_is_later: bool,
     /// Whether it has an older release than `release`, without the change.
     pub(super) release_is_later: bool,
+}
+
+/// Those of `chosen`, then those of `usual` that aren't among them, each with whether it was chosen.
+fn each_once<'r>(usual: &'r Arc<RefList>, chosen: &'r Arc<RefList>) -> impl Iterator<Item = (&'r Ref, bool)> {
+    let is_usual = Arc::ptr_eq(usual, chosen);
+    // Two globs may match the same ref.
+    let mut seen: HashSet<&[u8]> = HashSet::default();
+    seen.reserve(if is_usual { 0 } else { chosen.refs.len() });
+    let both = chosen.refs.iter().map(|entry| (entry, true)).chain(usual.refs.iter().map(|entry| (entry, false)));
+    let wanted = if is_usual { usual.refs.len() } else { usize::MAX };
+    both.take(wanted).filter(move |(entry, _)| is_usual || seen.insert(&entry.name))
 }
 
 fn kind_of(name: &[u8]) -> PlaceKind {

@@ -2,6 +2,7 @@
 //! Told by the patch-id of their combined diff.
 
 use super::desk::Desk;
+use crate::facts::Oid;
 use crate::graph::Position;
 use crate::matching::groups::{Edge, Ground};
 use crate::matching::squash::MOST_PARTS;
@@ -14,15 +15,14 @@ fn run_of(desk: &mut Desk<'_>, parts: &[Position]) -> (Vec<Position>, Vec<Positi
     // Until the last of them that this run has.
     let mut length = 0;
     while run.len() < MOST_PARTS && desk.read(at) {
-        let parents = desk.scope.graph.parents(at);
-        if parents.len() > 1 {
+        if desk.sketch(at).is_none_or(|sketch| sketch.is_merge) {
             break;
         }
         run.push(at);
         if parts.contains(&at) {
             length = run.len();
         }
-        match parents.first() {
+        match desk.scope.graph.parents(at).first() {
             Some(&parent) => at = parent,
             None => break,
         }
@@ -43,6 +43,21 @@ pub(super) fn is_whole(desk: &mut Desk<'_>, whole: Position, run: &[Position]) -
 pub(super) fn make_up(desk: &mut Desk<'_>, whole: Position, parts: &[Position]) -> bool {
     let (within, run) = run_of(desk, parts);
     within.len() == parts.len() && is_whole(desk, whole, &run)
+}
+
+/// Those of `parts` that are, consecutive as they are, a commit with this patch-id that was split.
+pub(super) fn split_of(desk: &mut Desk<'_>, patch_id: &Oid, parts: &[Position]) -> Vec<Position> {
+    let mut left = parts.to_vec();
+    let mut found = Vec::new();
+    while left.len() > 1 {
+        let (within, run) = run_of(desk, &left);
+        left.retain(|part| !within.contains(part));
+        let (Some(&first), Some(&last)) = (run.first(), run.last()) else { break };
+        if within.len() > 1 && desk.patch_id_of_range(first, last) == Some(*patch_id) {
+            found.extend(within);
+        }
+    }
+    found
 }
 
 /// Finds the commits that were split: each of several consecutive commits names one, and together they are it. Their edges then

@@ -9,6 +9,7 @@ use crate::error::{self, Kind};
 use crate::facts::Oid;
 use crate::facts::issues::IssueRef;
 use crate::facts::patterns::Patterns;
+use crate::git::refs::Ref;
 use crate::git::{Handle, ObjectKind};
 use crate::gitcli;
 use crate::graph::{Graph, Position};
@@ -76,10 +77,13 @@ pub(super) async fn resolve(
             Ok(Target::Words(words))
         }
         Query::Name(name) => {
-            if let Some(id) = tip_of(index, name.as_bytes()) {
+            // Of a whole id git doesn't ask whether a ref is called so; of a part of one it does first.
+            let is_whole = is_hex(&name) && name.len() == 2 * index.repository().hash_len;
+            let tip = if is_whole { Tip::None } else { tip_of(index, name.as_bytes()) };
+            if let Tip::One(id) = tip {
                 return Ok(Target::Commits(vec![id]));
             }
-            if let Some(target) = digits(index, graph, &name) {
+            if let (Tip::None, Some(target)) = (tip, digits(index, graph, &name)) {
                 return Ok(target);
             }
             let is_spelt = name.starts_with('-') || name.contains("..") || name.contains(['^', '~', ':', '{']);
@@ -183,13 +187,26 @@ fn is_hex(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The commit of the one ref that `name` means; `None` if git has to say which.
-fn tip_of(index: &Index, name: &[u8]) -> Option<Oid> {
+/// The ref that a name means.
+enum Tip {
+    /// There is none of that name.
+    None,
+    /// The commit of the only one.
+    One(Oid),
+    /// git has to say which, or what it leads to.
+    Doubtful,
+}
+
+/// What `name` means as a ref, by the rules of gitrevisions(7).
+fn tip_of(index: &Index, name: &[u8]) -> Tip {
     let full = |prefix: &[u8]| [prefix, name].concat();
     let names = [full(b""), full(b"refs/"), full(b"refs/tags/"), full(b"refs/heads/"), full(b"refs/remotes/")];
-    let mut meant = index.usual.refs.iter().filter(|entry| names.contains(&entry.name));
-    let first = meant.next()?;
-    if meant.next().is_some() { None } else { first.commit }
+    let mut meant = index.usual.refs.iter().filter(|entry| names.iter().any(|name| name[..] == entry.name));
+    match (meant.next(), meant.next()) {
+        (None, _) => Tip::None,
+        (Some(Ref { commit: Some(commit), .. }), None) => Tip::One(*commit),
+        _ => Tip::Doubtful,
+    }
 }
 
 /// The commit, or commits, that hexadecimal digits begin.
@@ -231,13 +248,22 @@ async fn named(name: &OsString, index: &Index) -> anyhow::Result<Target> {
     };
     // The parents of a commit that has none, say.
     let is_empty = tips.is_empty();
+    let shown = name.to_string_lossy();
     let mut commits = Vec::new();
     for (id, excluded) in tips {
-        if let Some(commit) = index.handles.with(|handle| peel(handle, id)) {
-            commits.push((commit, excluded));
+        match index.handles.with(|handle| handle.peel(&id)) {
+            Ok((commit, ObjectKind::Commit)) => commits.push((commit, excluded)),
+            Ok(_) => {}
+            // git takes any id as it is typed, and so does whoever looks for one in messages.
+            Err(_) if is_hex(&shown) => {}
+            Err(cause) => {
+                let kind = cause.kind();
+                return Err(
+                    kind.hinted(format!("'{shown}' can't be told: {cause}"), "git fsck tells what else is missing")
+                );
+            }
         }
     }
-    let shown = name.to_string_lossy();
     if is_empty {
         return Ok(Target::Nothing(out_of_nothing(&shown)));
     }

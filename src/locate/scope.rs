@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Options;
-use super::filing::{self, Filed};
-use super::places::Places;
+use super::filing::{Filed, Filing};
+use super::gaps::Gaps;
+use super::places::{Place, Places};
 use super::search::Search;
 use crate::announce::{self, Indexed};
 use crate::cache::Cache;
@@ -14,6 +15,7 @@ use crate::describe::Wishes;
 use crate::events::repository::IndexState;
 use crate::facts::Oid;
 use crate::facts::patterns::Patterns;
+use crate::git;
 use crate::git::state::Overlay;
 use crate::graph::Graph;
 use crate::index::Update;
@@ -28,6 +30,9 @@ pub(super) struct Scope {
     pub(super) partial: bool,
     pub(super) graph: Arc<Graph>,
     pub(super) overlay: Arc<Overlay>,
+    pub(super) gaps: Arc<Gaps>,
+    /// For each of the places' tips whether history breaks off below it; empty where it is whole.
+    pub(super) leads_to_gap: Vec<bool>,
     pub(super) handles: Handles,
     pub(super) cache: Option<Cache>,
     pub(super) filed: Filed,
@@ -42,6 +47,17 @@ pub(super) struct Scope {
 }
 
 impl Scope {
+    /// Whether a ref's history is cut off, or breaks off, so that it may hold what isn't found in it.
+    pub(super) fn is_cut_off(&self, place: &Place) -> bool {
+        let leads_to_gap = |tip: usize| self.leads_to_gap.get(tip).copied().unwrap_or(false);
+        self.overlay.shallow || place.tip.is_none_or(leads_to_gap)
+    }
+
+    /// Whether the history of any ref is cut off or breaks off.
+    pub(super) fn is_anything_cut_off(&self) -> bool {
+        self.overlay.shallow || !self.gaps.is_empty()
+    }
+
     /// The one commit that hexadecimal digits begin, of those that some ref reaches.
     pub(super) fn resolve(&self, text: &str) -> Option<Oid> {
         let mut found = self.graph.beginning_with(text).into_iter();
@@ -63,29 +79,34 @@ impl Search<'_> {
             Update::Fresh | Update::Cancelled => (IndexState::Fresh, 0),
             Update::Updated(new) => (IndexState::Updated, new),
             Update::Built(new) => (IndexState::Built, new),
-            Update::Broken(broken) => {
-                self.is_broken = true;
-                announce::broken(self.report, &self.name, None, broken).await?;
+            Update::Broken(broken, commits) => {
+                self.tear(commits, broken).await?;
                 (IndexState::Skipped, 0)
             }
         };
         if new > 0 || self.indexed.new == 0 {
             self.indexed = Indexed { state, new: self.indexed.new + new };
         }
+        self.forget();
+        Ok(())
+    }
+
+    /// What was made of the commits known so far has to be made anew.
+    pub(super) fn forget(&mut self) {
         self.places = None;
         self.filed = None;
         self.messages = None;
-        Ok(())
     }
 
     /// What workers share; `None` if the run is to end.
     pub(super) async fn scope(&mut self) -> anyhow::Result<Option<Arc<Scope>>> {
-        let graph = self.index.graph(&self.pool).await?;
+        let graph = self.graph().await?;
         let places = if let Some(places) = &self.places {
             Arc::clone(places)
         } else {
-            let (graph, usual, chosen) = (Arc::clone(&graph), self.index.usual.clone(), self.refs.clone());
-            let rules = Lines::new(&line_settings(&self.settings));
+            let (graph, usual, chosen) = (Arc::clone(&graph), Arc::clone(&self.index.usual), Arc::clone(&self.refs));
+            let remotes = git::config::remotes(self.index.repository())?;
+            let rules = Lines::new(&line_settings(&self.settings, remotes));
             let places = self.pool.run(move || Places::new(&graph, &usual, &chosen, rules)).await?;
             Arc::clone(self.places.insert(Arc::new(places)))
         };
@@ -96,13 +117,15 @@ impl Search<'_> {
                 let bar = self.report.bar();
                 let show = |done: usize, total: usize| bar.show("reading messages", done as u64, Some(total as u64));
                 let jira = &self.settings.jira_projects;
-                let filed =
-                    filing::bring_up_to_date(&self.index, &graph, &self.patterns, jira, &self.pool, self.token, show)
-                        .await?;
+                let (cache, patterns) = (self.lasting(), &self.patterns);
+                let filing = Filing { index: &self.index, cache, patterns, pool: &self.pool };
+                let filed = filing.bring_up_to_date(&graph, jira, self.token, show).await?;
                 let Some(filed) = filed else { return Ok(None) };
                 self.filed.insert(filed).clone()
             }
         };
+        let gaps = self.torn.as_ref().map(|torn| Arc::clone(&torn.gaps)).unwrap_or_default();
+        let leads_to_gap = gaps.below(&graph, &places.tips);
         let repository = self.index.repository();
         let wishes = Wishes {
             repo: self.name.clone(),
@@ -121,6 +144,8 @@ impl Search<'_> {
             partial: repository.partial,
             graph,
             overlay: Arc::clone(&self.index.overlay),
+            gaps,
+            leads_to_gap,
             handles: self.index.handles.clone(),
             cache: self.index.cache().cloned(),
             filed,
@@ -136,11 +161,11 @@ impl Search<'_> {
     }
 }
 
-fn line_settings(settings: &Settings) -> LineSettings {
+fn line_settings(settings: &Settings, remotes: Vec<String>) -> LineSettings {
     LineSettings {
         stable: settings.stable.clone(),
         mainline: settings.mainline.clone(),
         release_tag: settings.release_tag.clone(),
-        remotes: Vec::new(),
+        remotes,
     }
 }

@@ -6,9 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::Options;
+use super::alike::{Alike, Failure};
 use super::answer::{self, Outcome};
 use super::desk::Desk;
 use super::filing::Filed;
+use super::gaps::Torn;
 use super::input::{Input, Line};
 use super::places::Places;
 use super::resolve::{self, Target};
@@ -22,10 +24,11 @@ use crate::error::{self, Kind};
 use crate::events::Event;
 use crate::facts::Oid;
 use crate::facts::patterns::Patterns;
+use crate::git::ObjectError;
 use crate::git::refs::RefList;
 use crate::index::{Index, Trouble};
 use crate::pipeline::{JobError, Pool};
-use crate::report::{FailedPart, Format, Report};
+use crate::report::{FailedPart, Format, Strand};
 use crate::shutdown::Token;
 
 /// Answers that may be under way at once, for each thread.
@@ -37,6 +40,14 @@ pub(super) const KEPT_TOGETHER: usize = 64;
 pub(super) struct UnderWay {
     query: String,
     answer: Pin<Box<dyn Future<Output = Result<anyhow::Result<Made>, JobError>>>>,
+}
+
+/// What the command line asks for.
+enum Typed<'o> {
+    /// A query.
+    Query(&'o OsString),
+    /// The patches in a file.
+    Patch(&'o OsString),
 }
 
 /// What comes first: an answer, or another query.
@@ -55,14 +66,14 @@ pub(super) struct Made {
 /// One run.
 pub(super) struct Search<'a> {
     pub(super) name: String,
-    pub(super) report: &'a mut Report,
+    pub(super) report: &'a mut Strand,
     pub(super) token: &'a Token,
     pub(super) pool: Pool,
     pub(super) patterns: Arc<Patterns>,
     pub(super) settings: Settings,
     pub(super) options: Arc<Options>,
     pub(super) index: Index,
-    pub(super) refs: RefList,
+    pub(super) refs: Arc<RefList>,
     pub(super) indexed: Indexed,
     pub(super) places: Option<Arc<Places>>,
     pub(super) filed: Option<Filed>,
@@ -73,47 +84,63 @@ pub(super) struct Search<'a> {
     pub(super) kept: Vec<KeptPatch>,
     /// Comparisons that lacked an object which a partial clone doesn't have.
     pub(super) absent: usize,
-    /// Whether history could not be read to its end, so that the index lacks what leads there.
-    pub(super) is_broken: bool,
+    /// What could be read of history, if that wasn't all.
+    pub(super) torn: Option<Torn>,
     /// Whether it was said that history is cut off.
     pub(super) has_warned: bool,
 }
 
 impl Search<'_> {
     pub(super) async fn run(&mut self) -> anyhow::Result<()> {
-        if !self.options.no_update {
-            let tips = self.refs.tips();
-            self.update(&tips).await?;
-        }
-        self.ask_all(&self.options.queries.clone()).await?;
-        if let Some(file) = self.options.patch.clone() {
-            self.ask_for_patch(&file).await?;
-        }
+        self.catch_up().await?;
+        self.ask_all().await?;
         if let Some(end) = self.options.stdin {
             self.read(end).await?;
         }
         while !self.token.is_cancelled() && self.tell_next().await? {}
+        self.wind_up().await
+    }
+
+    /// Brings the index up to date, unless that isn't wanted.
+    pub(super) async fn catch_up(&mut self) -> anyhow::Result<()> {
+        if self.options.no_update {
+            return Ok(());
+        }
+        // The usual refs are brought in anyway, and mostly all others are there already.
+        let is_usual = Arc::ptr_eq(&self.refs, &self.index.usual);
+        let tips = if is_usual || self.refs.new_tips().is_empty() { Vec::new() } else { self.refs.tips() };
+        self.update(&tips).await
+    }
+
+    /// Keeps what was found out, and says what could not be.
+    pub(super) async fn wind_up(&mut self) -> anyhow::Result<()> {
         if self.absent > 0 {
-            announce::warn_absent(self.report, &self.name, self.absent).await?;
+            announce::warn_absent(self.report, &self.name, None, std::mem::take(&mut self.absent)).await?;
         }
         self.keep().await
     }
 
     /// Asks what the command line names. One bad query doesn't keep the others from being answered; where each of them is bad and
     /// nothing else is asked, the last is the end of the run.
-    async fn ask_all(&mut self, queries: &[OsString]) -> anyhow::Result<()> {
-        let is_all = self.options.stdin.is_none() && self.options.patch.is_none();
+    async fn ask_all(&mut self) -> anyhow::Result<()> {
+        let options = Arc::clone(&self.options);
+        let queries = options.queries.iter().map(Typed::Query).chain(options.patch.iter().map(Typed::Patch));
+        let queries: Vec<Typed<'_>> = queries.collect();
         let mut bad = 0;
-        for query in queries {
+        for query in &queries {
             if self.token.is_cancelled() {
                 break;
             }
-            let Err(cause) = self.ask(query.clone()).await else { continue };
+            let (typed, outcome) = match *query {
+                Typed::Query(typed) => (typed, self.ask(typed.clone()).await),
+                Typed::Patch(file) => (file, self.ask_for_patch(file).await),
+            };
+            let Err(cause) = outcome else { continue };
             bad += 1;
-            if is_all && bad == queries.len() {
-                return Err(error::about(cause, &query.to_string_lossy()));
+            if options.stdin.is_none() && bad == queries.len() {
+                return Err(error::about(cause, &typed.to_string_lossy()));
             }
-            self.report_bad(query, cause).await?;
+            self.report_bad(typed, cause).await?;
         }
         Ok(())
     }
@@ -134,7 +161,7 @@ impl Search<'_> {
                 if is_full {
                     return smol::future::pending().await;
                 }
-                Next::Line(input.next(self.token).await)
+                Next::Line(input.next().await)
             };
             match smol::future::or(ready, line).await {
                 Next::Answer(made) => {
@@ -165,7 +192,10 @@ impl Search<'_> {
     /// Reports that `query` can't be answered as it is; what else went wrong ends the run.
     async fn report_bad(&mut self, query: &OsString, cause: anyhow::Error) -> anyhow::Result<()> {
         let kind = error::kind_of(&cause);
-        if !matches!(kind, Kind::BadRevision | Kind::BadValue) {
+        let asked_wrongly = matches!(kind, Kind::BadRevision | Kind::BadValue);
+        let cant_be_told =
+            matches!(kind, Kind::Io | Kind::Git | Kind::Timeout | Kind::MissingObject | Kind::CorruptObject);
+        if !asked_wrongly && !cant_be_told {
             return Err(cause);
         }
         let (query, message) = (query.to_string_lossy(), error::message_of(&cause));
@@ -181,8 +211,21 @@ impl Search<'_> {
 
     /// Sets a worker to answer `query`.
     pub(super) async fn ask(&mut self, query: OsString) -> anyhow::Result<()> {
-        let graph = self.index.graph(&self.pool).await?;
-        let mut target = resolve::resolve(&query, &self.index, &graph, &self.patterns).await?;
+        match self.target(&query).await? {
+            None => Ok(()),
+            Some(Target::Nothing(way_out)) => self.tell_nothing(&query.to_string_lossy(), way_out).await,
+            Some(Target::Words(words)) => self.ask_words(&query, &words).await,
+            Some(target) => {
+                let target = self.or_patch_id(target).await?;
+                self.answer(query.to_string_lossy().into_owned(), target).await
+            }
+        }
+    }
+
+    /// What `query` means, with all of it in the index; `None` if that can't be, which is then told.
+    pub(super) async fn target(&mut self, query: &OsString) -> anyhow::Result<Option<Target>> {
+        let graph = self.graph().await?;
+        let target = resolve::resolve(query, &self.index, &graph, &self.patterns).await?;
         if let Target::Commits(ids) | Target::Ambiguous(ids) = &target {
             let ids = ids.clone();
             if ids.iter().any(|id| graph.position(id).is_none()) {
@@ -192,27 +235,26 @@ impl Search<'_> {
                         "without --no-update it would be looked for in the repository",
                     ));
                 }
-                if !self.is_broken {
-                    self.update(&ids).await?;
-                }
-                if self.is_broken {
-                    let shown = query.to_string_lossy();
-                    let message = format!("where '{shown}' is can't be told: history could not be read to its end");
-                    let kind = Kind::MissingObject;
-                    let part = FailedPart { id: None, query: Some(&shown), kind, message: &message, hint: None };
-                    return self.fail_in_order(part).await;
+                self.learn(&ids).await?;
+                if !self.report_unreadable(query, &ids).await? {
+                    return Ok(None);
                 }
             }
         }
-        if let Target::Nothing(way_out) = target {
-            return self.tell_nothing(&query.to_string_lossy(), way_out).await;
-        }
-        if let Target::Words(words) = &target {
-            return self.ask_words(&query, words).await;
-        }
-        // To look through all patches is the last resort: a message may name the commit, and then it is no patch-id.
         if let Target::Digits(digits) = &target
-            && !self.is_broken
+            && let Some(id) = Oid::from_hex(digits.as_bytes())
+            && self.torn.as_ref().is_some_and(|torn| torn.has_told(&id))
+        {
+            self.report_unreadable(query, &[id]).await?;
+            return Ok(None);
+        }
+        Ok(Some(target))
+    }
+
+    /// What `target` means after all, if it may be a patch-id. To look through all patches is the last resort: a message may name the
+    /// commit, and then it is none.
+    async fn or_patch_id(&mut self, target: Target) -> anyhow::Result<Target> {
+        if let Target::Digits(digits) = &target
             && let Some(id) = Oid::from_hex(digits.as_bytes())
             && !self.is_named(&target).await?
         {
@@ -220,10 +262,35 @@ impl Search<'_> {
             let commits = self.listed(&all, None).await?;
             let found = self.with_patch_id(digits, &commits, &[id], None).await?;
             if !found.is_empty() {
-                target = Target::Commits(found);
+                return Ok(Target::Commits(found));
             }
         }
-        self.answer(query.to_string_lossy().into_owned(), target).await
+        Ok(target)
+    }
+
+    /// Brings `ids` into the index, or as much of them as can be read.
+    async fn learn(&mut self, ids: &[Oid]) -> anyhow::Result<()> {
+        match self.torn {
+            Some(_) => self.read_on(ids).await,
+            None => self.update(ids).await,
+        }
+    }
+
+    /// Reports those of `ids`, which `query` means, that can't be read; `false` if none can.
+    async fn report_unreadable(&mut self, query: &OsString, ids: &[Oid]) -> anyhow::Result<bool> {
+        let graph = self.graph().await?;
+        let lost: Vec<&Oid> = ids.iter().filter(|id| graph.position(id).is_none()).collect();
+        if self.token.is_cancelled() {
+            return Ok(false);
+        }
+        let shown = query.to_string_lossy();
+        for id in &lost {
+            let message = format!("where '{shown}' is can't be told: {id} can't be read");
+            let kind = Kind::MissingObject;
+            let part = FailedPart { id: Some(id.to_hex()), query: Some(&shown), kind, message: &message, hint: None };
+            self.fail_in_order(part).await?;
+        }
+        Ok(lost.len() < ids.len())
     }
 
     /// Whether some commit is what `target` means.
@@ -242,10 +309,11 @@ impl Search<'_> {
     /// Sets a worker to answer for `target`.
     pub(super) async fn answer(&mut self, shown: String, target: Target) -> anyhow::Result<()> {
         let Some(scope) = self.scope().await? else { return Ok(()) };
+        let alike = self.alike(&shown, &target).await?;
         let (format, asked) = (self.report.format(), shown.clone());
         let job = move || {
             let handles = scope.handles.clone();
-            handles.with(|handle| make(&scope, handle, &asked, &target, format))
+            handles.with(|handle| make(&scope, handle, &asked, (&target, &alike), format))
         };
         while self.under_way.len() >= AHEAD * self.pool.threads() {
             self.tell_next().await?;
@@ -258,13 +326,7 @@ impl Search<'_> {
     /// Writes the answer that is next in order; `false` if there is none under way.
     pub(super) async fn tell_next(&mut self) -> anyhow::Result<bool> {
         let Some(UnderWay { query, answer }) = self.under_way.pop_front() else { return Ok(false) };
-        let stop = async {
-            self.token.cancelled().await;
-            None
-        };
-        let made = smol::future::or(async { Some(answer.await) }, stop).await;
-        let Some(made) = made else { return Ok(false) };
-        self.tell(&query, made??).await?;
+        self.tell(&query, answer.await??).await?;
         Ok(true)
     }
 
@@ -289,15 +351,15 @@ impl Search<'_> {
                 message: format!("'{query}' may mean several commits"),
                 hint: Some("more digits tell them apart".into()),
             };
-            announce::warn(self.report, &self.name, &trouble).await?;
+            announce::warn_about(self.report, &self.name, query, &trouble).await?;
         } else if !outcome.found {
-            let count = self.index.len();
+            let count = self.graph().await?.len();
             let trouble = Trouble {
                 code: "nothing-found",
                 message: format!("'{query}' was not found: searched {count} commits for {}", outcome.sought),
                 hint: self.index.overlay.shallow.then(|| UNSHALLOW.into()),
             };
-            announce::warn(self.report, &self.name, &trouble).await?;
+            announce::warn_about(self.report, &self.name, query, &trouble).await?;
         } else if self.index.overlay.shallow && !self.has_warned {
             self.has_warned = true;
             let trouble = Trouble {
@@ -313,9 +375,13 @@ impl Search<'_> {
                 message: format!("{id} names its origin {origin}, which is not in this repository"),
                 hint: Some("git fetch from the repository that has it".into()),
             };
-            announce::warn(self.report, &self.name, &trouble).await?;
+            announce::warn_about(self.report, &self.name, query, &trouble).await?;
         }
-        announce::broken(self.report, &self.name, Some(query), outcome.broken).await?;
+        if let Some(Failure { kind, message }) = &outcome.failure {
+            let part = FailedPart { id: None, query: Some(query), kind: *kind, message, hint: None };
+            self.report.fail_part(&self.name, part).await?;
+        }
+        self.tell_broken(query, outcome.broken).await?;
         self.absent += outcome.absent;
         self.kept.extend(outcome.found_out);
         if self.kept.len() >= KEPT_TOGETHER {
@@ -324,13 +390,19 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// Tells what could not be read for `query`, but for what is told of history itself.
+    pub(super) async fn tell_broken(&mut self, query: &str, mut broken: Vec<ObjectError>) -> anyhow::Result<()> {
+        broken.retain(|cause| !self.torn.as_ref().is_some_and(|torn| torn.has_told(&cause.id())));
+        announce::broken(self.report, &self.name, Some(query), broken).await
+    }
+
     /// Answers `query`, a range without commits: with nothing.
     async fn tell_nothing(&mut self, query: &str, way_out: String) -> anyhow::Result<()> {
         while self.tell_next().await? {}
         self.found.get_or_insert(false);
         let message = format!("'{query}' names no commit: the range is empty");
         let trouble = Trouble { code: "nothing-found", message, hint: Some(way_out) };
-        announce::warn(self.report, &self.name, &trouble).await
+        announce::warn_about(self.report, &self.name, query, &trouble).await
     }
 
     /// Keeps what was found out by diffs, so that the next time it needn't be.
@@ -347,17 +419,17 @@ impl Search<'_> {
 /// The way out where history is cut off.
 const UNSHALLOW: &str = "git fetch --unshallow brings the rest of it";
 
-/// One answer, written in `format`.
+/// One answer, written in `format`: what `target` means, with what only resembles it.
 pub(super) fn make(
     scope: &Scope,
     handle: &crate::git::Handle,
     query: &str,
-    target: &Target,
+    (target, alike): (&Target, &Alike),
     format: Format,
 ) -> anyhow::Result<Made> {
     let mut desk = Desk::new(scope, handle);
     let mut writing = format.answer();
-    let outcome = answer::answer(&mut desk, query, target, &mut |event: &Event<'_>| writing.add(event))?;
+    let outcome = answer::answer(&mut desk, query, (target, alike), &mut |event: &Event<'_>| writing.add(event))?;
     let (bytes, counts) = writing.finish();
     Ok(Made { bytes, counts, outcome })
 }

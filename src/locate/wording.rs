@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::gaps::Gaps;
 use crate::cache::Cache;
 use crate::cache::texts::Texts;
 use crate::cache::words::{Batch, Rule};
@@ -29,6 +30,7 @@ const DENSE: usize = 16;
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     pub(super) graph: Arc<Graph>,
+    pub(super) gaps: Arc<Gaps>,
     pub(super) handles: Handles,
     texts: Option<Arc<Texts>>,
 }
@@ -46,22 +48,23 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// Those of `index`, with their words indexed as far as can be. `None` if `stop` was cancelled.
+    /// Those of `index`, with their words indexed in `cache` as far as can be. `None` if `stop` was cancelled.
     ///
     /// # Errors
     /// If a worker panicked. An index that can't be used is a [`Trouble`].
     pub(super) async fn open(
         index: &Index,
-        graph: Arc<Graph>,
+        cache: Option<Cache>,
+        (graph, gaps): (Arc<Graph>, Arc<Gaps>),
         reachable: Reachable,
         pool: &Pool,
         stop: &Token,
         progress: impl FnMut(usize, usize),
     ) -> anyhow::Result<Option<(Self, Option<Trouble>)>> {
         let texts = index.texts(pool).await;
-        let source = Source { graph, handles: index.handles.clone(), texts };
+        let source = Source { graph, gaps, handles: index.handles.clone(), texts };
         let rule = Rule { rules: RULES, overlay: index.overlay.fingerprint() };
-        let mut messages = Self { source, reachable, index: index.cache().cloned(), rule, indexed: 0 };
+        let mut messages = Self { source, reachable, index: cache, rule, indexed: 0 };
         let Some(cache) = messages.index.clone() else { return Ok(Some((messages, None))) };
         match bring_up_to_date(&messages.source, &cache, rule, pool, stop, progress).await {
             Ok(None) => return Ok(None),
@@ -105,13 +108,22 @@ impl Messages {
 
 impl Source {
     /// Hands each of the commits at `positions`, which ascend, to `then`. One that can't be read, or is no commit as git
-    /// understands one, has no words; whoever walks to it is told.
-    pub(super) fn each(&self, handle: &Handle, positions: &[Position], mut then: impl FnMut(Position, &RawCommit<'_>)) {
+    /// understands one, has no words; whoever walks to it is told. Ends early when `stop` is cancelled.
+    pub(super) fn each(
+        &self,
+        handle: &Handle,
+        positions: &[Position],
+        stop: &Token,
+        mut then: impl FnMut(Position, &RawCommit<'_>),
+    ) {
         let span = positions.last().zip(positions.first()).map_or(0, |(last, first)| (last - first) as usize);
         let is_dense = span < DENSE * positions.len();
         let mut kept = self.texts.as_ref().filter(|_| is_dense).map(Texts::reader);
         let mut buffer = Vec::new();
         for &position in positions {
+            if stop.is_cancelled() {
+                return;
+            }
             let id = self.graph.id(position);
             let known = kept.as_mut().and_then(|reader| reader.get(position, &id));
             let raw = match known {
@@ -126,11 +138,11 @@ impl Source {
         }
     }
 
-    fn index_texts(&self, chunk: &Range<usize>) -> Vec<String> {
+    fn index_texts(&self, chunk: &Range<usize>, stop: &Token) -> Vec<String> {
         let positions: Vec<Position> = chunk.clone().filter_map(|position| Position::try_from(position).ok()).collect();
         self.handles.with(|handle| {
             let mut texts = vec![String::new(); chunk.len()];
-            self.each(handle, &positions, |position, commit| {
+            self.each(handle, &positions, stop, |position, commit| {
                 texts[position as usize - chunk.start] = index_text(&CommitText::decode(commit).message.text);
             });
             texts
@@ -163,12 +175,16 @@ async fn bring_up_to_date(
         if next < end && pending.len() < 2 * pool.threads() {
             let chunk = next..(next + CHUNK).min(end);
             next = chunk.end;
-            let source = source.clone();
-            pending.push_back(pool.submit(move || source.index_texts(&chunk)).await?);
+            let (source, stop) = (source.clone(), stop.clone());
+            pending.push_back(pool.submit(move || source.index_texts(&chunk, &stop)).await?);
             continue;
         }
         if let Some(job) = pending.pop_front() {
             texts.extend(job.result().await?);
+        }
+        // What was cut short is no index.
+        if stop.is_cancelled() {
+            return Ok(None);
         }
         let is_last = next == end && pending.is_empty();
         if texts.len() < TOGETHER && !is_last {

@@ -143,14 +143,21 @@ struct Checked {
 }
 
 /// Which of `chunk` are wanted, in its order.
-fn check(messages: &Messages, wanted: &Wanted, is_partial: bool, handle: &Handle, chunk: &[Position]) -> Checked {
+fn check(
+    messages: &Messages,
+    wanted: &Wanted,
+    is_partial: bool,
+    handle: &Handle,
+    chunk: &[Position],
+    stop: &Token,
+) -> Checked {
     let source = &messages.source;
     let mut checked = Checked::default();
     let mut patches = (!wanted.paths.is_empty()).then(|| Patches::new(handle));
     let mut hits = HashSet::new();
     let mut ascending = chunk.to_vec();
     ascending.sort_unstable();
-    source.each(handle, &ascending, |position, commit| {
+    source.each(handle, &ascending, stop, |position, commit| {
         if !wanted.is_said_by(commit) {
             return;
         }
@@ -158,9 +165,9 @@ fn check(messages: &Messages, wanted: &Wanted, is_partial: bool, handle: &Handle
             hits.insert(position);
             return;
         };
-        // A merge changes no paths of its own, here as on the wire.
+        // A merge changes no paths of its own, here as on the wire; what a commit changed whose parent can't be read isn't known.
         let parents = source.graph.parents(position);
-        if parents.len() > 1 {
+        if parents.len() > 1 || source.gaps.has(position) {
             return;
         }
         let parent = parents.first().map(|&parent| source.graph.id(parent));
@@ -216,9 +223,10 @@ impl Hits {
                 self.begun += chunk.len();
                 let (messages, wanted, is_partial) =
                     (Arc::clone(&self.messages), Arc::clone(&self.wanted), self.is_partial);
+                let stop = stop.clone();
                 let job = move || {
                     let handles = &messages.source.handles;
-                    handles.with(|handle| check(&messages, &wanted, is_partial, handle, &chunk))
+                    handles.with(|handle| check(&messages, &wanted, is_partial, handle, &chunk, &stop))
                 };
                 self.pending.push_back(Box::pin(pool.submit(job).await?.result()));
             }
@@ -252,11 +260,27 @@ impl Search<'_> {
         } else if told.changes >= most {
             self.tell_of_more(&shown, &mut hits, &told, most).await?;
         }
-        announce::broken(self.report, &self.name, Some(&shown), std::mem::take(&mut hits.broken)).await?;
+        self.tell_broken(&shown, std::mem::take(&mut hits.broken)).await?;
         if hits.absent > 0 {
-            announce::warn_absent(self.report, &self.name, hits.absent).await?;
+            announce::warn_absent(self.report, &self.name, Some(&shown), hits.absent).await?;
         }
         Ok(())
+    }
+
+    /// The commits whose messages have `words`, the newest first, as many as are told at most.
+    pub(super) async fn hit_by(&mut self, words: &Words) -> anyhow::Result<Vec<Position>> {
+        let mut found = Vec::new();
+        let Some(mut hits) = self.hits(Arc::new(Wanted::new(words)?)).await? else { return Ok(found) };
+        let most = self.options.max_count.unwrap_or(MOST_CHANGES);
+        let told = HashSet::new();
+        while found.len() < most
+            && let Some(hit) = self.next_hit(&mut hits, &told).await?
+        {
+            found.push(hit);
+        }
+        announce::broken(self.report, &self.name, None, std::mem::take(&mut hits.broken)).await?;
+        self.absent += hits.absent;
+        Ok(found)
     }
 
     /// Says what was left out, if anything was.
@@ -274,7 +298,8 @@ impl Search<'_> {
             format!("'{query}' stands in more commits, older than the {most} changes told")
         };
         let hint = "--max-count=<n> tells more; another word, author:, subject: or path: narrows the search";
-        announce::warn(self.report, &self.name, &Trouble { code: "more-found", message, hint: Some(hint.into()) }).await
+        let trouble = Trouble { code: "more-found", message, hint: Some(hint.into()) };
+        announce::warn_about(self.report, &self.name, query, &trouble).await
     }
 
     /// The next hit that isn't told yet.
@@ -311,8 +336,7 @@ impl Search<'_> {
     async fn hits(&mut self, wanted: Arc<Wanted>) -> anyhow::Result<Option<Hits>> {
         let Some(messages) = self.messages().await? else { return Ok(None) };
         let (order, is_sure) = if wanted.is_paths_alone() {
-            let Some(touching) = self.touching(&wanted).await? else { return Ok(None) };
-            (messages.newest_first(touching.into_iter()), false)
+            (messages.newest_first(self.touching(&wanted).await?.into_iter()), false)
         } else {
             let (asked, keys) = (Arc::clone(&messages), wanted.keys());
             match self.pool.run(move || asked.with_keys(&keys)).await? {
@@ -339,22 +363,15 @@ impl Search<'_> {
         }))
     }
 
-    /// The commits that change the first path that is wanted, as git finds them; `None` if the run is to end.
-    async fn touching(&mut self, wanted: &Wanted) -> anyhow::Result<Option<Vec<Position>>> {
+    /// The commits that change the first path that is wanted, as git finds them.
+    async fn touching(&mut self, wanted: &Wanted) -> anyhow::Result<Vec<Position>> {
         let tips: Vec<_> = self.refs.tips().into_iter().map(|tip| (tip, false)).collect();
-        let Some(path) = wanted.paths.first().filter(|_| !tips.is_empty()) else { return Ok(Some(Vec::new())) };
+        let Some(path) = wanted.paths.first().filter(|_| !tips.is_empty()) else { return Ok(Vec::new()) };
         let magic: &[u8] = if has_wildcard(path) { b":(top)" } else { b":(top,literal)" };
-        let repository = self.index.repository();
         let paths = [gitcli::argument(&[magic, path].concat())];
-        let options = ["--full-history".into(), "--no-merges".into()];
-        let listing = async { Some(gitcli::rev_list(repository, &tips, &options, Some(&paths)).await) };
-        let stop = async {
-            self.token.cancelled().await;
-            None
-        };
-        let found = smol::future::or(listing, stop).await.transpose()?;
-        let graph = self.index.graph(&self.pool).await?;
-        Ok(found.map(|ids| ids.iter().filter_map(|id| graph.position(id)).collect()))
+        let found = self.listed(&tips, Some(&paths)).await?;
+        let graph = self.graph().await?;
+        Ok(found.iter().filter_map(|id| graph.position(id)).collect())
     }
 
     /// The messages of the commits that are asked about; `None` if the run is to end.
@@ -362,13 +379,15 @@ impl Search<'_> {
         if let Some(messages) = &self.messages {
             return Ok(Some(Arc::clone(messages)));
         }
-        let (graph, tips) = (self.index.graph(&self.pool).await?, self.refs.tips());
-        let source = Arc::clone(&graph);
+        let (graph, tips) = (self.graph().await?, self.refs.tips());
+        let gaps = self.torn.as_ref().map(|torn| Arc::clone(&torn.gaps)).unwrap_or_default();
+        let (cache, source) = (self.lasting().cloned(), Arc::clone(&graph));
         let reach = move || graph.reachable(tips.iter().filter_map(|tip| graph.position(tip)));
         let reachable = self.pool.run(reach).await?;
         let bar = self.report.bar();
         let show = |done: usize, total: usize| bar.show("indexing words", done as u64, Some(total as u64));
-        let opened = Messages::open(&self.index, source, reachable, &self.pool, self.token, show).await?;
+        let opened =
+            Messages::open(&self.index, cache, (source, gaps), reachable, &self.pool, self.token, show).await?;
         let Some((messages, trouble)) = opened else { return Ok(None) };
         if let Some(trouble) = trouble {
             announce::warn(self.report, &self.name, &trouble).await?;

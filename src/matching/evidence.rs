@@ -250,6 +250,13 @@ impl<'s> Pair<'s> {
         (all > 0).then(|| both as f64 / all as f64)
     }
 
+    /// Whether the one is the other and no more than it: the same Change-Id, the author, date and subject, or the same patch-id. The
+    /// lines tell nothing of that: a squash has all of its parts'.
+    pub(super) fn backing(&self) -> Answer {
+        let stated = self.change_id().is_some() || (self.author_date() && self.subject());
+        Answer::from(stated).or(|| self.patch_id())
+    }
+
     /// Whether neither is a change that is made again and again (see `mechanical`).
     pub(super) fn telling(&self) -> Answer {
         self.a.telling().and(|| self.b.telling())
@@ -363,7 +370,7 @@ fn authorship(sketch: &Sketch) -> String {
     format!("{} <{}> {}", sketch.author_name, sketch.author_email, date.as_deref().unwrap_or("without a date"))
 }
 
-fn compare<T>(a: &Fact<T>, b: &Fact<T>, need: Need, equal: impl FnOnce(&T, &T) -> bool) -> Answer {
+pub(super) fn compare<T>(a: &Fact<T>, b: &Fact<T>, need: Need, equal: impl FnOnce(&T, &T) -> bool) -> Answer {
     match (a, b) {
         (Fact::Known(a), Fact::Known(b)) => equal(a, b).into(),
         (Fact::Unknowable, _) | (_, Fact::Unknowable) => Answer::Unknowable,

@@ -9,7 +9,7 @@
 //! - *Squashes*: a commit whose trailers name several commits that aren't one change by other evidence is a part of several
 //!   changes. It belongs to each of them ([`Share::Part`]), and doesn't join them. Where the sources are one change (a chain
 //!   "picked from A", "picked from B", B being a pick of A) it is a pick like any other. An edge that rests on more than the
-//!   trailer joins as usual.
+//!   trailer, on what a squash doesn't share with its parts, joins as usual.
 //! - *Folded in*: a pick may have taken in another commit of the same branch as its original, and equal both. Two commits that
 //!   one ref contains and that aren't alike (`apart`, the caller's to find: pairs with a shared ref that aren't equal though the
 //!   gate be lifted, see [`is_apart`]) stay apart, unless a trailer or Change-Id says otherwise. Edges that name what they are
@@ -58,9 +58,9 @@ pub struct Edge {
 /// What an edge rests on; the firmest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ground {
-    /// A trailer of `from` names `to`; backed if another rung holds as well.
+    /// A trailer of `from` names `to`.
     Trailer {
-        /// Whether anything else makes them equal.
+        /// Whether anything else says that the one is the other ([`Verdict::is_backed`]).
         backed: bool,
     },
     /// The Change-Id.
@@ -222,6 +222,12 @@ pub fn groups(count: usize, edges: &[Edge], apart: &[(Node, Node)]) -> Changes {
     }
 
     hold(&mut squashes, &parts);
+    // What it is, it doesn't hold.
+    for (node, sources) in &mut squashes {
+        let own = union.root(*node);
+        sources.retain(|source| union.root(*source) != own);
+    }
+    squashes.retain(|(_, sources)| !sources.is_empty());
 
     let mut by_root: HashMap<Node, Vec<(Node, Share)>> = HashMap::new();
     for node in 0..count {
@@ -421,7 +427,10 @@ mod tests {
     #[test]
     fn a_squash_with_the_change_id_of_one_source_is_that_change_and_holds_the_other() {
         let first = Edge { ground: Ground::Trailer { backed: true }, ..claim(2, 0) };
-        assert_eq!(members(3, &[first, claim(2, 1)]), [vec![(0, Whole), (2, Whole)], vec![(1, Whole), (2, Part)]]);
+        let found = groups(3, &[first, claim(2, 1)], &[]);
+        let members: Vec<_> = found.groups.iter().map(|group| group.members.clone()).collect();
+        assert_eq!(members, [vec![(0, Whole), (2, Whole)], vec![(1, Whole), (2, Part)]]);
+        assert_eq!(found.squashes, [(2, vec![1])]);
     }
 
     #[test]

@@ -78,7 +78,8 @@ pub struct Step {
 }
 
 /// Judges a pair: the first rung that holds, as weak as `least` at the least. `Needs` as long as a rung above the first that
-/// is known to hold may hold too, so that the verdict is the same whatever was known before.
+/// is known to hold may hold too, or what backs a trailer isn't known, so that what is one change is the same whatever was known
+/// before.
 #[must_use]
 pub fn judge(pair: &Pair<'_>, signals: Signals, least: Strength) -> Judgement {
     let admitted = match gates::admit(pair, signals) {
@@ -87,9 +88,10 @@ pub fn judge(pair: &Pair<'_>, signals: Signals, least: Strength) -> Judgement {
     };
     for rung in Rung::ALL.into_iter().filter(|rung| rung.strength() >= least) {
         match rung.holds(&admitted) {
-            Answer::Yes => {
-                return Judgement::Matched(verdict(pair, signals, Some(rung), rung.strength(), rung.confidence()));
-            }
+            Answer::Yes => match (rung, pair.with(signals).backing()) {
+                (Rung::Trailer, Answer::Needs(need)) => return Judgement::Needs(need),
+                _ => return Judgement::Matched(verdict(pair, signals, Some(rung), rung.strength(), rung.confidence())),
+            },
             Answer::Needs(need) => return Judgement::Needs(need),
             Answer::No | Answer::Unknowable => {}
         }
@@ -202,10 +204,7 @@ fn verdict(pair: &Pair<'_>, signals: Signals, rung: Option<Rung>, strength: Stre
     let chosen = pair.with(signals);
     let agreeing = LISTED.into_iter().filter(|&kind| chosen.agrees(kind).is_yes());
     let signals: Vec<Signal> = agreeing.map(|kind| chosen.signal(kind)).collect();
-    let is_backed = Rung::ALL
-        .into_iter()
-        .filter(|rung| *rung != Rung::Trailer && rung.strength() == Strength::Equal)
-        .any(|rung| rung.holds(&chosen).is_yes());
+    let is_backed = chosen.backing().is_yes();
     Verdict { rung, strength, confidence, fidelity: fidelity(pair, rung, &signals), signals, is_backed }
 }
 

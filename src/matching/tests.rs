@@ -114,3 +114,40 @@ fn every_rung_is_explained() {
     assert_eq!(gate, Some(Gate::Revert));
     assert!(steps.iter().all(|step| step.holds == Some(false) && step.evidence.starts_with("exactly one")));
 }
+
+#[test]
+fn what_backs_a_trailer_is_never_left_open() {
+    let named = |sketch: Sketch| Sketch { origins: pick().1.origins, ..sketch };
+    let a = sample(1);
+    // It holds all lines of the other and more, and has the author and date of it: a squash, for all that is known.
+    let mut squash = named(Sketch { author_name: a.author_name.clone(), author_date: a.author_date, ..sample(2) });
+    squash.paths.clone_from(&a.paths);
+    let Fact::Known(mut lines) = a.lines.clone() else { panic!("known") };
+    lines.added.push(u64::MAX);
+    squash.lines = Fact::Known(lines);
+    for (what, other, expected) in [
+        ("a squash", squash.clone(), Some(false)),
+        ("not compared yet", Sketch { patch_id: Fact::Unasked, ..squash.clone() }, None),
+        ("never to be compared", Sketch { patch_id: Fact::Unknowable, ..squash.clone() }, Some(false)),
+        ("the patch-id", Sketch { patch_id: a.patch_id.clone(), ..squash.clone() }, Some(true)),
+        ("author, date and subject", Sketch { subject_key: a.subject_key.clone(), ..squash.clone() }, Some(true)),
+        ("the subject alone", named(Sketch { subject_key: a.subject_key.clone(), ..sample(2) }), Some(false)),
+    ] {
+        let backed = match judge(&Pair::new(&a, &other, false), Signals::ALL, Strength::Equal) {
+            Judgement::Matched(verdict) => {
+                assert_eq!(verdict.rung, Some(Rung::Trailer), "{what}");
+                Some(verdict.is_backed)
+            }
+            Judgement::Needs(need) => {
+                assert_eq!(need, Need::PatchId, "{what}");
+                None
+            }
+            Judgement::NoMatch(gate) => panic!("{what}: {gate:?}"),
+        };
+        assert_eq!(backed, expected, "{what}");
+    }
+    // Where it doesn't count nobody asks for it.
+    let signals: Signals = "trailer".parse().expect("a known name");
+    let unasked = Sketch { patch_id: Fact::Unasked, ..squash };
+    assert!(matches!(judge(&Pair::new(&a, &unasked, false), signals, Strength::Equal), Judgement::Matched(_)));
+}

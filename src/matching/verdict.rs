@@ -155,6 +155,6 @@ pub struct Verdict {
     pub fidelity: Option<Fidelity>,
     /// All signals that agree, in the order of their kinds, as far as the facts are known (see `Pair::lacks`).
     pub signals: Vec<Signal>,
-    /// Whether some rung below the trailer's holds too, as far as is known: what tells a pick from one part of a squash.
+    /// Whether the one is the other and no more than it, whatever a trailer says: what tells a pick from a squash that holds it.
     pub is_backed: bool,
 }

@@ -52,6 +52,9 @@ pub async fn discover(
         progress(search.seen.len());
     }
     let Search { history, broken, .. } = search;
+    if stop.is_cancelled() {
+        return Ok(Discovery { commits: Batch::default(), texts: Ok(StoredTexts::default()), broken });
+    }
     let commits = pool.run(move || history.into_batch()).await?;
     let texts = match texts {
         Some(texts) => texts.finish().await,

@@ -2,14 +2,15 @@
 
 use std::io::Write as _;
 
-use super::look::{CYAN, DIM, GREEN, Look, RED, YELLOW};
+use super::look::{CYAN, DIM, GREEN, Look, MAGENTA, RED, YELLOW};
 use super::{safe, short, word};
-use crate::events::{Commit, Event, Ref};
+use crate::events::{Commit, Event, Ref, Setting};
 
 pub(super) fn write(event: &Event<'_>, look: Look, out: &mut Vec<u8>) {
     match event {
         Event::Commit(commit) => write_commit(commit, look, out),
         Event::Ref(entry) => write_ref(entry, look, out),
+        Event::Setting(setting) => write_setting(setting, look, out),
         // The rest frames the stream for programs; warnings and errors go to stderr.
         _ => {}
     }
@@ -17,6 +18,10 @@ pub(super) fn write(event: &Event<'_>, look: Look, out: &mut Vec<u8>) {
 
 /// `<id> <date> <author>: <subject>`, then what the commit says of others, each on a line of its own.
 fn write_commit(commit: &Commit<'_>, look: Look, out: &mut Vec<u8>) {
+    if look.names {
+        look.paint(MAGENTA, &safe::line(&commit.repo), out);
+        out.push(b' ');
+    }
     look.paint(YELLOW, short(&commit.id), out);
     let date = commit.author.date.as_deref().and_then(|date| date.get(..10)).unwrap_or("no date   ");
     out.push(b' ');
@@ -52,7 +57,19 @@ fn write_commit(commit: &Commit<'_>, look: Look, out: &mut Vec<u8>) {
     }
 }
 
+/// `<key> = <value> (<origin>)`.
+fn write_setting(setting: &Setting<'_>, look: Look, out: &mut Vec<u8>) {
+    look.paint(YELLOW, &safe::line(&setting.key), out);
+    let _ = write!(out, " = {} ", safe::line(&setting.value));
+    look.paint(DIM, &format!("({})", safe::line(&setting.origin)), out);
+    out.push(b'\n');
+}
+
 fn write_ref(entry: &Ref<'_>, look: Look, out: &mut Vec<u8>) {
+    if look.names {
+        look.paint(MAGENTA, &safe::line(&entry.repo), out);
+        out.push(b' ');
+    }
     look.paint(YELLOW, entry.id.iter().flatten().next().map_or("", |id| short(id)), out);
     let _ = writeln!(out, " {}", safe::line(&entry.refname));
 }

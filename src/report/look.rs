@@ -42,6 +42,8 @@ pub struct Look {
     pub unicode: bool,
     /// Columns of a line.
     pub width: usize,
+    /// Whether repositories are named, there being several.
+    pub names: bool,
 }
 
 impl Look {
@@ -80,6 +82,7 @@ impl Look {
             color,
             unicode: utf8 && term.as_deref() != Some("linux"),
             width: columns.or(width).unwrap_or(USUAL_WIDTH).max(LEAST_WIDTH),
+            names: false,
         }
     }
 

@@ -5,29 +5,35 @@ mod answer;
 mod bar;
 mod human;
 mod jsonl;
+mod listing;
 mod look;
 mod marks;
 mod output;
 mod places;
 mod safe;
 mod sheet;
+mod strand;
 mod table;
 mod why;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::error::{self, Class, Kind, exit};
 use crate::events::stream::{ErrorClass, Status};
-use crate::events::{Begin, End, Error, Event, Progress, SCHEMA, Warning};
+use crate::events::{Begin, End, Error, Event, SCHEMA};
 
 pub use answer::AnswerWriter;
 pub use bar::Bar;
+pub use listing::ListWriter;
 pub use look::{Color, Look};
 pub use output::Gone;
 use output::Output;
+pub use strand::{FailedPart, Strand};
 
 /// How events are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,10 +58,25 @@ impl Format {
         Self::Human(Look::of_stdout(color, people_read_stdout()))
     }
 
+    /// The same with the names of repositories, where there are several.
+    #[must_use]
+    pub fn naming_repositories(self) -> Self {
+        match self {
+            Self::Jsonl => Self::Jsonl,
+            Self::Human(look) => Self::Human(Look { names: true, ..look }),
+        }
+    }
+
     /// A writer for the events of one answer, which people see as a whole.
     #[must_use]
     pub fn answer(self) -> AnswerWriter {
         AnswerWriter::new(self)
+    }
+
+    /// A writer for a list, of which people see columns.
+    #[must_use]
+    pub fn listing(self) -> ListWriter {
+        ListWriter::new(self)
     }
 
     /// Appends `event` to `out`, with its line end; nothing if this format doesn't show it.
@@ -82,7 +103,7 @@ pub struct Loudness {
     pub progress: Option<bool>,
 }
 
-/// A stream from `begin` to `end`.
+/// A stream from `begin` to `end`. What is told of a repository in between goes over a [`Strand`] of its own.
 #[derive(Debug)]
 pub struct Report {
     format: Format,
@@ -90,12 +111,11 @@ pub struct Report {
     output: Output,
     bar: Bar,
     counts: BTreeMap<&'static str, u64>,
-    uncounted: Vec<(Kind, u64)>,
-    answered: bool,
+    /// Whether an answer was written already.
+    answered: Arc<AtomicBool>,
     status: Status,
     exit_code: u8,
     started: Instant,
-    last_progress: Option<(String, Instant)>,
 }
 
 /// How the stream ends, for the last line.
@@ -107,21 +127,6 @@ pub struct Ending {
     pub incomplete: bool,
     /// Whether the answer is no. A failure overrules it.
     pub negative: bool,
-}
-
-/// A part of the answer that failed.
-#[derive(Debug, Clone)]
-pub struct FailedPart<'a> {
-    /// The object that could not be read.
-    pub id: Option<String>,
-    /// The query that it is about.
-    pub query: Option<&'a str>,
-    /// What kind of failure.
-    pub kind: Kind,
-    /// What happened.
-    pub message: &'a str,
-    /// What can be done.
-    pub hint: Option<&'a str>,
 }
 
 /// How the stream has ended.
@@ -152,12 +157,10 @@ impl Report {
             output,
             bar,
             counts: BTreeMap::new(),
-            uncounted: Vec::new(),
-            answered: false,
+            answered: Arc::default(),
             status: Status::Ok,
             exit_code: exit::ANSWERED,
             started: Instant::now(),
-            last_progress: None,
         };
         let begin = Begin {
             schema: SCHEMA,
@@ -172,182 +175,43 @@ impl Report {
         Ok(report)
     }
 
-    /// The format, for workers that write events themselves.
+    /// The format of the stream.
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// Writes one event.
-    ///
-    /// # Errors
-    /// [`Gone`] if nobody reads any more: the run should end.
-    pub async fn event(&mut self, event: &Event<'_>) -> Result<(), Gone> {
+    /// A part of the stream, for one repository; [`Self::join`] takes it back.
+    #[must_use]
+    pub fn strand(&self) -> Strand {
+        Strand::new(
+            self.format,
+            self.loudness,
+            self.output.pieces().clone(),
+            self.bar.clone(),
+            Arc::clone(&self.answered),
+        )
+    }
+
+    /// Counts what was told on `strand`, which has ended: the run is partial if it is.
+    pub fn join(&mut self, strand: Strand) {
+        let (counts, is_partial) = strand.into_parts();
+        for (name, count) in counts {
+            *self.counts.entry(name).or_default() += count;
+        }
+        if is_partial {
+            self.status = Status::Partial;
+            self.exit_code = exit::PARTIAL;
+        }
+    }
+
+    async fn event(&mut self, event: &Event<'_>) -> Result<(), Gone> {
         let mut line = Vec::new();
         self.format.write(event, &mut line);
         if let Some(name) = counted(event) {
             *self.counts.entry(name).or_default() += 1;
         }
-        self.output.write(line).await
-    }
-
-    /// Writes what a worker has made of `count` events of the type `name`.
-    ///
-    /// # Errors
-    /// [`Gone`] if nobody reads any more.
-    pub async fn lines(&mut self, bytes: Vec<u8>, name: &'static str, count: usize) -> Result<(), Gone> {
-        if count > 0 {
-            *self.counts.entry(name).or_default() += count as u64;
-        }
-        self.output.write(bytes).await
-    }
-
-    /// Writes what a worker has made of events of several types, and how many there were of each.
-    ///
-    /// # Errors
-    /// [`Gone`] if nobody reads any more.
-    pub async fn batch(&mut self, bytes: Vec<u8>, counts: &[(&'static str, u64)]) -> Result<(), Gone> {
-        for (name, count) in counts {
-            *self.counts.entry(name).or_default() += count;
-        }
-        let bytes = self.apart(bytes);
-        self.output.write(bytes).await
-    }
-
-    /// For people, what was made of an answer with an empty line between it and the answer before.
-    fn apart(&mut self, bytes: Vec<u8>) -> Vec<u8> {
-        if self.format == Format::Jsonl || bytes.is_empty() {
-            return bytes;
-        }
-        let is_first = !std::mem::replace(&mut self.answered, true);
-        if is_first { bytes } else { [b"\n", bytes.as_slice()].concat() }
-    }
-
-    /// Reports something that the reader should know and that makes nothing wrong.
-    ///
-    /// # Errors
-    /// [`Gone`] if nobody reads any more.
-    pub async fn warn(&mut self, warning: Warning<'_>) -> Result<(), Gone> {
-        if self.format != Format::Jsonl && !self.loudness.quiet {
-            self.bar.say(&format!("warning: {}", warning.message));
-            if let Some(hint) = &warning.hint {
-                self.bar.say(&format!("hint: {hint}"));
-            }
-        }
-        self.event(&Event::Warning(warning)).await
-    }
-
-    /// Reports that a part of the answer failed: the run ends as partial.
-    ///
-    /// # Errors
-    /// [`Gone`] if nobody reads any more.
-    pub async fn fail_part(&mut self, repo: &str, part: FailedPart<'_>) -> Result<(), Gone> {
-        let FailedPart { id, query, kind, message, hint } = part;
-        self.status = Status::Partial;
-        self.exit_code = exit::PARTIAL;
-        if self.format != Format::Jsonl {
-            self.bar.say(&format!("error: {message}"));
-            if let Some(hint) = hint {
-                self.bar.say(&format!("hint: {hint}"));
-            }
-        }
-        let error = Error {
-            repo: Some(repo.into()),
-            id: id.map(Cow::Owned),
-            query: query.map(Cow::Borrowed),
-            code: kind.code().into(),
-            class: class(kind),
-            message: message.into(),
-            hint: hint.map(Cow::Borrowed),
-            count: 1,
-            fatal: false,
-        };
-        self.event(&Event::Error(error)).await
-    }
-
-    /// Counts a further failure of `kind` that isn't worth a line of its own.
-    pub fn count_failure(&mut self, kind: Kind) {
-        self.status = Status::Partial;
-        self.exit_code = exit::PARTIAL;
-        match self.uncounted.iter_mut().find(|(known, _)| *known == kind) {
-            Some((_, count)) => *count += 1,
-            None => self.uncounted.push((kind, 1)),
-        }
-    }
-
-    /// One `error` for each kind of failure that was only counted.
-    ///
-    /// # Errors
-    /// [`Gone`] if nobody reads any more.
-    pub async fn sum_up_failures(&mut self, repo: &str) -> Result<(), Gone> {
-        for (kind, count) in std::mem::take(&mut self.uncounted) {
-            let message = format!("{count} more of this kind");
-            if self.format != Format::Jsonl {
-                self.bar.say(&format!("error: {}: {message}", kind.code()));
-            }
-            let error = Error {
-                repo: Some(repo.into()),
-                id: None,
-                query: None,
-                code: kind.code().into(),
-                class: class(kind),
-                message: message.into(),
-                hint: None,
-                count,
-                fatal: false,
-            };
-            self.event(&Event::Error(error)).await?;
-        }
-        Ok(())
-    }
-
-    /// Says something about the run itself on stderr, for a person who asked for it.
-    pub fn note(&self, line: &str) {
-        self.bar.say(&safe::line(line));
-    }
-
-    /// Whether a part has failed so far.
-    #[must_use]
-    pub fn is_partial(&self) -> bool {
-        self.status == Status::Partial
-    }
-
-    /// Shows how far the work is: on the bar, and as `progress` events where they were asked for, at most ten a
-    /// second of each phase.
-    ///
-    /// # Errors
-    /// [`Gone`] if nobody reads any more.
-    pub async fn progress(&mut self, repo: &str, phase: &str, done: u64, total: Option<u64>) -> Result<(), Gone> {
-        self.bar.show(phase, done, total);
-        if self.loudness.progress != Some(true) || self.format != Format::Jsonl {
-            return Ok(());
-        }
-        let now = Instant::now();
-        let lately = |(of, at): &(String, Instant)| of == phase && now.duration_since(*at).as_millis() < 100;
-        if self.last_progress.as_ref().is_some_and(lately) {
-            return Ok(());
-        }
-        self.last_progress = Some((phase.to_owned(), now));
-        let progress = Progress { repo: Some(repo.into()), phase: phase.into(), done, total, unit: "commits".into() };
-        self.event(&Event::Progress(progress)).await
-    }
-
-    /// Whether anybody is shown how far the work is.
-    #[must_use]
-    pub fn shows_progress(&self) -> bool {
-        self.bar.is_wanted() || (self.loudness.progress == Some(true) && self.format == Format::Jsonl)
-    }
-
-    /// The bar, for work that reports from where it can't wait.
-    #[must_use]
-    pub fn bar(&self) -> Bar {
-        self.bar.clone()
-    }
-
-    /// How often each type of event was written so far.
-    #[must_use]
-    pub fn counts(&self) -> &BTreeMap<&'static str, u64> {
-        &self.counts
+        self.output.pieces().write(line).await
     }
 
     /// Ends the stream: `outcome` decides status and exit code, `signal` is the number of the signal that stopped the run, if one
@@ -433,6 +297,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Candidate(_) => "candidate",
         Event::Match(_) => "match",
         Event::Presence(_) => "presence",
+        Event::Setting(_) => "setting",
         Event::Warning(_) => "warning",
         Event::Error(_) => "error",
         _ => return None,
@@ -469,9 +334,9 @@ pub fn last_words(line: &str) {
 ///
 /// # Errors
 /// If it can't be written; a reader that went away is no error.
-pub fn print(text: &str) -> std::io::Result<()> {
+pub fn print(text: &[u8]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(text).and_then(|()| out.flush()) {
         Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }

@@ -23,9 +23,22 @@ impl std::fmt::Display for Gone {
 
 impl std::error::Error for Gone {}
 
+/// Where pieces of whole lines go in. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Pieces(Sender<Vec<u8>>);
+
+impl Pieces {
+    pub(super) async fn write(&self, piece: Vec<u8>) -> Result<(), Gone> {
+        if piece.is_empty() {
+            return if self.0.is_closed() { Err(Gone) } else { Ok(()) };
+        }
+        self.0.send(piece).await.map_err(|_| Gone)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Output {
-    pieces: Sender<Vec<u8>>,
+    pieces: Pieces,
     thread: JoinHandle<io::Result<()>>,
 }
 
@@ -33,26 +46,25 @@ impl Output {
     pub(super) fn start(bar: Bar) -> io::Result<Self> {
         let (pieces, queue) = async_channel::bounded(WAITING);
         let thread = std::thread::Builder::new().name("stdout".into()).spawn(move || write_all(&queue, &bar))?;
-        Ok(Self { pieces, thread })
+        Ok(Self { pieces: Pieces(pieces), thread })
     }
 
     /// Puts in the first piece, for which there is always room.
     pub(super) fn start_with(&self, piece: Vec<u8>) {
         if !piece.is_empty() {
-            let _ = self.pieces.try_send(piece);
+            let _ = self.pieces.0.try_send(piece);
         }
     }
 
-    pub(super) async fn write(&self, piece: Vec<u8>) -> Result<(), Gone> {
-        if piece.is_empty() {
-            return if self.pieces.is_closed() { Err(Gone) } else { Ok(()) };
-        }
-        self.pieces.send(piece).await.map_err(|_| Gone)
+    /// Where what is to be written goes in.
+    pub(super) fn pieces(&self) -> &Pieces {
+        &self.pieces
     }
 
     /// Waits until all is written, or says why it wasn't.
     pub(super) fn finish(self) -> io::Result<()> {
-        drop(self.pieces);
+        // Strands that were forgotten would keep it open for ever.
+        self.pieces.0.close();
         self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the output thread panicked")))
     }
 }

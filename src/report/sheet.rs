@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::look::{BOLD, DIM, Look, YELLOW, blanks, columns, wrap};
+use super::look::{BOLD, DIM, Look, MAGENTA, YELLOW, blanks, columns, wrap};
 use super::marks::Mark;
 use super::places::{self, Place};
 use super::why::{self, Evidence};
@@ -19,6 +19,7 @@ pub(super) const INDENT: usize = 2;
 #[derive(Debug, Default)]
 pub(super) struct Sheet {
     query: String,
+    repo: String,
     candidates: Vec<Candidacy>,
     changes: Vec<Change>,
 }
@@ -66,6 +67,7 @@ impl Sheet {
 
     fn take_match(&mut self, found: &Match<'_>) {
         self.query = safe_text(&found.query);
+        self.repo = safe_text(&found.repo);
         self.change(&found.change).evidence.push(Evidence {
             id: short(&found.id).to_owned(),
             strength: (found.strength != Strength::Equal).then(|| word(found.strength)),
@@ -79,6 +81,7 @@ impl Sheet {
 
     fn take_presence(&mut self, presence: &Presence<'_>) {
         self.query = safe_text(&presence.query);
+        self.repo = safe_text(&presence.repo);
         let id = |id: &Option<Cow<'_, str>>| id.as_deref().map(|id| short(id).to_owned());
         let known = |tag: &Option<Option<Cow<'_, str>>>| tag.as_ref()?.as_deref().map(safe_text);
         self.change(&presence.change).places.push(Place {
@@ -104,7 +107,7 @@ impl Sheet {
     pub(super) fn write(&self, look: Look, out: &mut Vec<u8>) {
         if !self.changes.is_empty() {
             self.write_heading(look, out);
-            for change in &self.changes {
+            for change in self.changes.iter().filter(|change| !look.names || change.commit.is_some()) {
                 change.write_headline(look, out);
             }
             places::write(&self.changes, look, out);
@@ -117,6 +120,16 @@ impl Sheet {
     /// The query, unless it is the id of the one commit that follows.
     fn write_heading(&self, look: Look, out: &mut Vec<u8>) {
         let count = self.changes.len();
+        if look.names {
+            look.paint(MAGENTA, &self.repo, out);
+            out.extend_from_slice(b": ");
+            look.paint(BOLD, &self.query, out);
+            if count == 1 && self.changes[0].commit.is_none() && !self.changes[0].id.starts_with(&self.query) {
+                out.extend_from_slice(format!(", that is {}", short(&self.changes[0].id)).as_bytes());
+            }
+            out.push(b'\n');
+            return;
+        }
         if count == 1 && self.changes[0].id.starts_with(&self.query) {
             return;
         }

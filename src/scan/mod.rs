@@ -14,6 +14,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use regex::Regex;
 
+use self::plan::Plan;
 use crate::announce;
 use crate::cache::Cache;
 use crate::cache::cursors::{self, Cursor};
@@ -22,23 +23,27 @@ use crate::describe::Wishes;
 use crate::error::Kind;
 use crate::events::repository::IndexState;
 use crate::git::Repository;
+pub use crate::git::Sought;
 use crate::git::mailmap::Mailmap;
+use crate::git::refs::RefList;
 pub use crate::git::refs::Selection;
-use crate::index::Index;
+use crate::index::{Ahead, Index};
 use crate::pipeline::Pool;
-use crate::report::{Ending, Format, Report};
+use crate::report::{Ending, Format, Gone, Strand};
 use crate::shutdown::Token;
 
 /// What is to be scanned, and what is wanted of it.
 #[derive(Debug, Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Options {
-    /// The folder in which the repository is looked for, and from which paths are understood.
-    pub dir: PathBuf,
+    /// Where the repository is looked for; paths are understood from that folder.
+    pub sought: Sought,
     /// The folder of all caches; `None` where there can be none.
     pub cache_folder: Option<PathBuf>,
     /// Threads for git work; `None` as configured.
     pub threads: Option<usize>,
+    /// Threads that are shared with other repositories; without them there are some of its own.
+    pub pool: Option<Pool>,
     /// The refs to begin at where nothing else says where.
     pub refs: Selection,
     /// Revisions and ranges to begin at.
@@ -136,11 +141,13 @@ pub fn cache_folder() -> Option<PathBuf> {
 ///
 /// # Errors
 /// If nothing could be answered: no repository, a revision that isn't one, a setting that can't be used, the time limit.
-pub async fn run(options: &Options, report: &mut Report, token: &Token) -> anyhow::Result<Scanned> {
-    let repository = Arc::new(Repository::discover(&options.dir)?);
-    let settings = Settings::load(&repository.handle(), |name| std::env::var(name).ok())?;
-    let threads = options.threads.unwrap_or(settings.threads);
-    let pool = Pool::new(threads).context("starting worker threads")?;
+pub async fn run(options: &Options, report: &mut Strand, token: &Token) -> anyhow::Result<Scanned> {
+    let repository = Arc::new(Repository::find(&options.sought)?);
+    let settings = Settings::read(&repository).await?;
+    let pool = match &options.pool {
+        Some(shared) => shared.clone(),
+        None => Pool::new(options.threads.unwrap_or(settings.threads)).context("starting worker threads")?,
+    };
     let limit = settings.scan_timeout;
     let scan = Scan { options, report, token, pool, settings, keeps: true }.run(Arc::clone(&repository));
     let Some(limit) = limit else { return scan.await };
@@ -154,9 +161,27 @@ pub async fn run(options: &Options, report: &mut Report, token: &Token) -> anyho
     smol::future::or(scan, expired).await
 }
 
+/// As [`run`], for one of several repositories: why it could not be scanned is told on its own strand, and the others go on.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn run_one_of_several(
+    options: &Options,
+    report: &mut Strand,
+    token: &Token,
+) -> anyhow::Result<Option<Scanned>> {
+    let name = options.sought.name.clone().unwrap_or_default();
+    match run(options, report, token).await {
+        Ok(scanned) => Ok(Some(scanned)),
+        Err(cause) if cause.downcast_ref::<Gone>().is_some() => Err(cause),
+        Err(_) if token.is_cancelled() => Ok(None),
+        Err(cause) => announce::failed(report, &name, &cause).await.map(|()| None),
+    }
+}
+
 struct Scan<'a> {
     options: &'a Options,
-    report: &'a mut Report,
+    report: &'a mut Strand,
     token: &'a Token,
     pool: Pool,
     settings: Settings,
@@ -166,17 +191,8 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     async fn run(mut self, repository: Arc<Repository>) -> anyhow::Result<Scanned> {
-        let folder = self.options.cache_folder.as_deref();
-        let mut index = Index::open(Arc::clone(&repository), folder, &self.pool).await?;
-        let refs = index.select(self.options.refs.clone(), &self.pool).await?;
-        self.announce(&mut index, &refs).await?;
-        let wishes = self.wishes(&index).await?;
-        let token = self.token.clone();
-        let stop = async {
-            token.cancelled().await;
-            Err(Kind::Cancelled.error("stopped"))
-        };
-        let plan = smol::future::or(self.plan(&mut index, &refs), stop).await?;
+        let begun = self.token.unless_cancelled(Box::pin(self.begin(&repository))).await;
+        let (mut index, refs, wishes, plan) = begun.unwrap_or_else(|| Err(Kind::Cancelled.error("stopped")))?;
         self.warn_of_troubles(&mut index).await?;
         let (indexed, done) = self.stream(&mut index, &plan, wishes).await?;
         // Where the commits could not be kept the cursor can't be either; one warning is enough.
@@ -194,6 +210,17 @@ impl Scan<'_> {
             Consumer { cache, name, to }
         });
         Ok(Scanned { ending: Ending { cursor, incomplete: !plan.whole, negative: false }, consumer })
+    }
+
+    /// Opens what is to be scanned, tells what it is, and finds out where the stream begins.
+    async fn begin(&mut self, repository: &Arc<Repository>) -> anyhow::Result<(Index, Arc<RefList>, Wishes, Plan)> {
+        let folder = self.options.cache_folder.as_deref();
+        let mut index = Index::open(Arc::clone(repository), folder, Ahead::Wait, &self.pool).await?;
+        let refs = index.select(self.options.refs.clone(), &self.pool).await?;
+        self.announce(&mut index, &refs).await?;
+        let wishes = self.wishes(&index).await?;
+        let plan = self.plan(&mut index, &refs).await?;
+        Ok((index, refs, wishes, plan))
     }
 
     async fn wishes(&self, index: &Index) -> anyhow::Result<Wishes> {

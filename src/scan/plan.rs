@@ -132,12 +132,7 @@ impl Scan<'_> {
             let mut input = Vec::new();
             std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut input).map(|_| input)
         });
-        let stop = async {
-            self.token.cancelled().await;
-            Ok(Vec::new())
-        };
-        let input =
-            smol::future::or(read, stop).await.map_err(|cause| Kind::Io.wrap(cause, "reading standard input"))?;
+        let input = read.await.map_err(|cause| Kind::Io.wrap(cause, "reading standard input"))?;
         let graph = index.graph(&self.pool).await?;
         let mut ids = Vec::new();
         for line in input.split(|&byte| byte == end) {

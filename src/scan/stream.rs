@@ -63,7 +63,7 @@ impl Scan<'_> {
             Update::Updated(new) => Indexed { state: IndexState::Updated, new },
             Update::Built(new) => Indexed { state: IndexState::Built, new },
             Update::Cancelled => return Ok((skipped, false)),
-            Update::Broken(broken) => {
+            Update::Broken(broken, _) => {
                 if self.options.no_commits {
                     announce::broken(self.report, &index.repository().name.clone(), None, broken).await?;
                     return Ok((skipped, false));
@@ -247,7 +247,9 @@ impl Scan<'_> {
         let mut left = late.unwrap_or(usize::MAX);
         let (mut done, mut absent, mut huge) = (0_u64, 0, 0);
         while left > 0 {
-            let Some(mut piece) = self.unless_stopped(stream.next()).await.transpose()?.flatten() else { break };
+            let Some(mut piece) = self.token.unless_cancelled(stream.next()).await.transpose()?.flatten() else {
+                break;
+            };
             if piece.ends.len() > left {
                 piece.bytes.truncate(piece.ends[left - 1]);
                 piece.ends.truncate(left);
@@ -257,7 +259,7 @@ impl Scan<'_> {
             absent += piece.absent;
             huge += piece.huge;
             if let (Some(texts), Some(block)) = (texts.as_deref_mut(), piece.texts.take()) {
-                self.unless_stopped(texts.add(block)).await;
+                self.token.unless_cancelled(texts.add(block)).await;
             }
             if let Some(patches) = patches.as_deref_mut() {
                 patches.add(std::mem::take(&mut piece.patches)).await;
@@ -267,22 +269,13 @@ impl Scan<'_> {
             self.report.progress(&name, "scan", done, total).await?;
         }
         if absent > 0 {
-            announce::warn_absent(self.report, &name, absent).await?;
+            announce::warn_absent(self.report, &name, None, absent).await?;
         }
         if huge > 0 {
             announce::warn_huge(self.report, &name, huge).await?;
         }
         let finished = !self.token.is_cancelled();
         Ok((if finished { stream.into_walker() } else { None }, finished))
-    }
-
-    /// What `work` comes to; `None` as soon as the token is cancelled.
-    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let stop = async {
-            self.token.cancelled().await;
-            None
-        };
-        smol::future::or(async { Some(work.await) }, stop).await
     }
 }
 

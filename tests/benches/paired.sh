@@ -13,6 +13,7 @@ time=$(type -P time) || { echo 'GNU time is missing' >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for name in $(env | sed -n 's/^\(GIT_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done
+unset XDG_CONFIG_HOME
 export HOME=$work GIT_CONFIG_NOSYSTEM=1 GIT_BHFUIL_CACHE=$work/cache
 for who in AUTHOR COMMITTER; do
     export "GIT_${who}_NAME=A U Thor" "GIT_${who}_EMAIL=author@example.com"

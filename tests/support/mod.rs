@@ -169,6 +169,7 @@ impl Repo {
             ("HOME", home.clone()),
             ("XDG_CONFIG_HOME", home.join("config")),
             ("XDG_CACHE_HOME", home.join("cache")),
+            ("XDG_DATA_HOME", home.join("data")),
             ("XDG_STATE_HOME", home.join("state")),
             ("GIT_BHFUIL_CACHE", home.join("bhfuil")),
         ];
@@ -194,10 +195,16 @@ pub(crate) fn bhfuil(repo: &Repo) -> assert_cmd::Command {
 
 /// As [`bhfuil`], for a test that reads from it while it runs, or signals it: stdout is a pipe, stderr too.
 pub(crate) fn bhfuil_running(repo: &Repo, args: &[&str]) -> std::process::Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_git-bhfuil"));
-    repo.seal(&mut command).current_dir(repo.path()).args(args);
+    let mut command = bhfuil_command(repo, args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("git-bhfuil starts")
+}
+
+/// As [`bhfuil`], for a test that furnishes it and starts it itself.
+pub(crate) fn bhfuil_command(repo: &Repo, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_git-bhfuil"));
+    repo.seal(&mut command).current_dir(repo.path()).args(args);
+    command
 }
 
 /// Waits until the process `pid` has stopped using the processor: it waits for its reader, or has ended.

@@ -1,14 +1,23 @@
-//! What someone may have meant who mistyped a word.
+//! What someone may have meant who mistyped a word: a command, an option, a setting, the name of a repository.
+//!
+//! Owns how near two words are. Refuses to know the words.
 
 /// The word of `known` that is nearest to `typed`, unless none is near: a third of the letters may differ, at least one.
 /// Of equally near ones the first.
-pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let most = (typed.trim_start_matches('-').chars().count() / 3).max(1);
     known
         .map(|word| (distance(typed, word), word))
         .filter(|&(far, _)| far <= most)
         .min_by_key(|&(far, _)| far)
         .map(|(_, word)| word)
+}
+
+/// What to add to a message about a mistyped word, `; did you mean 'scan'?`; nothing if none is near.
+#[must_use]
+pub fn did_you_mean(word: Option<&str>) -> String {
+    word.map(|word| format!("; did you mean '{word}'?")).unwrap_or_default()
 }
 
 /// Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours, each counting 1.

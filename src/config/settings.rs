@@ -1,0 +1,107 @@
+//! The settings that rooms below are handed, as plain values.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cascade::View;
+use super::values::Color;
+use crate::error::Kind;
+use crate::facts::patterns::Patterns;
+use crate::git::Repository;
+
+/// The settings of one run for one repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Threads for git work (`bhfuil.threads`); by default three, but never more than there are cores.
+    pub threads: usize,
+    /// How long a scan may take (`bhfuil.timeout.scan`); by default as long as it needs.
+    pub scan_timeout: Option<Duration>,
+    /// Regexes that mark a request for a backport (`bhfuil.requestPattern`).
+    pub request_patterns: Vec<String>,
+    /// Project keys of a Jira tracker, such as `PROJ` (`bhfuil.jiraProject`).
+    pub jira_projects: Vec<String>,
+    /// Globs of the branches of release lines (`bhfuil.stable`).
+    pub stable: Vec<String>,
+    /// Globs of the branches of the mainline (`bhfuil.mainline`).
+    pub mainline: Vec<String>,
+    /// Globs of the tags that may be releases (`bhfuil.releaseTag`).
+    pub release_tag: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            threads: default_threads(),
+            scan_timeout: None,
+            request_patterns: Vec::new(),
+            jira_projects: Vec::new(),
+            stable: Vec::new(),
+            mainline: Vec::new(),
+            release_tag: Vec::new(),
+        }
+    }
+}
+
+/// Threads unless something else is asked for.
+#[must_use]
+pub fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(3)
+}
+
+impl Settings {
+    /// Reads the settings that hold for `repository`, of this process's environment. Starts no `git`.
+    ///
+    /// # Errors
+    /// [`Kind::BadValue`] naming key, value and where it is set, or the line of our own file that can't be understood.
+    pub async fn read(repository: &Arc<Repository>) -> anyhow::Result<Self> {
+        let repository = Arc::clone(repository);
+        smol::unblock(move || {
+            let view = View::read_for(Some(&repository), &|name| std::env::var_os(name))?;
+            Self::of(&view, view.repo())
+        })
+        .await
+    }
+
+    /// Those that hold for `repo`, or for all, in `view`.
+    ///
+    /// # Errors
+    /// [`Kind::BadValue`] naming key, value and where it is set.
+    pub fn of(view: &View, repo: Option<&str>) -> anyhow::Result<Self> {
+        let settings = Self {
+            threads: usize::try_from(view.number("threads", repo)?).unwrap_or(usize::MAX),
+            scan_timeout: view.time("timeout.scan", repo)?,
+            request_patterns: view.texts("requestPattern", repo)?,
+            jira_projects: view.texts("jiraProject", repo)?,
+            stable: view.texts("stable", repo)?,
+            mainline: view.texts("mainline", repo)?,
+            release_tag: view.texts("releaseTag", repo)?,
+        };
+        Ok(settings)
+    }
+
+    /// The patterns for references and requests, ready for use.
+    ///
+    /// # Errors
+    /// [`Kind::BadValue`] naming the pattern that is none.
+    pub fn patterns(&self) -> anyhow::Result<Patterns> {
+        Patterns::compile(&self.request_patterns, &self.jira_projects)
+            .map_err(|cause| Kind::BadValue.error(format!("bad value '{}' for bhfuil.requestPattern", cause.pattern)))
+    }
+}
+
+/// When text for people is in colour, as is configured for the repository at `dir`: `GIT_BHFUIL_COLOR`, else `bhfuil.color`, else
+/// `color.ui`. `None` where none of them is set. Apart from [`Settings`], since it must be known before anything is written.
+///
+/// # Errors
+/// [`Kind::BadValue`] naming key, value and where it is set.
+pub async fn color(dir: &Path) -> anyhow::Result<Option<Color>> {
+    let dir = dir.to_owned();
+    smol::unblock(move || {
+        // That there is no repository is for those to say who need one.
+        let repository = Repository::discover(&dir).ok();
+        let view = View::read_for(repository.as_ref(), &|name| std::env::var_os(name))?;
+        view.color(view.repo())
+    })
+    .await
+}

@@ -1,0 +1,114 @@
+//! A list of settings or repositories: line by line for programs, in columns for people.
+
+use super::look::{CYAN, DIM, GREEN, Look, RED, YELLOW, blanks, columns};
+use super::{Format, safe};
+use crate::events::{Event, Repo, Setting};
+
+/// Blanks between columns.
+const GAP: usize = 2;
+
+/// Gathers the events of one list.
+#[derive(Debug)]
+pub struct ListWriter {
+    format: Format,
+    bytes: Vec<u8>,
+    rows: Vec<Vec<Cell>>,
+    counts: Vec<(&'static str, u64)>,
+}
+
+#[derive(Debug)]
+struct Cell {
+    color: &'static str,
+    text: String,
+}
+
+impl Cell {
+    fn new(color: &'static str, text: &str) -> Self {
+        Self { color, text: safe::line(text).into_owned() }
+    }
+}
+
+impl ListWriter {
+    pub(super) fn new(format: Format) -> Self {
+        Self { format, bytes: Vec::new(), rows: Vec::new(), counts: Vec::new() }
+    }
+
+    /// Takes the next event; one that is neither a setting nor a repository is left out.
+    pub fn add(&mut self, event: &Event<'_>) {
+        let (name, row) = match event {
+            Event::Setting(setting) => ("setting", setting_row(setting)),
+            Event::Repo(repo) => ("repo", repo_row(repo)),
+            _ => return,
+        };
+        match self.format {
+            Format::Jsonl => self.format.write(event, &mut self.bytes),
+            Format::Human(_) => self.rows.push(row),
+        }
+        match self.counts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => self.counts.push((name, 1)),
+        }
+    }
+
+    /// What is to be written, and how many events there were of each type.
+    #[must_use]
+    pub fn finish(mut self) -> (Vec<u8>, Vec<(&'static str, u64)>) {
+        if let Format::Human(look) = self.format {
+            write_rows(&self.rows, look, &mut self.bytes);
+        }
+        (self.bytes, self.counts)
+    }
+}
+
+fn setting_row(setting: &Setting<'_>) -> Vec<Cell> {
+    vec![Cell::new(YELLOW, &setting.key), Cell::new("", &setting.value), Cell::new(DIM, &setting.origin)]
+}
+
+/// The name, where it lies or comes from, what it is in, and whether it is there.
+fn repo_row(repo: &Repo<'_>) -> Vec<Cell> {
+    let place = repo.path.as_deref().or(repo.url.as_deref()).unwrap_or_default();
+    let groups = repo.groups.as_deref().unwrap_or_default().join(", ");
+    let state = match (&repo.git_dir, &repo.path) {
+        (None, Some(_)) => Cell::new(RED, "not there"),
+        (None, None) => Cell::new(CYAN, "not cloned"),
+        _ => Cell::new("", ""),
+    };
+    vec![Cell::new(GREEN, &repo.repo), Cell::new("", place), Cell::new(CYAN, &groups), state]
+}
+
+/// Writes rows whose columns line up.
+fn write_rows(rows: &[Vec<Cell>], look: Look, out: &mut Vec<u8>) {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widest = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| columns(&cell.text)).max();
+    let widths: Vec<usize> = (0..count).map(|at| widest(at).unwrap_or(0)).collect();
+    for row in rows {
+        let last = row.iter().rposition(|cell| !cell.text.is_empty());
+        let shown = last.map_or(0, |last| last + 1);
+        for (at, cell) in row.iter().take(shown).enumerate() {
+            look.paint(cell.color, &cell.text, out);
+            if at + 1 < shown {
+                let gap = if widths[at] == 0 { 0 } else { GAP };
+                blanks(widths[at] - columns(&cell.text) + gap, out);
+            }
+        }
+        out.push(b'\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_nothing_trails() {
+        let cell = |text: &str| Cell::new("", text);
+        let rows = [
+            vec![cell("a"), cell(""), cell("日本"), cell("x")],
+            vec![cell("long"), cell(""), cell("b"), cell("")],
+            vec![cell("c"), cell(""), cell("d"), cell("y")],
+        ];
+        let mut out = Vec::new();
+        write_rows(&rows, Look { color: false, unicode: true, width: 80, names: false }, &mut out);
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), "a     日本  x\nlong  b\nc     d     y\n");
+    }
+}
