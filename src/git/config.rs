@@ -71,7 +71,7 @@ pub(super) fn refuses_bare(config: &gix::config::File) -> bool {
     let values = with_parameters(config, &["safe"]).into_iter();
     let said = values.filter(|value| !matches!(value.scope, Scope::Local | Scope::Worktree));
     said.filter(|value| value.key == "barerepository")
-        .last()
+        .next_back()
         .is_some_and(|last| last.value.as_deref() == Some(b"explicit"))
 }
 
