@@ -429,13 +429,13 @@ fn the_path_follows_the_environment() {
 fn what_is_typed_wrong_is_said() {
     let repo = Repo::new();
     for (args, message) in [
-        (&[][..], "error: a command is missing: one of those of 'config'"),
-        (&["lst"], "error: 'lst' is not a command of 'config'; did you mean 'list'?"),
-        (&["list", "x"], "error: 'config list' takes no arguments, not 'x'"),
-        (&["get"], "error: required positional arguments not provided: key"),
-        (&["get", "a", "b"], "error: unrecognized argument: b"),
-        (&["set", "jobs", "1", "--ad", "--repos=a"], "error: unknown option '--repos'; did you mean '--repo'?"),
-        (&["list", "--", "x"], "error: 'config list' takes no paths"),
+        (&[][..], "fatal: a command is missing: one of those of 'config'"),
+        (&["lst"], "fatal: 'lst' is not a command of 'config'; did you mean 'list'?"),
+        (&["list", "x"], "fatal: 'config list' takes no arguments, not 'x'"),
+        (&["get"], "fatal: required positional arguments not provided: key"),
+        (&["get", "a", "b"], "fatal: unrecognized argument: b"),
+        (&["set", "jobs", "1", "--ad", "--repos=a"], "fatal: unknown option '--repos'; did you mean '--repo'?"),
+        (&["list", "--", "x"], "fatal: 'config list' takes no paths"),
     ] {
         let output = run(&repo, &[&["config"], args].concat(), &[]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
