@@ -335,7 +335,7 @@ fn validation_names_file_and_line_of_all_that_is_wrong() {
     assert_eq!(run(&repo, &["config", "validate"], &[]).status.code(), Some(0));
     write_own(
         &repo,
-        "[bhfuil]\n\tjobs = lots\n\tthred = 1\n\trequestPattern = (\n[core]\n\tbare = true\n[bhfuil \"repo.a\"]\n\tpath = a\n\
+        "[bhfuil]\n\tjobs = lots\n\tthread = 1\n\trequestPattern = (\n[core]\n\tbare = true\n[bhfuil \"repo.a\"]\n\tpath = a\n\
          [include]\n\tpath = x\n[bhfuil \"repo.b\"]\n\tpath = /b\n[bhfuil \"repo.-c\"]\n\tpath = /b\n\tjobs\n",
     );
     repo.git(&["config", "--global", "bhfuil.cacheSize", "huge"]);
@@ -346,7 +346,7 @@ fn validation_names_file_and_line_of_all_that_is_wrong() {
     let global = repo.home().join(".gitconfig").display().to_string();
     let expected = [
         format!("bad value 'lots' for bhfuil.jobs in {own}:2"),
-        format!("'bhfuil.thred' is not a setting in {own}:3"),
+        format!("'bhfuil.thread' is not a setting in {own}:3; did you mean 'bhfuil.threads'?"),
         format!("bad value '(' for bhfuil.requestPattern: unclosed group in {own}:4"),
         format!("'core.bare' is not a setting in {own}:6"),
         format!("bad value 'a' for bhfuil.repo.a.path in {own}:8"),
@@ -429,13 +429,13 @@ fn the_path_follows_the_environment() {
 fn what_is_typed_wrong_is_said() {
     let repo = Repo::new();
     for (args, message) in [
-        (&[][..], "error: a command is missing: one of those of 'config'"),
-        (&["lst"], "error: 'lst' is not a command of 'config'; did you mean 'list'?"),
-        (&["list", "x"], "error: 'config list' takes no arguments, not 'x'"),
-        (&["get"], "error: required positional arguments not provided: key"),
-        (&["get", "a", "b"], "error: unrecognized argument: b"),
-        (&["set", "jobs", "1", "--ad", "--repos=a"], "error: unknown option '--repos'; did you mean '--repo'?"),
-        (&["list", "--", "x"], "error: 'config list' takes no paths"),
+        (&[][..], "fatal: a command is missing: one of those of 'config'"),
+        (&["lst"], "fatal: 'lst' is not a command of 'config'; did you mean 'list'?"),
+        (&["list", "x"], "fatal: 'config list' takes no arguments, not 'x'"),
+        (&["get"], "fatal: required positional arguments not provided: key"),
+        (&["get", "a", "b"], "fatal: unrecognized argument: b"),
+        (&["set", "jobs", "1", "--ad", "--repos=a"], "fatal: unknown option '--repos'; did you mean '--repo'?"),
+        (&["list", "--", "x"], "fatal: 'config list' takes no paths"),
     ] {
         let output = run(&repo, &[&["config"], args].concat(), &[]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
