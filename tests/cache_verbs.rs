@@ -45,7 +45,8 @@ fn databases(repo: &Repo) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder(repo)).expect("a folder").map(|entry| entry.expect("a file").path());
     let is_database = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        !name.starts_with("state.db") && (name.ends_with(".db") || name.contains(".db.damaged-"))
+        !name.starts_with("state.db")
+            && (path.extension().is_some_and(|end| end == "db") || name.contains(".db.damaged-"))
     };
     let mut found: Vec<PathBuf> = entries.filter(is_database).collect();
     found.sort();
