@@ -12,6 +12,7 @@ use crate::events::commit::{ChangedPath, Commit, IssueRef, Origin, PathStatus, P
 use crate::facts::Oid;
 use crate::facts::changes::{Change, Status};
 use crate::facts::commit::RawCommit;
+use crate::facts::date::Moment;
 use crate::facts::identity::Identity;
 use crate::facts::oid::OidMap;
 use crate::facts::patterns::Patterns;
@@ -283,6 +284,12 @@ pub fn lossy(bytes: &[u8]) -> (String, Option<String>) {
         Ok(text) => (text.to_owned(), None),
         Err(_) => (String::from_utf8_lossy(bytes).into_owned(), Some(BASE64.encode(bytes))),
     }
+}
+
+/// A time in seconds since 1970 as the wire writes it, in UTC; `None` past the year 9999.
+#[must_use]
+pub fn rfc3339(seconds: u64) -> Option<String> {
+    Moment::parse(seconds.to_string().as_bytes(), b"+0000")?.rfc3339()
 }
 
 fn changed_path(change: &Change) -> ChangedPath<'static> {

@@ -38,6 +38,7 @@
 //! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
+//! | [`upkeep`] | the caches that there are: what they hold, whether that is what git says, which may go | what is in them |
 //! | [`sync`] | mirrors: cloned or fetched, then indexed | how git does it |
 //! | [`repos`] | which repositories are registered, looking at one, mirrors that are whole or not there, at most so many at a time | output |
 //! | [`index`] | one repository: its refs, what bends its history, its graph, kept up to date in the cache | output |
@@ -283,3 +284,4 @@ pub mod scan;
 pub mod shutdown;
 pub mod spelling;
 pub mod sync;
+pub mod upkeep;

@@ -335,7 +335,7 @@ fn validation_names_file_and_line_of_all_that_is_wrong() {
     assert_eq!(run(&repo, &["config", "validate"], &[]).status.code(), Some(0));
     write_own(
         &repo,
-        "[bhfuil]\n\tjobs = lots\n\tthred = 1\n\trequestPattern = (\n[core]\n\tbare = true\n[bhfuil \"repo.a\"]\n\tpath = a\n\
+        "[bhfuil]\n\tjobs = lots\n\tthread = 1\n\trequestPattern = (\n[core]\n\tbare = true\n[bhfuil \"repo.a\"]\n\tpath = a\n\
          [include]\n\tpath = x\n[bhfuil \"repo.b\"]\n\tpath = /b\n[bhfuil \"repo.-c\"]\n\tpath = /b\n\tjobs\n",
     );
     repo.git(&["config", "--global", "bhfuil.cacheSize", "huge"]);
@@ -346,7 +346,7 @@ fn validation_names_file_and_line_of_all_that_is_wrong() {
     let global = repo.home().join(".gitconfig").display().to_string();
     let expected = [
         format!("bad value 'lots' for bhfuil.jobs in {own}:2"),
-        format!("'bhfuil.thred' is not a setting in {own}:3"),
+        format!("'bhfuil.thread' is not a setting in {own}:3; did you mean 'bhfuil.threads'?"),
         format!("bad value '(' for bhfuil.requestPattern: unclosed group in {own}:4"),
         format!("'core.bare' is not a setting in {own}:6"),
         format!("bad value 'a' for bhfuil.repo.a.path in {own}:8"),
@@ -542,6 +542,27 @@ fn a_lock_that_a_killed_process_left_is_no_obstacle() {
 }
 
 #[test]
+fn a_process_that_is_killed_while_it_holds_the_lock_is_no_obstacle() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let repo = Repo::new();
+    let (own, lock) = (own_file(&repo), own_file(&repo).with_extension("lock"));
+    std::fs::create_dir_all(own.parent().expect("a folder")).expect("made");
+    repo.shell(&format!("mkfifo '{}'", own.display()));
+    let mut child = bhfuil_running(&repo, &["repo", "add", "."]);
+    // It reads once to look for the repository, then takes the lock, and reads again: that time nobody answers.
+    std::fs::write(&own, "").expect("read");
+    support::wait_until_idle(child.id());
+    assert!(lock.exists() && std::fs::metadata(&own).expect("there").file_type().is_fifo());
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert!(lock.exists(), "nobody could give it back");
+    std::fs::remove_file(&own).expect("removed");
+    let output = run(&repo, &["repo", "add", "."], &[]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(own.exists() && !lock.exists());
+}
+
+#[test]
 fn changes_are_told_as_they_come_and_a_bad_version_is_left_aside() {
     let repo = Repo::new();
     write_own(&repo, "[bhfuil]\n\tjobs = 1\n");
@@ -604,6 +625,11 @@ fn what_was_read_is_kept_until_something_changes_or_its_time_is_over() {
     write_own(&repo, "[bhfuil]\n\tjobs = 1\n");
     let variable = Arc::default();
     let config = live(&repo, &variable);
+    // What was changed just now is read again each time.
+    for path in [own_file(&repo), repo.path().join(".git/config"), repo.path().join(".git/HEAD")] {
+        let file = std::fs::File::options().append(true).open(path).expect("there");
+        file.set_modified(std::time::SystemTime::now() - Duration::from_mins(1)).expect("set");
+    }
     let start = Instant::now();
     let at = |seconds: u64| {
         let current = smol::block_on(config.current_at(start + Duration::from_secs(seconds))).expect("readable");

@@ -249,7 +249,7 @@ fn a_repository_of_the_users_is_fetched_as_it_is_configured() {
     go_on(repo);
     let (clock, token) = (Clock::Real, Token::new());
     let bounds = Bounds { clock: &clock, token: &token, deadline: None };
-    let session = Session { program: &case.options.git, bounds, prompts: false, started: None };
+    let session = Session { program: &case.options.git, bounds, prompts: false };
     let git_dir = own.join(".git");
     block_on(transfer::fetch(&session, &git_dir, Refs::AsConfigured, &mut |_| ())).expect("it is fetched");
     assert_eq!(git(&["for-each-ref", "refs/heads"]), before, "its own branches stay");
@@ -262,7 +262,7 @@ fn gits_own_store_learns_and_forgets_a_password() {
     std::fs::write(repo.home().join(".gitconfig"), "[credential]\n\thelper = store\n").expect("a file");
     let (program, clock, token) = (repo.program(), Clock::Real, Token::new());
     let bounds = Bounds { clock: &clock, token: &token, deadline: None };
-    let session = Session { program: &program, bounds, prompts: false, started: None };
+    let session = Session { program: &program, bounds, prompts: false };
     let realm = Realm { protocol: "https".into(), host: "example.com:8443".into(), ..Realm::default() };
     let unknown = block_on(credential::fill(&session, &realm)).expect_err("nobody knows it, nobody is asked");
     assert_eq!(error::kind_of(&unknown), Kind::Authentication);
@@ -671,7 +671,7 @@ fn a_question_to_git_ends_with_whoever_asked_it() {
     let git = git.with("HOME", case.repo.home()).with("GIT_BHFUIL_TEST_MARK", case.repo.home());
     let (clock, token) = (Clock::Real, Token::new());
     let bounds = Bounds { clock: &clock, token: &token, deadline: None };
-    let session = Session { program: &git, bounds, prompts: false, started: None };
+    let session = Session { program: &git, bounds, prompts: false };
     let work = async { transfer::ask(&session, None, &["rev-parse"]).await.map(drop) };
     let runs = async {
         while case.repo.left_running().len() < 2 {

@@ -11,10 +11,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "report", "events", "error",
-            "shutdown",
+            "cli", "upkeep", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "report", "events",
+            "error", "shutdown",
         ],
     ),
+    ("upkeep", &["locate", "index", "pipeline", "gitcli", "git", "cache", "graph", "facts", "error", "shutdown"]),
     (
         "sync",
         &[

@@ -353,3 +353,14 @@ fn ambiguous(repo: &Repo) -> String {
     }
     unreachable!("ids of four digits are soon found twice")
 }
+
+#[test]
+fn a_search_that_takes_too_long_says_which_setting_limits_it() {
+    let repo = Repo::synthetic(3000);
+    let output =
+        bhfuil(&repo).args(["where", "HEAD"]).env("GIT_BHFUIL_TIMEOUT_WHERE", "1ms").output().expect("it runs");
+    let told = events(&output);
+    let error = of_type(&told, "error")[0];
+    assert_eq!((output.status.code(), error["code"].as_str()), (Some(128), Some("timeout")), "{error}");
+    assert!(error["hint"].as_str().expect("a hint").contains("bhfuil.timeout.where"), "{error}");
+}

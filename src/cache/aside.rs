@@ -1,7 +1,6 @@
 //! Setting a damaged database aside: it is renamed and kept, so that a new one can be begun and somebody can look at the old one.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,13 +10,16 @@ use super::database::{Database, Schema, is_damaged};
 use crate::error::Kind;
 
 /// Damaged files of one database that are kept, the newest.
-const KEPT: u32 = 3;
+pub(super) const KEPT: u32 = 3;
+
+/// Stands between the name of a database and the number of a damaged file.
+const MARK: &[u8] = b".damaged-";
 
 /// Whoever sets a file aside holds the lock on this file of the folder. It stays: to remove it would let two in.
 const LOCK: &str = "rebuild.lock";
 
 /// A database, and its journals (`SQLite`, "Temporary Files").
-const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
+pub(super) const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 
 /// Renames the damaged file at `path` with its journals, unless it turns out to be `sound`: then another process has just done so,
 /// and the answer is `None`.
@@ -31,9 +33,7 @@ pub(super) fn set_aside(
 ) -> anyhow::Result<Option<PathBuf>> {
     let describe = || format!("setting the damaged cache {} aside", path.display());
     let failed = |cause: std::io::Error| Kind::Cache.wrap(cause, describe());
-    let lock = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path.with_file_name(LOCK));
-    let lock = lock.map_err(failed)?;
-    lock.lock().map_err(failed)?;
+    let _lock = lock(path).map_err(failed)?;
     // Whoever held the lock before may have replaced the file already.
     match Database::open(path, schema).and_then(|database| database.read(sound)) {
         Ok(()) => return Ok(None),
@@ -58,7 +58,21 @@ pub(super) fn set_aside(
     Ok(Some(aside))
 }
 
-fn with(path: &Path, suffix: &str) -> PathBuf {
+/// Waits for its turn to take the file at `path` from its place; the turn ends when the answer is dropped.
+pub(super) fn lock(path: &Path) -> std::io::Result<std::fs::File> {
+    let lock = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path.with_file_name(LOCK))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+/// The name of a database of which the file `name` was set aside, and which of them it is.
+pub(super) fn parse_damaged(name: &[u8]) -> Option<(&[u8], u32)> {
+    let at = name.windows(MARK.len()).rposition(|part| part == MARK)?;
+    let number = std::str::from_utf8(&name[at + MARK.len()..]).ok()?.parse().ok()?;
+    Some((&name[..at], number))
+}
+
+pub(super) fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -71,14 +85,11 @@ fn damaged(path: &Path, number: u32) -> PathBuf {
 /// The numbers of the files that were set aside before.
 fn numbers(path: &Path) -> std::io::Result<Vec<u32>> {
     let Some(folder) = path.parent() else { return Ok(Vec::new()) };
-    let before = [path.file_name().unwrap_or_default().as_bytes(), b".damaged-"].concat();
-    let number = |name: OsString| {
-        let digits = name.into_vec().strip_prefix(before.as_slice())?.to_vec();
-        String::from_utf8(digits).ok()?.parse::<u32>().ok()
-    };
+    let own = path.file_name().unwrap_or_default().as_bytes();
     let mut numbers = Vec::new();
     for entry in std::fs::read_dir(folder)? {
-        numbers.extend(number(entry?.file_name()));
+        let name = entry?.file_name();
+        numbers.extend(parse_damaged(name.as_bytes()).filter(|(of, _)| *of == own).map(|(_, number)| number));
     }
     Ok(numbers)
 }

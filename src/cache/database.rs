@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use async_channel::{Receiver, Sender};
@@ -72,7 +72,11 @@ pub struct Database {
     path: PathBuf,
     schema: Schema,
     access: Access,
+    // By its path another file may be opened later on: this one was removed, and there is a new one.
+    file: FileId,
+    // Of those that read there is always one, here or lent.
     idle: Mutex<Vec<Connection>>,
+    returned: Condvar,
     writer: OnceLock<Writer>,
 }
 
@@ -116,19 +120,21 @@ impl Database {
     }
 
     fn open_for(access: Access, path: &Path, schema: Schema) -> anyhow::Result<Self> {
-        // SQLite makes its journals with the mode of the main file.
-        let writes = access == Access::Write;
-        fs::OpenOptions::new()
-            .read(true)
-            .append(writes)
-            .create(writes)
-            .mode(0o600)
-            .open(path)
-            .map_err(|cause| Kind::Cache.wrap(cause, format!("opening the cache {}", path.display())))?;
-        let database = Self { path: path.to_owned(), schema, access, idle: Mutex::default(), writer: OnceLock::new() };
-        let connection = database.connect()?;
-        database.keep(connection);
-        Ok(database)
+        let failed = |cause: std::io::Error| Kind::Cache.wrap(cause, format!("opening the cache {}", path.display()));
+        let begun = Instant::now();
+        loop {
+            let file = begin_file(access, path).map_err(failed)?;
+            let (idle, returned) = (Mutex::default(), Condvar::new());
+            let database =
+                Self { path: path.to_owned(), schema, access, file, idle, returned, writer: OnceLock::new() };
+            match database.connect() {
+                Err(cause) if is_moved(&cause) && begun.elapsed() < BUSY => {}
+                connection => {
+                    database.keep(connection?);
+                    return Ok(database);
+                }
+            }
+        }
     }
 
     /// The file.
@@ -144,11 +150,20 @@ impl Database {
                 Access::Read => open_for_reading(&self.path)?,
             };
             connection.busy_timeout(BUSY)?;
-            let version = own_version(&mut connection, self.schema)?;
+            let version = own_version(&mut connection, self.schema);
+            // Only now is the log open too. If the path has led to this file all the time, both belong together.
+            anyhow::ensure!(FileId::at(&self.path)? == Some(self.file), Moved);
+            let version = version?;
             refuse_newer(version, self.schema, &self.path)?;
             if version < self.schema.version() {
                 anyhow::ensure!(self.access == Access::Write, "it is of version {version}, and can't be written");
                 migrate(&mut connection, self.schema, &self.path)?;
+            } else if self.access == Access::Write {
+                // Whoever looked whether it is in use, and was killed, has left it without a log.
+                let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+                if mode == "delete" {
+                    log_ahead(&connection)?;
+                }
             }
             connection.pragma_update(None, "synchronous", "NORMAL")?;
             connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -174,10 +189,29 @@ impl Database {
     }
 
     fn keep(&self, connection: Connection) {
-        if let Ok(mut idle) = self.idle.lock()
-            && idle.len() < IDLE_READERS
-        {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_READERS {
             idle.push(connection);
+            self.returned.notify_one();
+        }
+    }
+
+    /// A connection to read with, given back when it is dropped.
+    fn lend(&self) -> anyhow::Result<Lent<'_>> {
+        let lent = |connection| Lent { database: self, connection: Some(connection) };
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(connection) = idle {
+            return Ok(lent(connection));
+        }
+        match self.connect() {
+            // The file was removed meanwhile, by its path it can't be opened any more: those that are open have to do.
+            Err(cause) if is_moved(&cause) => {
+                let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+                let waited = self.returned.wait_timeout_while(idle, BUSY, |idle| idle.is_empty());
+                let connection = waited.unwrap_or_else(PoisonError::into_inner).0.pop();
+                connection.map(lent).ok_or(cause)
+            }
+            connection => Ok(lent(connection?)),
         }
     }
 
@@ -186,13 +220,10 @@ impl Database {
     /// # Errors
     /// Those of `query` and of opening a connection.
     pub fn read<T>(&self, query: impl FnOnce(&Connection) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
-        let mut connection = idle.map_or_else(|| self.connect(), Ok)?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-        let answer = query(&transaction);
-        drop(transaction);
-        self.keep(connection);
-        answer
+        let lent = self.lend()?;
+        let Some(connection) = &lent.connection else { return Err(Kind::Internal.error("a connection is missing")) };
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
+        query(&transaction)
     }
 
     /// Runs `change` as one transaction on the writer thread. It is committed only if `change` succeeds and somebody still waits:
@@ -242,6 +273,68 @@ impl Database {
     }
 }
 
+/// A connection of the pool.
+struct Lent<'a> {
+    database: &'a Database,
+    connection: Option<Connection>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.database.keep(connection);
+        }
+    }
+}
+
+/// Which file it is, whatever it is called: device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileId(u64, u64);
+
+impl FileId {
+    fn of(file: &fs::Metadata) -> Self {
+        Self(file.dev(), file.ino())
+    }
+
+    /// That of the file at `path`, if there is one.
+    fn at(path: &Path) -> std::io::Result<Option<Self>> {
+        match fs::metadata(path) {
+            Ok(file) => Ok(Some(Self::of(&file))),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(cause),
+        }
+    }
+}
+
+/// The file was removed or renamed while it was opened, or since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moved;
+
+impl std::fmt::Display for Moved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it was removed meanwhile")
+    }
+}
+
+impl std::error::Error for Moved {}
+
+fn is_moved(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<Moved>().is_some())
+}
+
+/// Makes the file if need be and notes in its time that it is used. It must be closed before `SQLite` opens it: a process that closes a
+/// file loses all its locks on it (fcntl(2)).
+fn begin_file(access: Access, path: &Path) -> std::io::Result<FileId> {
+    let writes = access == Access::Write;
+    // SQLite makes its journals with the mode of the main file.
+    let file = fs::OpenOptions::new().read(true).append(writes).create(writes).mode(0o600).open(path)?;
+    if writes {
+        // Without it another one is dropped first when room is needed.
+        let _ = file.set_modified(SystemTime::now());
+    }
+    Ok(FileId::of(&file.metadata()?))
+}
+
 /// A transaction that was submitted. Dropping it rolls the transaction back, unless it was committed before.
 #[derive(Debug)]
 pub struct PendingWrite<T> {
@@ -262,7 +355,7 @@ const NO_MUTEX: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
 
 /// Without a log beside it nobody is writing, and none can be made here: then the file is read as it lies (`immutable`, "Write-Ahead
 /// Logging", read-only databases). It may be replaced meanwhile, but not by this program, which appends to the log first.
-fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | NO_MUTEX;
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
@@ -394,8 +487,7 @@ fn migrate(connection: &mut Connection, schema: Schema, path: &Path) -> anyhow::
         // There is nothing yet that a power cut could take.
         connection.pragma_update(None, "synchronous", "OFF")?;
     }
-    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    anyhow::ensure!(mode == "wal" || mode == "memory", "SQLite can't keep a write-ahead log there (it says {mode})");
+    log_ahead(connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have migrated while this one waited.
     let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -408,6 +500,47 @@ fn migrate(connection: &mut Connection, schema: Schema, path: &Path) -> anyhow::
     transaction.pragma_update(None, "user_version", schema.version())?;
     transaction.commit()?;
     Ok(())
+}
+
+/// Has the file keep a write-ahead log.
+fn log_ahead(connection: &Connection) -> anyhow::Result<()> {
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    anyhow::ensure!(mode == "wal" || mode == "memory", "SQLite can't keep a write-ahead log there (it says {mode})");
+    Ok(())
+}
+
+/// Runs `work` while no other connection to the file at `path` is open, in this process or another; `None` if there is one. Who comes
+/// meanwhile waits. A file that is sound has no log then.
+///
+/// # Errors
+/// Those of `work`, and if the file can't be opened.
+pub(super) fn alone_with<T>(
+    path: &Path,
+    work: impl FnOnce(&Connection) -> anyhow::Result<T>,
+) -> anyhow::Result<Option<T>> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | NO_MUTEX)?;
+    connection.busy_timeout(Duration::ZERO)?;
+    let alone = || -> anyhow::Result<bool> {
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        // That a log can be done away with only by the last who has it open is how SQLite itself knows that it is the last.
+        let mode: String = connection.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
+        if mode != "delete" {
+            return Ok(false);
+        }
+        connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
+        Ok(true)
+    };
+    match alone() {
+        Ok(true) => {}
+        Ok(false) => return Ok(None),
+        Err(cause) if is_busy(&cause) => return Ok(None),
+        Err(cause) => return Err(cause),
+    }
+    let done = work(&connection);
+    if FileId::at(path).is_ok_and(|file| file.is_some()) {
+        log_ahead(&connection)?;
+    }
+    done.map(Some)
 }
 
 fn is_busy(error: &anyhow::Error) -> bool {

@@ -4,6 +4,7 @@
 mod aside;
 pub mod cursors;
 pub mod database;
+pub mod folder;
 pub mod location;
 pub mod patches;
 pub mod postings;

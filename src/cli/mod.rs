@@ -4,6 +4,7 @@
 //! Refuses behaviour: nothing is printed here, nothing ends the process, and no path or revision is looked at.
 
 pub mod argv;
+pub mod cache;
 pub mod config;
 pub mod repo;
 pub mod scan;
@@ -16,6 +17,7 @@ use argh::{ArgsInfo, EarlyExit, FromArgs};
 
 use self::argv::{Argv, RawArg};
 pub use self::{
+    cache::{CacheArgs, CacheCommand},
     config::{ConfigArgs, ConfigCommand},
     repo::{RepoArgs, RepoCommand},
     scan::ScanArgs,
@@ -46,6 +48,8 @@ pub struct GitBhfuil {
 #[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
 #[argh(subcommand)]
 pub enum Subcommand {
+    /// Looks after what is kept.
+    Cache(CacheArgs),
     /// Shows and changes settings.
     Config(ConfigArgs),
     /// Registers repositories.
@@ -63,6 +67,8 @@ pub enum Subcommand {
 pub enum Command {
     /// Print the version; whatever else was asked is ignored, as git does.
     Version,
+    /// `cache` and one of its commands.
+    Cache(CacheCommand),
     /// `config` and one of its commands.
     Config(ConfigCommand),
     /// `repo` and one of its commands.
@@ -142,7 +148,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             None => Command::Where(args),
             Some(fault) => return Err(usage_error(Some("where"), fault)),
         },
-        Some(Subcommand::Schema(_) | Subcommand::Config(_) | Subcommand::Repo(_))
+        Some(Subcommand::Schema(_) | Subcommand::Cache(_) | Subcommand::Config(_) | Subcommand::Repo(_))
             if paths.as_ref().is_some_and(|paths| !paths.is_empty()) =>
         {
             let name = command.as_deref().unwrap_or_default();
@@ -150,6 +156,10 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
         }
         Some(Subcommand::Schema(args)) => Command::Schema(args),
         Some(Subcommand::Config(args)) => Command::Config(args.command),
+        Some(Subcommand::Cache(args)) => match args.command.fault() {
+            Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
+            None => Command::Cache(args.command),
+        },
         Some(Subcommand::Repo(args)) => match args.command.fault() {
             Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
             None => Command::Repo(args.command),

@@ -1,5 +1,6 @@
 //! The verbs, a file each: they resolve options, start the work and hand events to `report`. They know no git, no SQL and no HTTP.
 
+mod cache;
 mod config;
 mod repo;
 mod repositories;
@@ -34,6 +35,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
     match invocation.command {
         Command::Version => printed(format!("git-bhfuil version {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Schema(_) => schema::run(),
+        Command::Cache(command) => Box::pin(cache::run(&command, &dir, token)).await,
         Command::Config(command) => Box::pin(config::run(&command, &dir, token)).await,
         Command::Repo(command) => Box::pin(repo::run(&command, &dir, token)).await,
         Command::Where(args) => Box::pin(where_is::run(&args, &dir, token)).await,

@@ -136,7 +136,7 @@ async fn place(typed: &Path) -> anyhow::Result<PathBuf> {
 
 /// Names for repositories that have none: the last part of the path, and as much of what stands before it as tells it from the
 /// others and from those that are `taken`.
-fn told_apart(paths: &[PathBuf], taken: &[&str]) -> Vec<String> {
+pub(super) fn told_apart(paths: &[PathBuf], taken: &[&str]) -> Vec<String> {
     let parts: Vec<Vec<String>> = paths.iter().map(|path| parts(path)).collect();
     let name = |own: &[String], depth: usize| own[own.len().saturating_sub(depth)..].join("/");
     let mut depths = vec![1; paths.len()];

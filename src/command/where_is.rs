@@ -65,7 +65,9 @@ async fn several(wanted: &Wanted<'_>, options: &Options, report: &mut Report, to
         let member = |Chosen { sought, refs }| Member { sought, refs, strand: report.strand() };
         across::run(options, chosen.into_iter().map(member).collect(), &limit, token).await
     };
-    strands.into_iter().for_each(|strand| report.join(strand));
+    for strand in strands {
+        report.join(strand);
+    }
     ending
 }
 

@@ -139,7 +139,7 @@ impl Value {
             _ if fault.is_secret => format!("{said} as the value of {name}"),
             _ => format!("{said} for {name}{why}"),
         };
-        Some(Problem { origin: self.origin.clone(), message, hint: Some(hint) })
+        Some(Problem { origin: self.origin.clone(), message, guess: String::new(), hint: Some(hint) })
     }
 }
 

@@ -25,7 +25,12 @@ pub async fn check(dir: &Path, variables: &Variables, set: &[String]) -> anyhow:
     if let Err(cause) = &listed {
         let origin = Origin { level: Level::Git(Scope::System), place: None, line: None };
         let hint = hint_of(cause).unwrap_or("git config --list says it too");
-        problems.push(Problem { origin, message: message_of(cause), hint: Some(hint.to_owned()) });
+        problems.push(Problem {
+            origin,
+            message: message_of(cause),
+            guess: String::new(),
+            hint: Some(hint.to_owned()),
+        });
         listed = Ok(Vec::new());
     }
     let own = own_path(&**variables);
@@ -57,10 +62,10 @@ fn unknown_variable(name: &str) -> Option<Problem> {
     if !name.starts_with("GIT_BHFUIL_") || known.iter().any(|known| known == name) {
         return None;
     }
-    let hint = did_you_mean(nearest(name, known.iter().map(String::as_str)));
     Some(Problem {
         origin: Origin { level: Level::Environment, place: Some(name.into()), line: None },
-        message: format!("the variable {name} sets nothing{hint}"),
+        message: format!("the variable {name} sets nothing"),
+        guess: did_you_mean(nearest(name, known.iter().map(String::as_str))),
         hint: Some(
             "what is in the environment for git bhfuil is named after its setting: GIT_BHFUIL_CACHE_SIZE".into(),
         ),

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::cascade::{Value, View};
 use super::keys::KEYS;
@@ -72,6 +72,8 @@ struct Kept {
     current: Current,
     read: Instant,
     state: State,
+    /// Whether any later change shows in the state. While it doesn't, everything is read each time.
+    settled: bool,
 }
 
 /// What tells that something has changed.
@@ -109,6 +111,7 @@ impl Config {
     pub async fn current_at(&self, now: Instant) -> anyhow::Result<Current> {
         let mut kept = self.kept.lock().await;
         if let Some(kept) = kept.as_ref()
+            && kept.settled
             && now.saturating_duration_since(kept.read) < self.lifetime
         {
             let known: Vec<PathBuf> = kept.state.files.iter().map(|(path, _)| path.clone()).collect();
@@ -116,7 +119,9 @@ impl Config {
                 return Ok(kept.current.clone());
             }
         }
+        let begun = SystemTime::now();
         let (read, state) = self.read().await;
+        let settled = state.files.iter().all(|(_, stamp)| stamp.is_settled(begun));
         // The first version is taken as it is: there is none to go back to, and a bad value only counts where it is asked for.
         let bad = match &read {
             Ok(view) => {
@@ -131,7 +136,7 @@ impl Config {
             (Some(trouble), Some(kept)) => Current { view: Arc::clone(&kept.current.view), trouble: Some(trouble) },
             _ => Current { view: Arc::new(read?), trouble: None },
         };
-        *kept = Some(Kept { current: current.clone(), read: now, state });
+        *kept = Some(Kept { current: current.clone(), read: now, state, settled });
         Ok(current)
     }
 

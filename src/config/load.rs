@@ -56,6 +56,7 @@ pub(super) fn syntax_problem(path: &Path, cause: SyntaxError) -> Problem {
     Problem {
         origin: Origin { level: Level::Own, place: Some(path.to_owned()), line: Some(cause.line) },
         message: "bad config line".to_owned(),
+        guess: String::new(),
         hint: Some(
             "git-config(1) has the syntax; git config --file <file> --list says whether git understands it".into(),
         ),

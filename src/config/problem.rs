@@ -11,6 +11,8 @@ pub struct Problem {
     pub origin: Origin,
     /// What, without where.
     pub message: String,
+    /// What may have been meant, to follow what and where.
+    pub guess: String,
     /// What can be done.
     pub hint: Option<String>,
 }
@@ -20,8 +22,8 @@ impl Problem {
     #[must_use]
     pub fn told(&self) -> String {
         match (self.origin.level, &self.origin.place) {
-            (Level::Environment, _) | (_, None) => self.message.clone(),
-            _ => format!("{} in {}", self.message, self.origin),
+            (Level::Environment, _) | (_, None) => format!("{}{}", self.message, self.guess),
+            _ => format!("{} in {}{}", self.message, self.origin, self.guess),
         }
     }
 
@@ -50,11 +52,10 @@ impl Unknown {
     pub(super) fn problem(&self) -> Problem {
         let stem = String::from_utf8_lossy(&self.stem);
         let name = if stem.is_empty() { self.key.clone() } else { format!("{stem}.{}", self.key) };
-        let (message, hint) = match name.split_once('.') {
-            Some((SECTION, rest)) => {
-                let message = format!("'{name}' is not a setting{}", meant(rest));
-                (message, "git bhfuil config list shows those that there are")
-            }
+        let own = name.split_once('.').filter(|(section, _)| *section == SECTION);
+        let guess = own.map_or_else(String::new, |(_, rest)| meant(rest));
+        let (message, hint) = match own {
+            Some(_) => (format!("'{name}' is not a setting"), "git bhfuil config list shows those that there are"),
             _ if stem == "include" || stem.starts_with("includeif") => (
                 format!("'{name}' is not followed"),
                 "only git's own files include others: git config --global include.path <file>",
@@ -64,6 +65,6 @@ impl Unknown {
                 "this file holds nothing but bhfuil.*; git's settings belong into git's own files",
             ),
         };
-        Problem { origin: self.origin.clone(), message, hint: Some(hint.into()) }
+        Problem { origin: self.origin.clone(), message, guess, hint: Some(hint.into()) }
     }
 }

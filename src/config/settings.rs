@@ -17,6 +17,8 @@ pub struct Settings {
     pub threads: usize,
     /// How long a scan may take (`bhfuil.timeout.scan`); by default as long as it needs.
     pub scan_timeout: Option<Duration>,
+    /// How long finding a change may take (`bhfuil.timeout.where`); by default as long as it needs.
+    pub where_timeout: Option<Duration>,
     /// Regexes that mark a request for a backport (`bhfuil.requestPattern`).
     pub request_patterns: Vec<String>,
     /// Project keys of a Jira tracker, such as `PROJ` (`bhfuil.jiraProject`).
@@ -34,6 +36,7 @@ impl Default for Settings {
         Self {
             threads: default_threads(),
             scan_timeout: None,
+            where_timeout: None,
             request_patterns: Vec::new(),
             jira_projects: Vec::new(),
             stable: Vec::new(),
@@ -71,6 +74,7 @@ impl Settings {
         let settings = Self {
             threads: usize::try_from(view.number("threads", repo)?).unwrap_or(usize::MAX),
             scan_timeout: view.time("timeout.scan", repo)?,
+            where_timeout: view.time("timeout.where", repo)?,
             request_patterns: view.texts("requestPattern", repo)?,
             jira_projects: view.texts("jiraProject", repo)?,
             stable: view.texts("stable", repo)?,

@@ -127,4 +127,72 @@ pub struct Cache<'a> {
     pub commits: u64,
     /// The number of its database schema (not that of the stream).
     pub schema: u32,
+    /// The path of the git common directory that it is about. Absent where the file doesn't say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub git_dir: Option<Cow<'a, str>>,
+    /// The exact bytes of `git_dir` in base64 (padded). Absent where `git_dir` is exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub git_dir_b64: Option<Cow<'a, str>>,
+    /// How it stands, or what was done with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "CacheState")]
+    pub state: Option<CacheState>,
+    /// Why it was removed: `asked`, `repository-gone`, `set-aside`, `too-large`. An open set. Absent where it wasn't.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub because: Option<Cow<'a, str>>,
+    /// How many bytes on disk this has freed. Absent where nothing was to be freed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub freed: Option<u64>,
+    /// How many commits have their bytes in it. Absent where it can't be looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub texts: Option<u64>,
+    /// Of how many commits it has the patch-id. Absent as `texts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub patch_ids: Option<u64>,
+    /// Of how many commits it has the words. Absent as `texts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub words: Option<u64>,
+    /// How many consumers follow the stream under a name that is kept in it. Absent as `texts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub consumers: Option<u64>,
+    /// When a command last used it (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub used_at: Option<Cow<'a, str>>,
+}
+
+/// How a cache stands, or what was done with it.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum CacheState {
+    /// It is there, and so is its repository.
+    Kept,
+    /// It is there, its repository isn't.
+    Orphaned,
+    /// It was set aside since it was damaged.
+    Aside,
+    /// It is no sound database: the next run sets it aside.
+    Damaged,
+    /// A newer version wrote it.
+    Newer,
+    /// It says what git says.
+    Sound,
+    /// It says something else than git.
+    Wrong,
+    /// What was of no use any more was taken out of it.
+    Trimmed,
+    /// It was removed.
+    Removed,
+    /// A value that a newer producer knows and this crate doesn't. Only read, never written: serialising it fails.
+    #[serde(other, skip_serializing)]
+    #[schemars(skip)]
+    Unrecognised,
 }

@@ -30,6 +30,7 @@ const LINES: &str = r#"
 {"type":"setting","key":"bhfuil.jobs","value":"3","origin":"default","scope":"default","repo":"nova"}
 {"type":"operation","operation":"scan","calls":12,"failed":1,"p50_ms":40,"p95_ms":90,"peak_bytes":1}
 {"type":"cache","repo":"nova","path":"p","bytes":1,"commits":1,"schema":3}
+{"type":"cache","repo":"nova","path":"p","bytes":0,"commits":1,"schema":3,"git_dir":"/srv/�","git_dir_b64":"L3Nydi//","state":"removed","because":"too-large","freed":1,"texts":1,"patch_ids":1,"words":1,"consumers":0,"used_at":"2024-01-02T03:04:05Z"}
 {"type":"health","check":"cache-integrity","ok":true,"message":"m","remedy":"r"}
 {"type":"warning","repo":"nova","code":"shallow-history","message":"m","hint":"h","count":1}
 {"type":"warning","repo":"nova","query":"q","code":"nothing-found","message":"m","count":1}

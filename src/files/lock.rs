@@ -5,7 +5,9 @@
 //! keeps an advisory lock on it (flock(2)), and its first line says that it is one of ours. A stale one is taken over in place,
 //! which only one process can do. git's own locks say nothing of their owner and are never removed, only waited for.
 
+use std::collections::hash_map::RandomState;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::hash::BuildHasher as _;
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -45,7 +47,7 @@ impl Lock {
                 Attempt::Held(lock) => return Ok(lock),
                 Attempt::Busy(holder) if begun.elapsed() >= patience => return Err(holder.refusal(path)),
                 Attempt::Busy(_) => {
-                    smol::Timer::after(wait.mul_f64(0.5 + fastrand::f64())).await;
+                    smol::Timer::after(wait / 2 + varied(wait)).await;
                     wait = LONGEST_WAIT.min(wait * 2);
                 }
             }
@@ -192,6 +194,13 @@ impl Lock {
         file.rewind()?;
         file.write_all(format!("{MARK}{}\n", std::process::id()).as_bytes())
     }
+}
+
+/// Any part of `wait`.
+fn varied(wait: Duration) -> Duration {
+    // The seeds of hash maps are as good as any chance.
+    let chance = RandomState::new().hash_one(());
+    wait / 256 * u32::from(chance.to_ne_bytes()[0])
 }
 
 fn suffixed(path: &Path, suffix: &str) -> PathBuf {

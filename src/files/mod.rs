@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 pub use lock::Lock;
 
@@ -59,7 +60,8 @@ pub async fn replace(path: &Path, bytes: Vec<u8>) -> io::Result<()> {
     .await
 }
 
-/// What tells one state of a file from another without reading it. A file that is changed in place within the clock's tick keeps it.
+/// What tells one state of a file from another without reading it. A file that is changed in place within a tick of the file system's
+/// clock keeps it: see [`Stamp::is_settled`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp(Option<[i64; 7]>);
 
@@ -72,6 +74,14 @@ impl Stamp {
             let [device, inode, size] = [it.dev(), it.ino(), it.size()].map(u64::cast_signed);
             [device, inode, size, it.mtime(), it.mtime_nsec(), it.ctime(), it.ctime_nsec()]
         }))
+    }
+
+    /// Whether a change from `now` on is sure to show: the last one is longer ago than any file system's clock takes for a tick.
+    #[must_use]
+    pub fn is_settled(&self, now: SystemTime) -> bool {
+        const LONGEST_TICK: i64 = 2;
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
+        self.0.is_none_or(|[_, _, _, modified, ..]| modified + LONGEST_TICK < now)
     }
 }
 
@@ -117,6 +127,7 @@ fn followed(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn at(folder: &tempfile::TempDir, name: &str) -> PathBuf {
         folder.path().join(name)
@@ -188,6 +199,10 @@ mod tests {
         let one = Stamp::of(&path);
         assert_eq!(one, Stamp::of(&path));
         smol::block_on(replace(&path, b"two".to_vec())).expect("written");
-        assert!(absent != one && one != Stamp::of(&path));
+        let two = Stamp::of(&path);
+        assert!(absent != one && one != two);
+        // In place and of the same size it may not show at once.
+        let now = SystemTime::now();
+        assert!(absent.is_settled(now) && !two.is_settled(now) && two.is_settled(now + Duration::from_secs(4)));
     }
 }

@@ -69,10 +69,8 @@ pub fn values(repository: Option<&Repository>, sections: &[&str]) -> anyhow::Res
 /// (git-config(1)).
 pub(super) fn refuses_bare(config: &gix::config::File) -> bool {
     let values = with_parameters(config, &["safe"]).into_iter();
-    let said = values.filter(|value| !matches!(value.scope, Scope::Local | Scope::Worktree));
-    said.filter(|value| value.key == "barerepository")
-        .last()
-        .is_some_and(|last| last.value.as_deref() == Some(b"explicit"))
+    let mut said = values.filter(|value| !matches!(value.scope, Scope::Local | Scope::Worktree));
+    said.rfind(|value| value.key == "barerepository").is_some_and(|last| last.value.as_deref() == Some(b"explicit"))
 }
 
 /// The names of the remotes, and under what else below `refs/remotes/` a refspec of theirs keeps all their branches; sorted.

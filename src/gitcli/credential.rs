@@ -57,7 +57,7 @@ impl fmt::Debug for Credential {
 /// let program = Program::default().with("HOME", home.path()).with("GIT_CONFIG_NOSYSTEM", "1");
 /// let (clock, token) = (Clock::Real, Token::new());
 /// let bounds = Bounds { clock: &clock, token: &token, deadline: None };
-/// let session = Session { program: &program, bounds, prompts: false, started: None };
+/// let session = Session { program: &program, bounds, prompts: false };
 ///
 /// let realm = Realm { protocol: "https".into(), host: "example.com".into(), ..Realm::default() };
 /// let found = smol::block_on(credential::fill(&session, &realm))?;
@@ -107,7 +107,6 @@ async fn ask(session: &Session<'_>, verb: &str, input: &str) -> anyhow::Result<S
         wanted: true,
         apart: !session.prompts,
         grace: session.program.grace(),
-        started: session.started.unwrap_or(&|_| ()),
     };
     let mut stderr = Vec::new();
     let (status, stdout) = process::run(work, &session.bounds, &mut |bytes| stderr.extend_from_slice(bytes)).await?;

@@ -23,4 +23,4 @@ pub use self::progress::Progress;
 pub use self::questions::{
     Revisions, argument, check_safe, config_list, date, list_refs, read_patch, rev_list, rev_parse,
 };
-pub use self::tree::{Identity, end_orphans};
+pub use self::tree::end_orphans;

@@ -49,8 +49,6 @@ pub(super) struct Work<'a> {
     pub(super) apart: bool,
     /// Its time to clean up.
     pub(super) grace: Duration,
-    /// Told its id as soon as there is one.
-    pub(super) started: &'a (dyn Fn(u32) + Sync),
 }
 
 /// Runs it to its end and gives its exit status and stdout; `heard` gets stderr as it comes.
@@ -65,7 +63,6 @@ pub(super) async fn run(
     let failed = |cause: std::io::Error| Kind::Git.wrap(cause, format!("running {}", work.operation));
     let mut running = Running::start(work.command, !work.input.is_empty(), work.apart, work.grace)
         .map_err(|cause| Kind::Git.wrap(cause, "running git: is it installed and on PATH?"))?;
-    (work.started)(running.child.id());
     let child = &mut running.child;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let status = child.status();

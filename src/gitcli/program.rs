@@ -45,11 +45,14 @@ impl Program {
         self
     }
 
-    /// That says of itself, and of all that it starts, that it works on `place`: whoever comes after an owner that died can
-    /// [end it](super::end_orphans).
+    /// That says of itself, and of all that it starts, that it works on `place` for this process: should this die,
+    /// [`super::end_orphans`] finds it.
     #[must_use]
     pub fn working_on(self, place: &Path) -> Self {
-        self.with(super::tree::PLACE, place)
+        match super::tree::owned(place) {
+            Some((name, value)) => self.with(name, value),
+            None => self,
+        }
     }
 
     /// With so long to clean up after SIGTERM, before SIGKILL. By default two seconds.

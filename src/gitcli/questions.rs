@@ -254,15 +254,8 @@ async fn run_with(mut command: Command, args: &[OsString], input: &[u8]) -> anyh
     let deadline = Deadline::after(&clock, TIMEOUT);
     let bounds = Bounds { clock: &clock, token: &token, deadline: Some(&deadline) };
     let mut stderr = Vec::new();
-    let work = Work {
-        command,
-        operation: &operation,
-        input,
-        wanted: true,
-        apart: true,
-        grace: Program::default().grace(),
-        started: &|_| (),
-    };
+    let work =
+        Work { command, operation: &operation, input, wanted: true, apart: true, grace: Program::default().grace() };
     let (status, stdout) = process::run(work, &bounds, &mut |bytes| stderr.extend_from_slice(bytes)).await?;
     Ok(Output { success: status.success(), stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
 }

@@ -19,7 +19,7 @@ use super::progress::{Pieces, Progress};
 use crate::error::Kind;
 
 /// How a git that talks to others is run.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Session<'a> {
     /// The git.
     pub program: &'a Program,
@@ -27,8 +27,6 @@ pub struct Session<'a> {
     pub bounds: Bounds<'a>,
     /// Whether the user may be asked: only where [`super::can_prompt`] says that this is possible.
     pub prompts: bool,
-    /// Told the process id of each git that talks to the other side, as soon as it runs.
-    pub started: Option<&'a (dyn Fn(u32) + Sync)>,
 }
 
 /// What is fetched.
@@ -86,7 +84,7 @@ const OF_A_REPOSITORY: [&str; 13] = [
 /// let program = Program::default().with("HOME", home.path()).with("GIT_CONFIG_NOSYSTEM", "1");
 /// let (clock, token) = (Clock::Real, Token::new());
 /// let bounds = Bounds { clock: &clock, token: &token, deadline: None };
-/// let session = transfer::Session { program: &program, bounds, prompts: false, started: None };
+/// let session = transfer::Session { program: &program, bounds, prompts: false };
 ///
 /// let url = format!("file://{}", source.display());
 /// let folder = home.path().join("clone.git");
@@ -171,7 +169,7 @@ pub async fn ask(session: &Session<'_>, git_dir: Option<&Path>, words: &[&str]) 
         command.current_dir("/");
     }
     let operation = format!("git {}", words.first().unwrap_or(&""));
-    let session = Session { started: None, prompts: false, ..*session };
+    let session = Session { prompts: false, ..*session };
     let (status, stdout) = run(&session, command, &operation, true, &mut |_| ()).await?;
     let text = String::from_utf8_lossy(&stdout);
     Ok(status.success().then(|| text.lines().map(str::to_owned).collect()))
@@ -269,15 +267,7 @@ async fn run(
     wanted: bool,
     heard: &mut (dyn FnMut(&[u8]) + Send),
 ) -> anyhow::Result<(ExitStatus, Vec<u8>)> {
-    let work = Work {
-        command,
-        operation,
-        input: &[],
-        wanted,
-        apart: !session.prompts,
-        grace: session.program.grace(),
-        started: session.started.unwrap_or(&|_| ()),
-    };
+    let work = Work { command, operation, input: &[], wanted, apart: !session.prompts, grace: session.program.grace() };
     process::run(work, &session.bounds, heard).await
 }
 

@@ -5,6 +5,7 @@
 //! itself is signalled.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,23 +14,17 @@ use rustix::process::{self, Pid, Signal};
 
 /// A process that no other is taken for: its id, and when it began, in ticks since the system was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
+pub(super) struct Identity {
     /// The process id.
-    pub pid: u32,
+    pub(super) pid: u32,
     /// The time of its beginning.
-    pub began: u64,
+    pub(super) began: u64,
 }
 
 impl Identity {
-    /// That of the process `pid`, if there is one and the system tells.
-    #[must_use]
-    pub fn of(pid: u32) -> Option<Self> {
-        stat(pid).map(|stat| Self { pid, began: stat.began })
-    }
-
     /// Whether it still runs.
     #[must_use]
-    pub fn lives(self) -> bool {
+    fn lives(self) -> bool {
         stat(self.pid).is_some_and(|stat| stat.began == self.began && !stat.dead)
     }
 }
@@ -57,7 +52,7 @@ impl Tree {
             Self::Descendants(leader, known) => {
                 let child = (!reaped).then_some(number(*leader));
                 let roots: Vec<u32> = known.iter().map(|one| one.pid).chain(child).collect();
-                known.extend(descendants(&processes().collect(), &roots));
+                known.extend(descendants(&roots));
                 if !reaped {
                     let _ = process::kill_process(*leader, signal);
                 }
@@ -79,18 +74,28 @@ impl Tree {
     }
 }
 
-/// The variable that tells a git, and all that it starts, which place it works on.
-pub(super) const PLACE: &str = "BHFUIL_PLACE";
+/// The variable by which a git, and all that it starts, says for whom it works and on what: the owner's process id, its beginning
+/// and its session, and the place.
+const OWNER: &str = "BHFUIL_OWNER";
 
-/// Ends what is left of a git that worked on `place` and whose owner has died: itself, its group and its descendants, as far as
-/// they say themselves that they [work on it](super::Program::working_on). SIGTERM first, SIGKILL after `grace`. Does nothing
+/// That variable for a git of this process that works on `place`, if the system tells who this process is.
+pub(super) fn owned(place: &Path) -> Option<(&'static str, OsString)> {
+    let pid = std::process::id();
+    let own = stat(pid)?;
+    let mut value = OsString::from(format!("{pid} {} {} ", own.began, own.session));
+    value.push(place);
+    Some((OWNER, value))
+}
+
+/// Ends what works on `place` for processes that have died: every process that says so itself, but for those that have gone into a
+/// session of their own to stay, such as an ssh that later connections share. SIGTERM first, SIGKILL after `grace`. Does nothing
 /// where the system doesn't tell of other processes.
-pub async fn end_orphans(left: Identity, place: &Path, grace: Duration) {
-    let mark = [PLACE.as_bytes(), b"=", place.as_os_str().as_bytes()].concat();
+pub async fn end_orphans(place: &Path, grace: Duration) {
     let begin = Instant::now();
     let mut told = BTreeSet::new();
     while begin.elapsed() < grace + Duration::from_secs(1) {
-        let orphans = orphans(left, &mark);
+        let orphans: Vec<u32> =
+            processes().filter(|(pid, stat)| is_orphan(*pid, stat, place)).map(|(pid, _)| pid).collect();
         if orphans.is_empty() {
             return;
         }
@@ -105,22 +110,21 @@ pub async fn end_orphans(left: Identity, place: &Path, grace: Duration) {
     }
 }
 
-/// What is left of the git `left`. Its number may be another's by now; `mark` tells.
-fn orphans(left: Identity, mark: &[u8]) -> Vec<u32> {
-    let all: BTreeMap<u32, Stat> = processes().collect();
-    let of_group = all.iter().filter(|(_, stat)| stat.group == left.pid).map(|(&pid, _)| pid);
-    let mut found: BTreeSet<u32> = of_group.collect();
-    found.insert(left.pid);
-    found.extend(descendants(&all, &[left.pid]).iter().map(|one| one.pid));
-    let ours = |pid: &u32| {
-        let living = all.get(pid).is_some_and(|stat| !stat.dead && stat.began >= left.began);
-        living && environment(*pid).split(|&byte| byte == 0).any(|variable| variable == mark)
-    };
-    found.into_iter().filter(ours).collect()
+fn is_orphan(pid: u32, stat: &Stat, place: &Path) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let mut variables = environment.split(|&byte| byte == 0);
+    let said = variables.find_map(|variable| variable.strip_prefix(OWNER.as_bytes())?.strip_prefix(b"="));
+    said.and_then(parse_owner).is_some_and(|(owner, session, works_on)| {
+        !stat.dead && session == stat.session && works_on == place.as_os_str().as_bytes() && !owner.lives()
+    })
 }
 
-fn environment(pid: u32) -> Vec<u8> {
-    std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
+/// The owner, its session and the place of what [`owned`] made.
+fn parse_owner(value: &[u8]) -> Option<(Identity, u32, &[u8])> {
+    let mut parts = value.splitn(4, |&byte| byte == b' ');
+    let mut number = || std::str::from_utf8(parts.next()?).ok()?.parse::<u64>().ok();
+    let (pid, began, session) = (number()?, number()?, number()?);
+    Some((Identity { pid: pid.try_into().ok()?, began }, session.try_into().ok()?, parts.next()?))
 }
 
 fn number(pid: Pid) -> u32 {
@@ -135,7 +139,8 @@ fn has_members(leader: u32) -> bool {
 }
 
 /// The processes that `roots` have started, and those that these have, without the roots.
-fn descendants(all: &BTreeMap<u32, Stat>, roots: &[u32]) -> Vec<Identity> {
+fn descendants(roots: &[u32]) -> Vec<Identity> {
+    let all: BTreeMap<u32, Stat> = processes().collect();
     let mut known = roots.to_vec();
     let mut next = 0;
     while let Some(&parent) = known.get(next) {
@@ -156,6 +161,7 @@ fn processes() -> impl Iterator<Item = (u32, Stat)> {
 struct Stat {
     parent: u32,
     group: u32,
+    session: u32,
     began: u64,
     /// It has ended and waits to be buried.
     dead: bool,
@@ -171,8 +177,9 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let dead = matches!(fields.next()?, "Z" | "X");
     let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
-    let began = fields.nth(16)?.parse().ok()?;
-    Some(Stat { parent, group, began, dead })
+    let session = fields.next()?.parse().ok()?;
+    let began = fields.nth(15)?.parse().ok()?;
+    Some(Stat { parent, group, session, began, dead })
 }
 
 #[cfg(test)]
@@ -183,16 +190,32 @@ mod tests {
     fn a_line_of_proc_is_read_whatever_the_process_is_called() {
         let line = "7 (a) (b)) S 3 6 5 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1 184 0";
         let read = parse_stat(line).expect("it is one");
-        assert_eq!((read.parent, read.group, read.began, read.dead), (3, 6, 4711, false));
+        assert_eq!((read.parent, read.group, read.session), (3, 6, 5));
+        assert_eq!((read.began, read.dead), (4711, false));
         assert!(parse_stat(&line.replacen(" S ", " Z ", 1)).expect("it is one").dead);
         assert!(parse_stat("7 (a) S 3").is_none());
         assert!(parse_stat("").is_none());
     }
 
+    #[test]
+    fn an_owner_is_read_back_whatever_the_place_is_called() {
+        assert_eq!(parse_owner(b"7 8 9 /a b/\xff"), Some((Identity { pid: 7, began: 8 }, 9, b"/a b/\xff".as_slice())));
+        for bad in ["", "7 8 9", "7 8 x /a", "99999999999 8 9 /a"] {
+            assert_eq!(parse_owner(bad.as_bytes()), None, "{bad}");
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let (_, value) = owned(Path::new("/a b")).expect("this process is known");
+            let (owner, _, place) = parse_owner(value.as_bytes()).expect("it is one");
+            assert_eq!((owner.pid, owner.lives(), place), (std::process::id(), true, b"/a b".as_slice()));
+        }
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn a_process_is_known_by_its_beginning() {
-        let own = Identity::of(std::process::id()).expect("this one runs");
+        let pid = std::process::id();
+        let own = Identity { pid, began: stat(pid).expect("this one runs").began };
         assert!(own.lives());
         assert!(!Identity { began: own.began + 1, ..own }.lives());
     }

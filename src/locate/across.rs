@@ -95,12 +95,7 @@ pub async fn run(
 }
 
 /// Asks everything that `options` ask; whether anything was found, if anything was asked.
-async fn ask_all(
-    options: &Options,
-    homes: &mut Vec<Home>,
-    limit: &Limit,
-    token: &Token,
-) -> anyhow::Result<Option<bool>> {
+async fn ask_all(options: &Options, homes: &mut [Home], limit: &Limit, token: &Token) -> anyhow::Result<Option<bool>> {
     let mut found = None;
     let mut batch = options.queries.clone();
     let mut input = options.stdin.map(Input::new);
@@ -131,7 +126,7 @@ async fn ask_all(
 async fn ask(
     queries: Vec<OsString>,
     is_alone: bool,
-    homes: &mut Vec<Home>,
+    homes: &mut [Home],
     limit: &Limit,
     token: &Token,
 ) -> anyhow::Result<Option<bool>> {
@@ -170,7 +165,7 @@ fn news(asked: &[Asked], place: usize, home: &Home) -> Vec<Vec<(usize, Arc<kin::
 
 /// Gives each home that `wants` one its turn. `false` if none does. What goes wrong in one is its own.
 async fn turns(
-    homes: &mut Vec<Home>,
+    homes: &mut [Home],
     limit: &Limit,
     wants: impl Fn(usize, &Home) -> bool,
     turn: impl AsyncFn(usize, &mut Home) -> anyhow::Result<()>,
@@ -286,7 +281,7 @@ async fn tell(asked: &[Asked], place: usize, home: &mut Home, token: &Token) -> 
 }
 
 /// Says what was found nowhere. Whether anything was found, if anything was asked.
-async fn sum_up(asked: &[Asked], is_alone: bool, homes: &mut Vec<Home>, token: &Token) -> anyhow::Result<Option<bool>> {
+async fn sum_up(asked: &[Asked], is_alone: bool, homes: &mut [Home], token: &Token) -> anyhow::Result<Option<bool>> {
     let mut found = None;
     let (mut refused, count) = (0, asked.len());
     for asked in asked {
@@ -299,7 +294,8 @@ async fn sum_up(asked: &[Asked], is_alone: bool, homes: &mut Vec<Home>, token: &
             found = Some(found.unwrap_or(false) | is_found);
             continue;
         }
-        if let Some(cause) = asked.refusal.borrow_mut().take() {
+        let refusal = asked.refusal.borrow_mut().take();
+        if let Some(cause) = refusal {
             refused += 1;
             if is_alone && refused == count {
                 return Err(error::about(cause, &shown));

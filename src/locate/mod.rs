@@ -35,6 +35,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -42,6 +43,7 @@ use self::query::Query;
 use self::search::Search;
 use crate::announce::{self, Indexed};
 use crate::config::Settings;
+use crate::error::Kind;
 use crate::events::repository::IndexState;
 use crate::git::Repository;
 pub use crate::git::Sought;
@@ -157,12 +159,30 @@ pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow
         return Ok(Ending { incomplete: true, ..Ending::default() });
     };
     let mut search = opened?;
+    let (name, limit) = (search.name.clone(), search.settings.where_timeout);
     // Whatever is waited for when a signal comes, git or a reader that never ends, is dropped.
-    let outcome = token.unless_cancelled(Box::pin(search.run())).await;
+    let outcome = token.unless_cancelled(Box::pin(within(limit, &name, search.run()))).await;
     let Search { report, indexed, found, name, .. } = search;
     outcome.transpose()?;
     announce::end(report, &name, token.is_cancelled(), indexed).await?;
     Ok(Ending { negative: found == Some(false), incomplete: token.is_cancelled(), ..Ending::default() })
+}
+
+/// What `work` on the repository `name` comes to, unless it takes longer than `limit`.
+async fn within<T>(
+    limit: Option<Duration>,
+    name: &str,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let Some(limit) = limit else { return work.await };
+    let expired = async {
+        smol::Timer::after(limit).await;
+        Err(Kind::Timeout.hinted(
+            format!("finding changes in {name} took longer than {limit:?}"),
+            "bhfuil.timeout.where sets the limit",
+        ))
+    };
+    smol::future::or(work, expired).await
 }
 
 /// Opens the repository that is sought, and tells of it if it `is_new` to the reader.

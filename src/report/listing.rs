@@ -1,8 +1,9 @@
-//! A list of settings or repositories: line by line for programs, in columns for people.
+//! A list of settings, repositories or caches: line by line for programs, in columns for people.
 
 use super::look::{CYAN, DIM, GREEN, Look, RED, YELLOW, blanks, columns};
-use super::{Format, safe};
-use crate::events::{Event, Repo, Setting};
+use super::{Format, safe, word};
+use crate::events::repository::CacheState;
+use crate::events::{Cache, Event, Repo, Setting};
 
 /// Blanks between columns.
 const GAP: usize = 2;
@@ -33,11 +34,12 @@ impl ListWriter {
         Self { format, bytes: Vec::new(), rows: Vec::new(), counts: Vec::new() }
     }
 
-    /// Takes the next event; one that is neither a setting nor a repository is left out.
+    /// Takes the next event; one of another kind than the list has is left out.
     pub fn add(&mut self, event: &Event<'_>) {
         let (name, row) = match event {
             Event::Setting(setting) => ("setting", setting_row(setting)),
             Event::Repo(repo) => ("repo", repo_row(repo)),
+            Event::Cache(cache) => ("cache", cache_row(cache)),
             _ => return,
         };
         match self.format {
@@ -76,6 +78,47 @@ fn repo_row(repo: &Repo<'_>) -> Vec<Cell> {
     vec![Cell::new(GREEN, &repo.repo), Cell::new("", place), Cell::new(CYAN, &groups), state]
 }
 
+/// The name, what it takes and holds, when it was last used, the repository's folder, and how it stands.
+fn cache_row(cache: &Cache<'_>) -> Vec<Cell> {
+    let count = |count: Option<u64>, unit: &str| match count {
+        None | Some(0) => Cell::new("", ""),
+        Some(count) => Cell::new("", &format!("{count} {unit}")),
+    };
+    let color = match cache.state {
+        None | Some(CacheState::Kept | CacheState::Sound) => GREEN,
+        Some(CacheState::Removed | CacheState::Trimmed | CacheState::Aside) => YELLOW,
+        _ => RED,
+    };
+    let state = match (cache.state, &cache.because) {
+        (None | Some(CacheState::Kept), _) => String::new(),
+        (Some(CacheState::Orphaned), _) => "its repository is gone".to_owned(),
+        (Some(state), None) => word(state),
+        (Some(state), Some(because)) => format!("{}: {because}", word(state)),
+    };
+    let freed = cache.freed.map(|freed| format!("{} freed", size(freed)));
+    vec![
+        Cell::new(GREEN, &cache.repo),
+        Cell::new("", &freed.unwrap_or_else(|| size(cache.bytes))),
+        count(Some(cache.commits), "commits"),
+        count(cache.patch_ids, "patch-ids"),
+        Cell::new(DIM, cache.used_at.as_deref().and_then(|date| date.get(..10)).unwrap_or_default()),
+        Cell::new("", cache.git_dir.as_deref().unwrap_or(&cache.path)),
+        Cell::new(color, &state),
+    ]
+}
+
+/// Bytes in the unit that leaves three digits or fewer.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut tenths = u128::from(bytes) * 10;
+    let mut unit = 0;
+    while tenths >= 10_000 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]) }
+}
+
 /// Writes rows whose columns line up.
 fn write_rows(rows: &[Vec<Cell>], look: Look, out: &mut Vec<u8>) {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -98,6 +141,12 @@ fn write_rows(rows: &[Vec<Cell>], look: Look, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_told_in_the_unit_that_fits() {
+        let sizes = [0, 999, 1000, 16_384, 1 << 20, 3 << 29, u64::MAX].map(size);
+        assert_eq!(sizes, ["0 B", "999 B", "0.9 KiB", "16.0 KiB", "1.0 MiB", "1.5 GiB", "16777215.9 TiB"]);
+    }
 
     #[test]
     fn columns_line_up_and_nothing_trails() {

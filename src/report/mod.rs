@@ -298,6 +298,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Match(_) => "match",
         Event::Presence(_) => "presence",
         Event::Setting(_) => "setting",
+        Event::Cache(_) => "cache",
         Event::Warning(_) => "warning",
         Event::Error(_) => "error",
         _ => return None,

@@ -1,8 +1,8 @@
 //! Who works on a mirror: one process at a time, by a lock beside it (`nova.git.lock` for `nova.git`).
 //!
 //! The system holds the lock for as long as the file is open (flock(2)), so it never outlives its owner. The file itself does, after
-//! a `kill -9` or a power cut: it then tells the next owner that something was broken off, when, and which git may still be at
-//! it. Whoever ends in order removes it.
+//! a `kill -9` or a power cut: it then tells the next owner that something was broken off, and when. Whoever ends in order
+//! removes it.
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::error::Kind;
-use crate::gitcli::{Bounds, Identity};
+use crate::gitcli::Bounds;
 
 /// How often it is looked whether another process is done.
 const LOOK: Duration = Duration::from_millis(100);
@@ -24,18 +24,17 @@ const SLACK: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Claim {
     path: PathBuf,
-    file: File,
+    /// Locked for as long as it is open.
+    _lock: File,
     since: SystemTime,
-    left: Option<Left>,
+    of_the_dead: bool,
 }
 
-/// What an owner that died has left.
+/// What a lock's file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Left {
-    /// Since when it was the owner.
-    pub(super) since: SystemTime,
-    /// The last git that it started.
-    pub(super) git: Option<Identity>,
+struct Written {
+    owner: u32,
+    since: SystemTime,
 }
 
 enum Attempt {
@@ -79,7 +78,9 @@ impl Claim {
             let mut file = File::options().read(true).append(true).create(true).open(path)?;
             match file.try_lock() {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(Attempt::Busy(owner(&text_of(&mut file)?))),
+                Err(TryLockError::WouldBlock) => {
+                    return Ok(Attempt::Busy(parse(&text_of(&mut file)?).map(|written| written.owner)));
+                }
                 Err(TryLockError::Error(cause)) => return Err(cause),
             }
             // Its last owner may have removed it after it was opened here.
@@ -89,34 +90,22 @@ impl Claim {
             }
             let left = parse(&text_of(&mut file)?);
             let since = left.map_or_else(SystemTime::now, |left| left.since.min(SystemTime::now()));
-            file.set_len(0)?;
-            let claim = Self { path: path.to_owned(), file, since, left };
-            let own = Identity::of(std::process::id()).map_or(0, |own| own.began);
             let seconds = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-            claim.write(&format!("owner {} {own} {seconds}\n", std::process::id()))?;
-            return Ok(Attempt::Taken(claim));
+            file.set_len(0)?;
+            writeln!(file, "owner {} since {seconds}", std::process::id())?;
+            let of_the_dead = left.is_some();
+            return Ok(Attempt::Taken(Self { path: path.to_owned(), _lock: file, since, of_the_dead }));
         }
     }
 
-    /// What the last owner has left, if it died.
-    pub(super) fn left(&self) -> Option<Left> {
-        self.left
+    /// Whether its last owner died.
+    pub(super) fn is_of_the_dead(&self) -> bool {
+        self.of_the_dead
     }
 
     /// Nothing older than this was left by this owner, or by one that died before it.
     pub(super) fn since(&self) -> SystemTime {
         self.since - SLACK
-    }
-
-    /// Notes that the git `pid` works for this owner. Not to be able to is no reason to fail.
-    pub(super) fn note(&self, pid: u32) {
-        if let Some(git) = Identity::of(pid) {
-            let _ = self.write(&format!("git {} {}\n", git.pid, git.began));
-        }
-    }
-
-    fn write(&self, line: &str) -> std::io::Result<()> {
-        (&self.file).write_all(line.as_bytes())
     }
 }
 
@@ -141,18 +130,10 @@ fn text_of(file: &mut File) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn owner(text: &str) -> Option<u32> {
-    text.strip_prefix("owner ")?.split(' ').next()?.parse().ok()
-}
-
-fn parse(text: &str) -> Option<Left> {
-    let first = text.lines().next()?.strip_prefix("owner ")?;
-    let seconds: u64 = first.split(' ').nth(2)?.parse().ok()?;
-    let git = text.lines().rev().find_map(|line| {
-        let (pid, began) = line.strip_prefix("git ")?.split_once(' ')?;
-        Some(Identity { pid: pid.parse().ok()?, began: began.parse().ok()? })
-    });
-    Some(Left { since: SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?, git })
+fn parse(text: &str) -> Option<Written> {
+    let (owner, seconds) = text.trim_end().strip_prefix("owner ")?.split_once(" since ")?;
+    let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds.parse().ok()?))?;
+    Some(Written { owner: owner.parse().ok()?, since })
 }
 
 #[cfg(test)]
@@ -188,7 +169,7 @@ mod tests {
         };
         let second = block_on(zip(second, release)).0.expect("it is free now");
         assert_eq!(told, [Some(std::process::id())], "told once");
-        assert_eq!(second.left(), None, "the first ended in order");
+        assert!(!second.is_of_the_dead(), "the first ended in order");
         drop(second);
         assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0);
     }
@@ -227,20 +208,16 @@ mod tests {
     fn what_a_dead_owner_left_is_told_to_the_next_even_if_that_dies_too() {
         let folder = tempfile::tempdir().expect("a folder");
         let place = folder.path().join("x.git");
-        let git = Identity { pid: 7, began: 8 };
         let lock = beside(&place, ".lock");
-        std::fs::write(&lock, "owner 5 6 1700000000\ngit 1 2\ngit 7 8\n").expect("a lock");
+        std::fs::write(&lock, "owner 5 since 1700000000\n").expect("a lock");
         let claim = take(&place);
         let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        assert_eq!(claim.left(), Some(Left { since, git: Some(git) }));
-        claim.note(std::process::id());
+        assert!(claim.is_of_the_dead());
+        assert_eq!(claim.since(), since - SLACK);
         let written = std::fs::read_to_string(&lock).expect("the lock");
-        let own = Identity::of(std::process::id()).map(|own| own.began);
-        if let Some(began) = own {
-            let pid = std::process::id();
-            assert_eq!(written, format!("owner {pid} {began} 1700000000\ngit {pid} {began}\n"));
-        }
-        for text in ["", "rubbish", "owner", "owner 1 2 x", "git 1 2\n"] {
+        let next = Written { owner: std::process::id(), since };
+        assert_eq!(parse(&written), Some(next), "the older beginning counts");
+        for text in ["", "rubbish", "owner", "owner 1", "owner 1 since x", "owner x since 2"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

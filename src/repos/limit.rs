@@ -137,6 +137,15 @@ mod tests {
 
     use super::*;
 
+    /// Notes its number where it is dropped.
+    struct Ended(usize, Rc<RefCell<Vec<usize>>>);
+
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            self.1.borrow_mut().push(self.0);
+        }
+    }
+
     /// A job that counts how many run while it does, through several turns of the executor.
     fn counting<'a>(now: &'a Cell<usize>, most: &'a Cell<usize>) -> impl AsyncFnOnce(Slot) + 'a {
         async |_slot| {
@@ -208,12 +217,6 @@ mod tests {
     fn dropping_it_drops_what_has_begun_and_close_waits_for_the_rest() {
         let limit = Limit::new(2);
         let log = Rc::new(RefCell::new(Vec::new()));
-        struct Ended(usize, Rc<RefCell<Vec<usize>>>);
-        impl Drop for Ended {
-            fn drop(&mut self) {
-                self.1.borrow_mut().push(self.0);
-            }
-        }
         let jobs = (0..5).map(|number| {
             let log = Rc::clone(&log);
             async move |_slot: Slot| {

@@ -149,9 +149,8 @@ pub async fn clone(
     let operation = format!("cloning to {}", place.display());
     make_folder(place).await?;
     let claim = take(place, &bounds, &operation, &mut tell).await?;
-    let note = |pid| claim.note(pid);
     let program = options.git.clone().working_on(place);
-    let session = Session { program: &program, bounds, prompts: options.prompts, started: Some(&note) };
+    let session = Session { program: &program, bounds, prompts: options.prompts };
     let mut part = Part::of(place, &claim);
     part.clear().await?;
     if place.symlink_metadata().is_ok() {
@@ -191,9 +190,8 @@ pub async fn fetch(place: &Path, options: &Options, mut tell: impl FnMut(News<'_
         return Err(Kind::NoRepository.error(format!("there is no repository at {}", place.display())));
     }
     let claim = take(place, &bounds, &operation, &mut tell).await?;
-    let note = |pid| claim.note(pid);
     let program = options.git.clone().working_on(place);
-    let session = Session { program: &program, bounds, prompts: options.prompts, started: Some(&note) };
+    let session = Session { program: &program, bounds, prompts: options.prompts };
     check_mirror(&session, place).await?;
     let mut tries = tries(options, &bounds, place);
     loop {
@@ -238,10 +236,8 @@ async fn take(
     tell: &mut (impl FnMut(News<'_>) + Send),
 ) -> anyhow::Result<Arc<Claim>> {
     let claim = Arc::new(Claim::take(place, bounds, operation, &mut |owner| tell(News::Waiting(owner))).await?);
-    if let Some(left) = claim.left() {
-        if let Some(git) = left.git {
-            end_orphans(git, place, GRACE_OF_AN_ORPHAN).await;
-        }
+    if claim.is_of_the_dead() {
+        end_orphans(place, GRACE_OF_AN_ORPHAN).await;
         Broom { place, claim: &claim, debris: Some(Debris::All) }.sweep().await;
     }
     Ok(claim)

@@ -167,7 +167,7 @@ impl Listing {
             let Some(Name { key, repo: Some(repo), .. }) = Name::find_in(found.stem, found.key) else { continue };
             let mut tell = |message: String, hint: &str| {
                 let origin = Origin { level: Level::Own, place: Some(file.to_owned()), line: Some(found.line) };
-                problems.push(Problem { origin, message, hint: Some(hint.to_owned()) });
+                problems.push(Problem { origin, message, guess: String::new(), hint: Some(hint.to_owned()) });
             };
             if let Some(why) = name_fault(&repo) {
                 tell(format!("'{repo}' can be no name of a repository: {why}"), "give it another one");

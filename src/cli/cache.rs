@@ -1,0 +1,83 @@
+//! `cache`: what is kept, whether it is right, and getting rid of it.
+//!
+//! Owns the options. Refuses their meaning: which caches there are is `upkeep`'s.
+
+use argh::{ArgsInfo, FromArgs};
+
+use super::argv::RawArg;
+use super::scan::{Color, Format};
+
+/// Look after what is kept of repositories. All of it can be removed at any time: git is the truth.
+#[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
+#[argh(subcommand, name = "cache", help_triggers("-h", "--help"), usage = "<command> [<args>]")]
+#[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
+pub struct CacheArgs {
+    /// the command
+    #[argh(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// The commands of `cache`.
+#[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
+#[argh(subcommand)]
+pub enum CacheCommand {
+    /// Tells what is kept.
+    Info(CacheInfoArgs),
+    /// Removes it.
+    Clear(CacheClearArgs),
+}
+
+impl CacheCommand {
+    /// What can't be meant.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        let (repo, all) = match self {
+            Self::Info(CacheInfoArgs { repo, all, .. }) | Self::Clear(CacheClearArgs { repo, all, .. }) => (repo, *all),
+        };
+        (all && !repo.is_empty()).then_some("--all and --repo can't be used together")
+    }
+}
+
+/// Tell what is kept of the repository you stand in, or of others: how much, of how many commits, and when it was last used.
+#[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
+#[argh(subcommand, name = "info", help_triggers("-h", "--help"), usage = "[<options>]")]
+#[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
+pub struct CacheInfoArgs {
+    /// that of the repository that lies at <path>, or is registered as <name>; may be repeated
+    #[argh(option, arg_name = "repo")]
+    pub repo: Vec<RawArg>,
+    /// every one that there is, also of repositories that are gone
+    #[argh(switch)]
+    pub all: bool,
+    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    #[argh(option, arg_name = "format", default = "Format::Auto")]
+    pub format: Format,
+    /// colour: auto (on a terminal), always or never; the default is configured, else auto
+    #[argh(option, arg_name = "when")]
+    pub color: Option<Color>,
+    /// no colour
+    #[argh(switch)]
+    pub no_color: bool,
+}
+
+/// Remove what is kept of the repository you stand in, or of others, with the cursors of its consumers. Who is reading it goes on and
+/// ends as if nothing had been removed.
+#[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
+#[argh(subcommand, name = "clear", help_triggers("-h", "--help"), usage = "[<options>]")]
+#[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
+pub struct CacheClearArgs {
+    /// that of the repository that lies at <path>, or is registered as <name>; may be repeated
+    #[argh(option, arg_name = "repo")]
+    pub repo: Vec<RawArg>,
+    /// every one that there is, also of repositories that are gone
+    #[argh(switch)]
+    pub all: bool,
+    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    #[argh(option, arg_name = "format", default = "Format::Auto")]
+    pub format: Format,
+    /// colour: auto (on a terminal), always or never; the default is configured, else auto
+    #[argh(option, arg_name = "when")]
+    pub color: Option<Color>,
+    /// no colour
+    #[argh(switch)]
+    pub no_color: bool,
+}

@@ -1,0 +1,197 @@
+//! `git bhfuil cache`: what is kept, whether it is right, and getting rid of it.
+
+use std::borrow::Cow;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::framed;
+use super::repositories::{Wanted, told_apart};
+use crate::cli::CacheCommand;
+use crate::cli::argv::RawArg;
+use crate::describe::{lossy, rfc3339};
+use crate::error::{hint_of, kind_of, message_of};
+use crate::events::repository::CacheState;
+use crate::events::{Cache, Event};
+use crate::report::{Ending, FailedPart, Format, Strand};
+use crate::scan::Selection;
+use crate::shutdown::Token;
+use crate::upkeep::{self, Closed, Kept, Place, Sought};
+
+/// Runs the command and returns the exit code.
+pub(super) async fn run(command: &CacheCommand, dir: &Path, token: &Token) -> u8 {
+    match command {
+        CacheCommand::Info(args) => {
+            let look = (args.format, args.color, args.no_color);
+            let which = Which { repo: &args.repo, all: args.all, dir };
+            framed("cache info", look, dir, token, async |report| info(&which, report).await).await
+        }
+        CacheCommand::Clear(args) => {
+            let look = (args.format, args.color, args.no_color);
+            let which = Which { repo: &args.repo, all: args.all, dir };
+            framed("cache clear", look, dir, token, async |report| clear(&which, report).await).await
+        }
+    }
+}
+
+/// What was typed about repositories.
+struct Which<'a> {
+    repo: &'a [RawArg],
+    all: bool,
+    dir: &'a Path,
+}
+
+/// A repository, its cache if there is one, and what was set aside of it.
+struct Chosen {
+    name: String,
+    kept: Vec<Kept>,
+}
+
+impl Which<'_> {
+    /// The repositories that are meant with what is kept of them. Where one can't be found that is reported, and the others are meant.
+    async fn chosen(&self, folder: &Path, report: &mut Strand) -> anyhow::Result<Vec<Chosen>> {
+        if self.all {
+            return every(folder).await;
+        }
+        let mut chosen = Vec::new();
+        for sought in self.sought().await? {
+            let folder = folder.to_owned();
+            let name = sought.name.clone();
+            let found = smol::unblock(move || {
+                let Place { name, path } = upkeep::place(&sought, &folder)?;
+                Ok(Chosen { name, kept: upkeep::of(&path)? })
+            });
+            match (found.await, name) {
+                (Ok(found), _) => chosen.push(found),
+                (Err(cause), Some(name)) if !self.is_one() => fail(&name, &cause, report).await?,
+                (Err(cause), _) => return Err(cause),
+            }
+        }
+        Ok(chosen)
+    }
+
+    async fn sought(&self) -> anyhow::Result<Vec<Sought>> {
+        if self.repo.is_empty() {
+            return Ok(vec![Sought::here(self.dir)]);
+        }
+        let wanted =
+            Wanted { repo: self.repo, group: &[], all: false, jobs: None, threads: None, refs: &Selection::Usual };
+        Ok(wanted.chosen().await?.into_iter().map(|chosen| chosen.sought).collect())
+    }
+
+    /// Whether nothing can be answered if one can't be found.
+    fn is_one(&self) -> bool {
+        self.repo.len() < 2
+    }
+}
+
+/// All caches, by names that tell them apart.
+async fn every(folder: &Path) -> anyhow::Result<Vec<Chosen>> {
+    let folder = folder.to_owned();
+    let kept = smol::unblock(move || upkeep::all(&folder)).await?;
+    let mut dirs: Vec<PathBuf> = kept.iter().filter_map(|kept| kept.common_dir.clone()).collect();
+    dirs.sort();
+    dirs.dedup();
+    let names = told_apart(&dirs, &[]);
+    let name = |kept: &Kept| {
+        let at = kept.common_dir.as_ref().and_then(|dir| dirs.binary_search(dir).ok());
+        at.and_then(|at| names.get(at).cloned()).unwrap_or_else(|| kept.name())
+    };
+    Ok(kept.into_iter().map(|kept| Chosen { name: name(&kept), kept: vec![kept] }).collect())
+}
+
+async fn fail(repo: &str, cause: &anyhow::Error, report: &mut Strand) -> anyhow::Result<()> {
+    let message = message_of(cause);
+    let part = FailedPart { id: None, query: None, kind: kind_of(cause), message: &message, hint: hint_of(cause) };
+    Ok(report.fail_part(repo, part).await?)
+}
+
+async fn info(which: &Which<'_>, report: &mut Strand) -> anyhow::Result<Ending> {
+    let folder = upkeep::folder()?;
+    let chosen = which.chosen(&folder, report).await?;
+    let events = chosen.iter().flat_map(|Chosen { name, kept }| kept.iter().map(|kept| event(name, kept)));
+    tell(events, report).await?;
+    remark_empty(&chosen, report);
+    Ok(Ending::default())
+}
+
+async fn clear(which: &Which<'_>, report: &mut Strand) -> anyhow::Result<Ending> {
+    let folder = upkeep::folder()?;
+    let chosen = which.chosen(&folder, report).await?;
+    let mut removed = Vec::new();
+    for (name, kept) in chosen.iter().flat_map(|Chosen { name, kept }| kept.iter().map(move |kept| (name, kept))) {
+        match upkeep::remove(kept).await {
+            Ok(()) => removed.push((name, kept)),
+            Err(cause) => fail(name, &cause, report).await?,
+        }
+    }
+    tell(removed.iter().map(|(name, kept)| gone(name, kept, "asked")), report).await?;
+    remark_empty(&chosen, report);
+    Ok(Ending::default())
+}
+
+/// Tells people of which repositories nothing is kept; programs see that nothing is told.
+fn remark_empty(chosen: &[Chosen], report: &Strand) {
+    for Chosen { name, .. } in chosen.iter().filter(|chosen| chosen.kept.is_empty()) {
+        remark(&format!("nothing is kept of {name}"), report);
+    }
+}
+
+fn remark(text: &str, report: &Strand) {
+    if report.format() != Format::Jsonl {
+        report.note(text);
+    }
+}
+
+async fn tell<'a>(events: impl Iterator<Item = Cache<'a>>, report: &mut Strand) -> anyhow::Result<()> {
+    let mut listing = report.format().listing();
+    for event in events {
+        listing.add(&Event::Cache(event));
+    }
+    let (bytes, counts) = listing.finish();
+    Ok(report.batch(bytes, &counts).await?)
+}
+
+/// A cache as it lies there.
+fn event<'a>(name: &'a str, kept: &'a Kept) -> Cache<'a> {
+    let owned = |(text, exact): (String, Option<String>)| (Cow::Owned(text), exact.map(Cow::Owned));
+    let (path, path_b64) = owned(lossy(kept.file.path.as_os_str().as_bytes()));
+    let git_dir = kept.common_dir.as_ref().map(|dir| owned(lossy(dir.as_os_str().as_bytes())));
+    let (git_dir, git_dir_b64) = git_dir.map(|(text, exact)| (Some(text), exact)).unwrap_or_default();
+    let state = match (&kept.contents, kept.file.aside) {
+        (_, Some(_)) => CacheState::Aside,
+        (Err(Closed::Newer), _) => CacheState::Newer,
+        (Err(Closed::Damaged), _) => CacheState::Damaged,
+        (Ok(_), _) if kept.is_orphaned => CacheState::Orphaned,
+        (Ok(_), _) => CacheState::Kept,
+    };
+    let contents = kept.contents.as_ref().ok();
+    Cache {
+        repo: name.into(),
+        path,
+        path_b64,
+        bytes: kept.file.bytes,
+        commits: contents.map_or(0, |contents| contents.commits),
+        schema: u32::try_from(kept.file.version).unwrap_or(0),
+        git_dir,
+        git_dir_b64,
+        state: Some(state),
+        because: None,
+        freed: None,
+        texts: contents.map(|contents| contents.texts),
+        patch_ids: contents.map(|contents| contents.patch_ids),
+        words: contents.map(|contents| contents.words),
+        consumers: contents.map(|contents| contents.consumers),
+        used_at: date(kept.file.used).map(Cow::Owned),
+    }
+}
+
+/// A cache that was removed.
+fn gone<'a>(name: &'a str, kept: &'a Kept, because: &'a str) -> Cache<'a> {
+    let state = Some(CacheState::Removed);
+    Cache { state, because: Some(because.into()), freed: Some(kept.file.bytes), bytes: 0, ..event(name, kept) }
+}
+
+fn date(time: SystemTime) -> Option<String> {
+    rfc3339(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
+}
