@@ -14,7 +14,7 @@ use super::values::{Type, name_fault};
 use crate::error::Kind;
 use crate::files::{self, Lock};
 
-/// How long another may take to change the file before we give up.
+/// How long one other may take to change the file before we give up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Our own file, there or not.
@@ -66,7 +66,7 @@ impl OwnFile {
     /// then nobody else changes it who asks for the lock, as git does.
     ///
     /// # Errors
-    /// [`Kind::Locked`] if somebody else has been changing it for ten seconds; as those of [`Self::read`]; what `change` says. The file
+    /// [`Kind::Locked`] if somebody else takes longer than ten seconds to change it; as those of [`Self::read`]; what `change` says. The file
     /// is then as it was.
     pub async fn edit<T>(
         &self,

@@ -21,6 +21,8 @@ const MARK: &str = "git-bhfuil holds this lock, process ";
 /// Waits between looking, doubled from the first to the longest, and varied so that those who wait don't step on each other.
 const FIRST_WAIT: Duration = Duration::from_millis(2);
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
+/// How many may hold a lock one after the other, each as long as the patience of one who waits, before he gives up.
+pub const MOST_HOLDERS: u32 = 6;
 
 /// The right to replace a file, held against every process that asks for it in git's way. Dropping it gives it back.
 #[derive(Debug)]
@@ -33,20 +35,27 @@ pub struct Lock {
 
 impl Lock {
     /// Takes the lock of the file at `path`, or of what the symbolic link there leads to; the folder is made if need be. Waits at most
-    /// `patience` while another holds it; a lock whose owner has died is taken over.
+    /// `patience` for one who holds it, and [`MOST_HOLDERS`] times that in all; a lock whose owner has died is taken over.
     ///
     /// # Errors
     /// [`Kind::Locked`] if it is still held then, naming who holds it; [`Kind::Io`] if there can be no lock.
     pub async fn acquire(path: &Path, patience: Duration) -> anyhow::Result<Self> {
         let begun = Instant::now();
+        let mut seen = (None, begun);
         let mut wait = FIRST_WAIT;
         loop {
             let asked = path.to_owned();
             let attempt = smol::unblock(move || attempt(&asked)).await;
             match attempt.map_err(|cause| Kind::Io.wrap(cause, format!("locking {}", path.display())))? {
                 Attempt::Held(lock) => return Ok(lock),
-                Attempt::Busy(holder) if begun.elapsed() >= patience => return Err(holder.refusal(path)),
-                Attempt::Busy(_) => {
+                Attempt::Busy(holder, made) => {
+                    // Where many take turns nobody need be stuck.
+                    if seen.0 != made {
+                        seen = (made, Instant::now());
+                    }
+                    if seen.1.elapsed() >= patience || begun.elapsed() >= patience * MOST_HOLDERS {
+                        return Err(holder.refusal(path));
+                    }
                     smol::Timer::after(wait / 2 + varied(wait)).await;
                     wait = LONGEST_WAIT.min(wait * 2);
                 }
@@ -92,7 +101,8 @@ impl Drop for Lock {
 /// What came of trying once.
 enum Attempt {
     Held(Lock),
-    Busy(Holder),
+    /// Who holds it, and what tells this lock from one made later.
+    Busy(Holder, Option<(u64, i64, i64)>),
 }
 
 /// Who holds a lock.
@@ -159,27 +169,28 @@ fn attempt(path: &Path) -> io::Result<Attempt> {
 fn look(target: PathBuf, path: PathBuf) -> io::Result<Attempt> {
     let file = match OpenOptions::new().read(true).write(true).open(&path) {
         Ok(file) => file,
-        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Attempt::Busy(Holder::Gone)),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Attempt::Busy(Holder::Gone, None)),
         // Somebody else's, whom we can't ask.
-        Err(_) => return Ok(Attempt::Busy(Holder::Unknown { since: None })),
+        Err(_) => return Ok(Attempt::Busy(Holder::Unknown { since: None }, None)),
     };
     let found = file.metadata()?;
+    let made = Some((found.ino(), found.mtime(), found.mtime_nsec()));
     let mut text = Vec::new();
     (&file).take(MARK.len() as u64 + 32).read_to_end(&mut text)?;
     let text = String::from_utf8_lossy(&text);
     let Some(process) = text.strip_prefix(MARK).and_then(|rest| rest.strip_suffix('\n')) else {
-        return Ok(Attempt::Busy(Holder::Unknown { since: found.modified().ok() }));
+        return Ok(Attempt::Busy(Holder::Unknown { since: found.modified().ok() }, made));
     };
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock | TryLockError::Error(_)) => {
-            return Ok(Attempt::Busy(Holder::Ours { process: process.to_owned() }));
+            return Ok(Attempt::Busy(Holder::Ours { process: process.to_owned() }, made));
         }
     }
     // It may have been given back after it was opened, and made anew by another. Whose it is now nobody removes but us.
     let now = std::fs::metadata(&path).ok();
     if now.is_none_or(|now| (now.dev(), now.ino()) != (found.dev(), found.ino())) {
-        return Ok(Attempt::Busy(Holder::Gone));
+        return Ok(Attempt::Busy(Holder::Gone, None));
     }
     let lock = Lock { target, path, file };
     lock.mark()?;

@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-pub use lock::Lock;
+pub use lock::{Lock, MOST_HOLDERS};
 
 /// As git has it for its own files; the umask takes from it.
 const MODE: u32 = 0o666;
