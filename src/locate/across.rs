@@ -1,4 +1,4 @@
-//! One question to many repositories: each finds what it has, tells the others of it on a [`Board`], and looks again for what they
+//! One question to many repositories: each finds what it has, tells the others of it on a board, and looks again for what they
 //! have told, until nobody finds anything more. Then each tells its part of every change. At most so many are open at a time,
 //! whatever their number; between its turns a repository is closed.
 
