@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use super::cascade::{Level, Origin, Value, View};
 use super::exact::Lines;
@@ -15,7 +16,7 @@ use super::keys::{KEYS, Name, SECTION, repository_stem};
 use super::problem::{Problem, Unknown};
 use super::syntax::{Document, SyntaxError};
 use crate::error::Kind;
-use crate::files;
+use crate::files::{self, Stamp};
 use crate::git::Repository;
 use crate::git::config::{self as git_config, ConfigValue};
 
@@ -45,11 +46,27 @@ pub fn own_path(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> 
 ///
 /// # Errors
 /// [`Kind::Io`] if it can't be read, [`Kind::BadValue`] naming file and line if it can't be understood. Blocks.
-pub(super) fn own_document(path: Option<&Path>) -> anyhow::Result<Document> {
-    let Some(path) = path else { return Ok(Document::default()) };
+/// What our own file says. A run about a thousand repositories asks for it a thousand times, and a file with as many of them takes a
+/// millisecond to understand: while the file stands as it stood, the last answer serves.
+pub(super) fn own_document(path: Option<&Path>) -> anyhow::Result<Arc<Document>> {
+    static LAST: Mutex<Option<(PathBuf, Stamp, Arc<Document>)>> = Mutex::new(None);
+    let Some(path) = path else { return Ok(Arc::default()) };
+    // Before it is read: what changes it meanwhile shows the next time.
+    let stamp = Stamp::of(path);
+    let last = LAST.lock().ok().and_then(|last| last.clone());
+    if let Some((_, _, known)) = last.filter(|(of, then, _)| of == path && *then == stamp) {
+        return Ok(known);
+    }
     let text =
         files::read_blocking(path).map_err(|cause| Kind::Io.wrap(cause, format!("reading {}", path.display())))?;
-    Document::parse(&text.unwrap_or_default()).map_err(|cause| syntax_problem(path, cause).into_error())
+    let parsed = Document::parse(&text.unwrap_or_default());
+    let document = Arc::new(parsed.map_err(|cause| syntax_problem(path, cause).into_error())?);
+    if stamp.is_settled(SystemTime::now())
+        && let Ok(mut last) = LAST.lock()
+    {
+        *last = Some((path.to_owned(), stamp, Arc::clone(&document)));
+    }
+    Ok(document)
 }
 
 pub(super) fn syntax_problem(path: &Path, cause: SyntaxError) -> Problem {
