@@ -190,3 +190,216 @@ fn whoever_uses_a_cache_that_is_cleared_goes_on_and_ends_right() {
     assert_eq!(index(&repo), "fresh", "and that one is whole");
     assert_eq!(databases(&repo).len(), 1);
 }
+
+fn set_used(path: &Path, days_ago: u64) {
+    let then = std::time::SystemTime::now() - std::time::Duration::from_secs(days_ago * 86_400);
+    std::fs::File::options().append(true).open(path).and_then(|file| file.set_modified(then)).expect("set");
+}
+
+/// The cache of the repository at `path`.
+fn cache_of(repo: &Repo, path: &Path) -> PathBuf {
+    PathBuf::from(text(&caches(repo, &["cache", "info", &by_path(path)])[0], "path"))
+}
+
+fn removed(events: &[Value]) -> Vec<(String, String)> {
+    let gone = of_type(events, "cache").into_iter().filter(|cache| cache["state"] == "removed");
+    let mut gone: Vec<_> = gone.map(|it| (text(it, "repo").to_owned(), text(it, "because").to_owned())).collect();
+    gone.sort();
+    gone
+}
+
+#[test]
+fn gc_drops_what_is_of_no_use_and_leaves_what_is_in_use() {
+    let repo = repository(30);
+    index(&repo);
+    assert_eq!(removed(&well(&repo, &["cache", "gc"])), []);
+    let own = databases(&repo)[0].clone();
+    for number in 1..=5 {
+        std::fs::write(format!("{}.damaged-{number}", own.display()), "rubbish").expect("writes");
+    }
+    let paths = ["gone.git", "used.git", "kept.git"].map(|name| sister(&repo, name));
+    for path in &paths {
+        well(&repo, &["scan", "--no-commits", &by_path(path)]);
+    }
+    let [gone, used, kept] = paths.clone().map(|path| cache_of(&repo, &path));
+    for path in &paths[..2] {
+        std::fs::remove_dir_all(path).expect("it was there");
+    }
+    let reader = rusqlite::Connection::open(&used).expect("opens");
+    let count = |reader: &rusqlite::Connection| -> i64 {
+        reader.query_row("SELECT sum(count) FROM segment", [], |row| row.get(0)).expect("reads")
+    };
+    let commits = i64::try_from(rev_list(&repo).len()).expect("few");
+    assert_eq!(count(&reader), commits);
+    let output = run(&repo, &["cache", "gc"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = events(&output);
+    let pair = |repo: &str, why: &str| (repo.to_owned(), why.to_owned());
+    let expected = [pair("gone", "repository-gone"), pair("repo", "set-aside"), pair("repo", "set-aside")];
+    assert_eq!(removed(&told), expected);
+    assert_eq!(of_type(&told, "warning").iter().map(|it| text(it, "code")).collect::<Vec<_>>(), ["cache-in-use"]);
+    assert!(!gone.exists() && used.exists() && kept.exists());
+    let aside = databases(&repo).into_iter().filter(|path| path.to_string_lossy().contains(".damaged-")).count();
+    assert_eq!((aside, count(&reader), index(&repo).as_str()), (3, commits, "fresh"));
+    drop(reader);
+    assert_eq!(removed(&well(&repo, &["cache", "gc"])), [pair("used", "repository-gone")]);
+}
+
+#[test]
+fn gc_keeps_within_the_size_that_is_set_and_drops_what_was_not_used_for_longest() {
+    let repo = repository(30);
+    let paths = ["one.git", "two.git", "three.git"].map(|name| sister(&repo, name));
+    for path in &paths {
+        well(&repo, &["scan", "--no-commits", &by_path(path)]);
+    }
+    let files = paths.clone().map(|path| cache_of(&repo, &path));
+    let total: u64 = caches(&repo, &["cache", "info", "--all"]).iter().filter_map(|it| it["bytes"].as_u64()).sum();
+    let gc = |limit: u64| {
+        let output = bhfuil(&repo).args(["cache", "gc"]).env("GIT_BHFUIL_CACHE_SIZE", limit.to_string()).output();
+        let output = output.expect("runs");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let told = events(&output);
+        let codes: Vec<String> = of_type(&told, "warning").iter().map(|it| text(it, "code").to_owned()).collect();
+        (removed(&told), codes)
+    };
+    for (file, days_ago) in files.iter().zip([1, 3, 2]) {
+        set_used(file, days_ago);
+    }
+    assert_eq!(gc(total), (vec![], vec![]));
+    assert_eq!(gc(total - 1), (vec![("two".to_owned(), "too-large".to_owned())], vec![]));
+    assert_eq!(databases(&repo).len(), 2);
+    // What was used last stays, however large it is; to look at one is no use of it.
+    let (gone, codes) = gc(1);
+    assert_eq!(
+        (gone, codes),
+        (vec![("three".to_owned(), "too-large".to_owned())], vec!["caches-too-large".to_owned()])
+    );
+    assert_eq!(databases(&repo), [files[0].clone()]);
+    // To ask is one.
+    well(&repo, &["scan", "--no-commits", &by_path(&paths[1])]);
+    set_used(&files[0], 5);
+    set_used(&files[1], 4);
+    well(&repo, &["scan", "--no-commits", &by_path(&paths[0])]);
+    assert_eq!(gc(1).0, [("two".to_owned(), "too-large".to_owned())]);
+}
+
+/// Has the last sweep have been begun so many days ago.
+fn swept(repo: &Repo, days_ago: i64) {
+    let state = rusqlite::Connection::open(folder(repo).join("state.db")).expect("opens");
+    let set = "INSERT OR REPLACE INTO sweep VALUES (1, unixepoch() - ?1)";
+    state.execute(set, [days_ago * 86_400]).expect("writes");
+}
+
+#[test]
+fn once_a_day_a_little_is_dropped_by_itself() {
+    let repo = repository(30);
+    let begin = |name: &str, days_ago: u64| {
+        let path = sister(&repo, name);
+        well(&repo, &["scan", "--no-commits", &by_path(&path)]);
+        let file = cache_of(&repo, &path);
+        std::fs::remove_dir_all(&path).expect("it was there");
+        set_used(&file, days_ago);
+        file
+    };
+    let (old, new) = (begin("old.git", 40), begin("new.git", 3));
+    index(&repo);
+    assert!(old.exists(), "the first day begins with the first run");
+    swept(&repo, 2);
+    assert_eq!(index(&repo), "fresh");
+    assert!(!old.exists(), "its repository was away for long");
+    assert!(new.exists(), "its disk may be back next week");
+    let next = begin("next.git", 40);
+    index(&repo);
+    assert!(next.exists(), "today it was done already");
+    // What is used in the run itself stays, whatever the size.
+    swept(&repo, 2);
+    let tight = bhfuil(&repo).args(["scan"]).env("GIT_BHFUIL_CACHE_SIZE", "1").output().expect("runs");
+    assert_eq!((tight.status.code(), tight.stderr.len()), (Some(0), 0));
+    assert_eq!(commit_ids(&events(&tight)), rev_list(&repo));
+    assert_eq!((databases(&repo).len(), index(&repo).as_str()), (1, "fresh"));
+}
+
+#[test]
+fn readers_need_not_wait_for_a_writer_and_a_writer_waits_its_turn() {
+    let repo = repository(60);
+    well(&repo, &["scan", "--patch-id", "--new=ci"]);
+    well(&repo, &["where", "HEAD"]);
+    let path = databases(&repo)[0].clone();
+    let mut writer = rusqlite::Connection::open(&path).expect("opens");
+    let held = writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).expect("holds the lock");
+    held.execute("UPDATE cursor SET used_at = used_at", []).expect("writes");
+    // All of these end while it is held.
+    assert_eq!(commit_ids(&well(&repo, &["scan", "--patch-id"])), rev_list(&repo));
+    well(&repo, &["where", "HEAD"]);
+    assert_eq!(caches(&repo, &["cache", "info"])[0]["commits"], rev_list(&repo).len() as u64);
+    assert_eq!(text(&caches(&repo, &["cache", "verify"])[0], "state"), "sound");
+    assert_eq!(removed(&well(&repo, &["cache", "clear", "--repo=."])).len(), 1);
+    drop(held);
+    drop(writer);
+    // One who has something to write waits, and then writes it.
+    index(&repo);
+    let path = databases(&repo)[0].clone();
+    let mut writer = rusqlite::Connection::open(&path).expect("opens");
+    let held = writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).expect("holds the lock");
+    repo.git(&["commit", "--quiet", "--allow-empty", "-m", "later"]);
+    let mut child = bhfuil_running(&repo, &["scan"]);
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut bytes = Vec::new();
+    stdout.read_until(b'\n', &mut bytes).expect("a line");
+    held.commit().expect("lets go");
+    stdout.read_to_end(&mut bytes).expect("the rest");
+    let output = Output { stdout: bytes, ..child.wait_with_output().expect("ends") };
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+    assert_eq!(commit_ids(&events(&output)), rev_list(&repo));
+    assert_eq!(index(&repo), "fresh");
+}
+
+#[test]
+fn whatever_runs_at_once_every_answer_is_right() {
+    let repo = repository(150);
+    let expected = rev_list(&repo);
+    let tip = repo.git(&["rev-parse", "side"]);
+    let contained = repo.git(&["for-each-ref", "--contains", &tip, "--format=%(refname)", "refs/heads"]);
+    let contained: Vec<String> = contained.lines().map(str::to_owned).collect();
+    let scan = || {
+        for _ in 0..5 {
+            let output = run(&repo, &["scan", "--patch-id"]);
+            assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(commit_ids(&events(&output)), expected);
+        }
+    };
+    let ask = || {
+        for _ in 0..5 {
+            let output = run(&repo, &["where", "--branches", &tip]);
+            assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+            let events = events(&output);
+            let present = of_type(&events, "presence").into_iter().filter(|it| it["state"] == "present");
+            let mut present: Vec<String> = present.map(|it| text(it, "ref").to_owned()).collect();
+            present.sort();
+            assert_eq!(present, contained);
+        }
+    };
+    let look_after = || {
+        for round in 0..5 {
+            let gc = bhfuil(&repo).args(["cache", "gc"]).env("GIT_BHFUIL_CACHE_SIZE", "1").output().expect("runs");
+            assert_eq!(gc.status.code(), Some(0), "{}", String::from_utf8_lossy(&gc.stderr));
+            let verify = run(&repo, &["cache", "verify"]);
+            let said = String::from_utf8_lossy(&verify.stderr).into_owned();
+            assert!(verify.status.success() || said.contains("made anew"), "{:?} {said}", verify.status);
+            if round % 2 == 1 {
+                assert_eq!(run(&repo, &["cache", "clear", "--all"]).status.code(), Some(0));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(scan);
+            scope.spawn(ask);
+        }
+        scope.spawn(look_after);
+    });
+    well(&repo, &["scan", "--patch-id"]);
+    let told = caches(&repo, &["cache", "verify", "--full"]);
+    assert_eq!((told.len(), text(&told[0], "state")), (1, "sound"));
+    assert_eq!(databases(&repo).len(), 1, "nothing was taken for damaged");
+}

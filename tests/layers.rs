@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "error", "shutdown",
         ],
     ),
-    ("upkeep", &["locate", "index", "pipeline", "gitcli", "git", "cache", "graph", "facts", "error", "shutdown"]),
+    ("upkeep", &["locate", "config", "matching", "gitcli", "git", "cache", "graph", "facts", "error", "shutdown"]),
     (
         "sync",
         &[

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use async_channel::{Receiver, Sender};
+use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::Kind;
@@ -377,7 +378,7 @@ pub(super) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Whether `error` says that the file system doesn't let us write: the file, or its folder, in which a log would have to be made.
-fn is_forbidden(error: &anyhow::Error) -> bool {
+pub(super) fn is_forbidden(error: &anyhow::Error) -> bool {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     error.chain().any(|cause| {
         let code = cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
@@ -543,7 +544,7 @@ pub(super) fn alone_with<T>(
     done.map(Some)
 }
 
-fn is_busy(error: &anyhow::Error) -> bool {
+pub(super) fn is_busy(error: &anyhow::Error) -> bool {
     let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
     matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
@@ -561,6 +562,11 @@ pub fn is_damaged(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<crate::graph::Damaged>().is_some()
             || cause.downcast_ref::<Foreign>().is_some()
+            || cause.downcast_ref::<FromSqlError>().is_some()
+            || matches!(
+                cause.downcast_ref(),
+                Some(rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::IntegralValueOutOfRange(..))
+            )
             || matches!(
                 cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code),
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
@@ -615,6 +621,89 @@ mod tests {
             database.write(|_| Ok(())).await.expect("the writer lives on");
         });
         assert_eq!(count(&database), 1);
+    }
+
+    #[test]
+    fn a_transaction_that_waits_for_another_is_given_up_with_its_future() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = open(folder.path());
+        let mut other = Connection::open(database.path()).expect("opens");
+        let held = other.transaction_with_behavior(TransactionBehavior::Immediate).expect("holds the lock");
+        let insert = |x: i64| move |t: &Transaction<'_>| Ok(t.execute("INSERT INTO t VALUES (?1)", [x])?);
+        smol::block_on(async {
+            let (abandoned, awaited) =
+                (database.submit(insert(1)).await.expect("waits"), database.submit(insert(2)).await);
+            drop(abandoned);
+            held.commit().expect("lets go");
+            awaited.expect("waits").result().await.expect("commits");
+        });
+        assert_eq!(count(&database), 1, "only what somebody waited for");
+        let held = other.transaction_with_behavior(TransactionBehavior::Immediate).expect("holds the lock");
+        let waits = smol::block_on(database.submit(insert(3))).expect("waits");
+        drop(waits);
+        // Who drops it doesn't wait for the lock either.
+        drop(database);
+        drop(held);
+        assert_eq!(count(&open(folder.path())), 1);
+    }
+
+    #[test]
+    fn references_are_enforced() {
+        const WITH_REFERENCES: Schema = Schema {
+            application_id: 7,
+            migrations: &["CREATE TABLE a (x INTEGER PRIMARY KEY); CREATE TABLE b (x INTEGER REFERENCES a (x))"],
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = Database::open(&folder.path().join("t.db"), WITH_REFERENCES).expect("opens");
+        let run = |script: &'static str| smol::block_on(database.write(move |t| Ok(t.execute_batch(script)?)));
+        assert!(run("INSERT INTO b VALUES (1)").is_err());
+        run("INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)").expect("refers to what is there");
+        assert!(run("DELETE FROM a").is_err());
+    }
+
+    #[test]
+    fn whoever_has_a_file_open_that_is_removed_goes_on_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let old = open(folder.path());
+        let insert = |database: &Database, x: i64| {
+            smol::block_on(database.write(move |t| Ok(t.execute("INSERT INTO t VALUES (?1)", [x])?)))
+        };
+        insert(&old, 1).expect("commits");
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{suffix}", old.path().display()));
+        }
+        let new = open(folder.path());
+        insert(&new, 1).expect("commits");
+        insert(&new, 2).expect("commits");
+        insert(&old, 3).expect("its writer goes on");
+        insert(&old, 4).expect("its writer goes on");
+        // More readers at once than there are connections: none opens the file that has taken the place.
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert_eq!((count(&old), count(&new)), (3, 2)));
+            }
+        });
+        let panicked = panics::caught(|| old.read(|_| -> anyhow::Result<()> { panic!("no") }));
+        assert!(panicked.is_err());
+        assert_eq!(count(&old), 3, "a reader that panics gives its connection back");
+        drop(old);
+        assert_eq!(count(&new), 2, "it takes nothing of the other with it");
+        drop(new);
+        assert_eq!(count(&open(folder.path())), 2);
+    }
+
+    #[test]
+    fn a_file_without_a_log_is_given_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = open(folder.path()).path().to_owned();
+        let plain = Connection::open(&path).expect("opens");
+        plain.pragma_update(None, "journal_mode", "DELETE").expect("nobody else has it open");
+        drop(plain);
+        let database = open(folder.path());
+        let mode: String = database
+            .read(|reader| Ok(reader.pragma_query_value(None, "journal_mode", |row| row.get(0))?))
+            .expect("reads");
+        assert_eq!(mode, "wal");
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::aside::{self, parse_damaged};
-use super::database::{alone_with, is_damaged, open_for_reading};
+use super::database::{alone_with, is_damaged, is_forbidden, open_for_reading};
 use super::schema::REPOSITORY;
 use super::state::State;
 use crate::error::Kind;
@@ -135,6 +135,12 @@ impl CacheFile {
         OsStr::from_bytes(parse_damaged(name).map_or(name, |(database, _)| database))
     }
 
+    /// Whether it is still there.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        std::fs::symlink_metadata(&self.path).is_ok()
+    }
+
     /// What it holds, in whatever older version it is; or why that can't be said. Blocks.
     ///
     /// # Errors
@@ -143,12 +149,18 @@ impl CacheFile {
         if usize::try_from(self.version).is_ok_and(|version| version > REPOSITORY.migrations.len()) {
             return Ok(Err(Closed::Newer));
         }
-        let read = || -> anyhow::Result<Contents> {
-            let reader = open_for_reading(&self.path)?;
+        let read = |reader: rusqlite::Result<Connection>| -> anyhow::Result<Contents> {
+            let reader = reader?;
             reader.busy_timeout(BUSY)?;
             contents(&reader)
         };
-        match read() {
+        // Who may write sees what is in the log, too, however it got there.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let found = match read(Connection::open_with_flags(&self.path, flags)) {
+            Err(cause) if is_forbidden(&cause) => read(open_for_reading(&self.path)),
+            found => found,
+        };
+        match found {
             Ok(contents) => Ok(Ok(contents)),
             Err(cause) if is_damaged(&cause) => Ok(Err(Closed::Damaged)),
             Err(cause) => Err(Kind::Cache.wrap(cause, format!("reading the cache {}", self.path.display()))),
@@ -172,6 +184,9 @@ impl CacheFile {
     pub fn remove_unused(&self) -> anyhow::Result<bool> {
         let failed = |cause| Kind::Cache.wrap(cause, format!("removing the cache {}", self.path.display()));
         let _lock = aside::lock(&self.path).map_err(failed)?;
+        if !self.exists() {
+            return Ok(true);
+        }
         match alone_with(&self.path, |_| Ok(take_out(&self.path)?)) {
             Ok(done) => Ok(done.is_some()),
             Err(cause) if is_damaged(&cause) => take_out(&self.path).map(|()| true).map_err(failed),
@@ -197,6 +212,25 @@ fn take_out(path: &Path) -> std::io::Result<()> {
 pub fn noted(folder: &Path, file: &CacheFile) -> Option<PathBuf> {
     let state = folder.join("state.db").exists().then(|| State::open(folder))?;
     state.ok()?.0.common_dir(Path::new(file.database())).ok()?
+}
+
+/// Whether it is time to sweep `folder`: [`State::begins_sweep`], for next to nothing where it isn't. A folder without a list of caches has
+/// nothing to be swept.
+///
+/// # Errors
+/// If the list can't be read or written.
+pub async fn begins_sweep(folder: &Path, now: i64, interval: i64) -> anyhow::Result<bool> {
+    let list = folder.join("state.db");
+    let begun = || -> rusqlite::Result<Option<i64>> {
+        // Who may only read leaves a log behind that is none.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Connection::open_with_flags(&list, flags)?;
+        reader.query_row("SELECT begun_at FROM sweep", [], |row| row.get(0)).optional()
+    };
+    if !list.exists() || begun().is_ok_and(|begun| begun.is_some_and(|begun| begun <= now && begun > now - interval)) {
+        return Ok(false);
+    }
+    State::open(folder)?.0.begins_sweep(now, interval).await
 }
 
 /// Brings the list of caches in `folder` in line with what lies there.

@@ -2,6 +2,7 @@
 //! slow to find out again. All of it can be deleted at any time; git is the truth. Knows no gix and no events.
 
 mod aside;
+pub mod checks;
 pub mod cursors;
 pub mod database;
 pub mod folder;
@@ -12,6 +13,7 @@ mod repository;
 mod schema;
 pub mod state;
 pub mod texts;
+pub mod trim;
 pub mod words;
 
 pub use repository::{Cache, Pass, Snapshot, SnapshotRef, StoredGraph, digest};

@@ -168,7 +168,7 @@ fn keep(transaction: &Transaction<'_>, mut patches: Vec<KeptPatch>, overlay: i64
     Ok(())
 }
 
-fn checksum(id: &Oid, patch_id: &[u8], largest: i64) -> u32 {
+pub(super) fn checksum(id: &Oid, patch_id: &[u8], largest: i64) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(id.as_bytes());
     hasher.update(patch_id);

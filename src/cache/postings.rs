@@ -17,6 +17,9 @@ const BUCKET_BITS: u32 = 12;
 /// When rows of more batches than this lie in the table, those of each bucket are joined.
 const BATCHES: i64 = 24;
 
+/// What commits are filed under: any number that the caller makes.
+pub type Key = u64;
+
 /// Commits and their keys, in memory.
 #[derive(Debug, Clone)]
 pub struct Postings {
@@ -63,6 +66,16 @@ fn short(key: u64) -> u32 {
     key as u32
 }
 
+/// Bucket and entry of `key`: all that the table keeps of it.
+pub(super) fn entry_of(key: Key) -> (u32, u32) {
+    (u32::try_from(bucket_of(key)).unwrap_or(0), short(key))
+}
+
+/// How many commits, from the first of `graph` on, are filed by `rules`.
+pub(super) fn filed_of(reader: &Connection, rules: i64, graph: &Graph) -> anyhow::Result<usize> {
+    Ok(filed(reader, rules)?.filter(|filed| filed.are_of(graph)).map_or(0, |filed| filed.count))
+}
+
 fn collect(entries: &[u8], key: u64, into: &mut Vec<Position>) {
     let wanted = short(key).to_le_bytes();
     let (pairs, _) = entries.as_chunks::<8>();
@@ -86,8 +99,7 @@ impl Cache {
     /// # Errors
     /// If the cache can't be read.
     pub fn filed(&self, rules: i64, graph: &Graph) -> anyhow::Result<usize> {
-        self.database()
-            .read(|reader| Ok(filed(reader, rules)?.filter(|filed| filed.are_of(graph)).map_or(0, |it| it.count)))
+        self.database().read(|reader| filed_of(reader, rules, graph))
     }
 
     /// Files the commits of `graph` from `base` on by `rules`, under which `base` commits were filed before. `false` if another
@@ -143,7 +155,7 @@ fn filed(reader: &Connection, rules: i64) -> anyhow::Result<Option<Filed>> {
 }
 
 /// Whether the stored graph has `graph`'s last commit at its place, and so all before it.
-fn is_stored(reader: &Connection, graph: &Graph, hash_len: usize) -> anyhow::Result<bool> {
+pub(super) fn is_stored(reader: &Connection, graph: &Graph, hash_len: usize) -> anyhow::Result<bool> {
     let Some(last) = graph.len().checked_sub(1) else { return Ok(false) };
     let query =
         "SELECT substr(ids, (?1 - first) * ?2 + 1, ?2) FROM segment WHERE first <= ?1 ORDER BY first DESC LIMIT 1";
@@ -161,7 +173,7 @@ fn file(
     postings: &Postings,
     hash_len: usize,
 ) -> anyhow::Result<bool> {
-    let known = filed(transaction, rules)?.filter(|filed| filed.are_of(graph)).map_or(0, |filed| filed.count);
+    let known = filed_of(transaction, rules, graph)?;
     // Positions are those of this graph only as long as nobody has made it anew.
     if known != base || !is_stored(transaction, graph, hash_len)? {
         return Ok(false);

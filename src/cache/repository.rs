@@ -91,8 +91,7 @@ impl Cache {
 
     fn open_sound(path: &Path, common_dir: &Path, hash_len: usize, aside: &mut Vec<PathBuf>) -> anyhow::Result<Self> {
         use std::os::unix::ffi::OsStrExt as _;
-        let database = Database::open(path, REPOSITORY)?;
-        let cache = Self { database: std::sync::Arc::new(database), hash_len };
+        let cache = Self::of(Database::open(path, REPOSITORY)?, hash_len);
         let format = if hash_len == crate::facts::oid::SHA1_LEN { "sha1" } else { "sha256" };
         let known: Option<String> = cache.database.read(|reader| {
             Ok(reader.query_row("SELECT object_format FROM repository", [], |row| row.get(0)).optional()?)
@@ -128,6 +127,10 @@ impl Cache {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.database.path()
+    }
+
+    pub(super) fn of(database: Database, hash_len: usize) -> Self {
+        Self { database: std::sync::Arc::new(database), hash_len }
     }
 
     /// The length of an id in bytes.
@@ -220,7 +223,7 @@ fn end(reader: &Connection) -> rusqlite::Result<i64> {
     reader.query_row("SELECT coalesce(max(first + count), 0) FROM segment", [], |row| row.get(0))
 }
 
-fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
+pub(super) fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
     let mut graph = Graph::default();
     let mut statement =
         reader.prepare("SELECT first, length(times) / 8, length(parents) / 4, sum FROM segment ORDER BY first")?;

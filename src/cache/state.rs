@@ -31,6 +31,15 @@ CREATE TABLE sweep (
 );
 ";
 
+/// When a sweep is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// There was none yet.
+    First,
+    Now,
+    Later,
+}
+
 /// The open database.
 #[derive(Debug)]
 pub struct State {
@@ -72,24 +81,26 @@ impl State {
     }
 
     /// Whether the last sweep of the folder was begun `interval` seconds ago or more; then one is noted as begun now, so that of several
-    /// processes one alone is told so. A time that is still to come is one of a clock that was wrong.
+    /// processes one alone is told so. Where none was begun yet the interval begins now. A time that is still to come is one of a clock
+    /// that was wrong.
     ///
     /// # Errors
     /// If it can't be read or written.
     pub async fn begins_sweep(&self, now: i64, interval: i64) -> anyhow::Result<bool> {
-        let is_due = move |reader: &rusqlite::Connection| -> anyhow::Result<bool> {
+        let is_due = move |reader: &rusqlite::Connection| -> anyhow::Result<Due> {
             let begun = reader.query_row("SELECT begun_at FROM sweep", [], |row| row.get::<_, i64>(0)).optional()?;
-            Ok(begun.is_none_or(|begun| begun > now || begun <= now - interval))
+            Ok(begun
+                .map_or(Due::First, |begun| if begun > now || begun <= now - interval { Due::Now } else { Due::Later }))
         };
-        if !self.database.read(is_due)? {
+        if self.database.read(is_due)? == Due::Later {
             return Ok(false);
         }
         let begin = move |transaction: &rusqlite::Transaction<'_>| {
-            let is_due = is_due(transaction)?;
-            if is_due {
+            let due = is_due(transaction)?;
+            if due != Due::Later {
                 transaction.execute("INSERT OR REPLACE INTO sweep VALUES (1, ?1)", [now])?;
             }
-            Ok(is_due)
+            Ok(due == Due::Now)
         };
         self.database.write(begin).await
     }
@@ -141,7 +152,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (state, _) = State::open(folder.path()).expect("opens");
         let begins = |now| smol::block_on(state.begins_sweep(now, 100)).expect("answers");
-        assert_eq!([1000, 1000, 1099, 1100, 1101].map(begins), [true, false, false, true, false]);
+        assert_eq!([1000, 1000, 1099, 1100, 1101].map(begins), [false, false, false, true, false]);
         assert!(begins(50), "the clock was wrong before");
         drop(state);
         let (state, _) = State::open(folder.path()).expect("opens");
@@ -175,7 +186,8 @@ mod tests {
         let (state, aside) = State::open(folder.path()).expect("opens");
         assert_eq!(aside, None);
         assert_eq!(state.common_dir(Path::new("A")).expect("reads"), Some(PathBuf::from("/")));
-        assert!(smol::block_on(state.begins_sweep(7, 1)).expect("answers"));
+        assert!(!smol::block_on(state.begins_sweep(7, 1)).expect("answers"));
+        assert!(smol::block_on(state.begins_sweep(8, 1)).expect("answers"));
     }
 
     #[test]

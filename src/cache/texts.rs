@@ -14,11 +14,11 @@ use crate::graph::Position;
 
 /// The most commits that one block can hold. A commit's number is that of its block times this, plus its place in it.
 pub const BLOCK: usize = 1 << BLOCK_BITS;
-const BLOCK_BITS: u32 = 9;
+pub(super) const BLOCK_BITS: u32 = 9;
 /// Unpacked blocks that a reader keeps.
 const OPEN_BLOCKS: usize = 4;
 /// The number of a commit whose bytes are not kept.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 /// Bytes that are gathered for one transaction.
 const BATCH: usize = 2 << 20;
 
@@ -208,7 +208,7 @@ pub(super) fn discard(transaction: &Transaction<'_>, texts: &StoredTexts) -> any
 
 /// One block, unpacked.
 #[derive(Debug)]
-struct Unpacked {
+pub(super) struct Unpacked {
     number: u32,
     hash_len: usize,
     ends: Vec<u32>,
@@ -218,7 +218,7 @@ struct Unpacked {
 
 impl Unpacked {
     /// `None` if the block is damaged; git has the commits too.
-    fn new(number: u32, hash_len: usize, bytes: &[u8]) -> Option<Self> {
+    pub(super) fn new(number: u32, hash_len: usize, bytes: &[u8]) -> Option<Self> {
         let count = usize::try_from(word(bytes, 0)?).ok()?;
         let sum = word(bytes, 4)?;
         let ends: Vec<u32> = (0..count).map(|index| word(bytes, 8 + 4 * index)).collect::<Option<_>>()?;
@@ -230,7 +230,7 @@ impl Unpacked {
     }
 
     /// The bytes of the commit `id`, if that is what stands at `index`.
-    fn get(&self, index: usize, id: &Oid) -> Option<&[u8]> {
+    pub(super) fn get(&self, index: usize, id: &Oid) -> Option<&[u8]> {
         let at = index * self.hash_len;
         if self.ids.get(at..at + self.hash_len)? != id.as_bytes() {
             return None;
@@ -267,6 +267,11 @@ impl Texts {
     #[must_use]
     pub fn reader(self: &Arc<Self>) -> TextReader {
         TextReader { texts: Arc::clone(self), open: Vec::new() }
+    }
+
+    /// The number of the text of each commit.
+    pub(super) fn into_numbers(self) -> Vec<u32> {
+        self.numbers
     }
 
     fn block(&self, number: u32) -> Option<Unpacked> {

@@ -81,7 +81,7 @@ impl Cache {
 }
 
 /// How many commits of `graph` the notes say are indexed.
-fn indexed(reader: &Connection, rule: Rule, graph: &Graph) -> anyhow::Result<usize> {
+pub(super) fn indexed(reader: &Connection, rule: Rule, graph: &Graph) -> anyhow::Result<usize> {
     let mut statement =
         reader.prepare_cached("SELECT end, last FROM worded WHERE rules = ?1 AND overlay = ?2 ORDER BY end DESC")?;
     let mut rows = statement.query([rule.rules, rule.overlay])?;

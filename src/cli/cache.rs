@@ -23,6 +23,10 @@ pub struct CacheArgs {
 pub enum CacheCommand {
     /// Tells what is kept.
     Info(CacheInfoArgs),
+    /// Compares it with git.
+    Verify(CacheVerifyArgs),
+    /// Drops what is of no use.
+    Gc(CacheGcArgs),
     /// Removes it.
     Clear(CacheClearArgs),
 }
@@ -31,7 +35,10 @@ impl CacheCommand {
     /// What can't be meant.
     pub(super) fn fault(&self) -> Option<&'static str> {
         let (repo, all) = match self {
-            Self::Info(CacheInfoArgs { repo, all, .. }) | Self::Clear(CacheClearArgs { repo, all, .. }) => (repo, *all),
+            Self::Gc(_) => return None,
+            Self::Info(CacheInfoArgs { repo, all, .. })
+            | Self::Verify(CacheVerifyArgs { repo, all, .. })
+            | Self::Clear(CacheClearArgs { repo, all, .. }) => (repo, *all),
         };
         (all && !repo.is_empty()).then_some("--all and --repo can't be used together")
     }
@@ -48,6 +55,49 @@ pub struct CacheInfoArgs {
     /// every one that there is, also of repositories that are gone
     #[argh(switch)]
     pub all: bool,
+    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    #[argh(option, arg_name = "format", default = "Format::Auto")]
+    pub format: Format,
+    /// colour: auto (on a terminal), always or never; the default is configured, else auto
+    #[argh(option, arg_name = "when")]
+    pub color: Option<Color>,
+    /// no colour
+    #[argh(switch)]
+    pub no_color: bool,
+}
+
+/// Compare what is kept of the repository you stand in, or of others, with what git says: parents, times and texts of all commits, refs,
+/// and of a sample what takes a diff or reading a message again. Exits with 1 if anything differs.
+#[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
+#[argh(subcommand, name = "verify", help_triggers("-h", "--help"), usage = "[<options>]")]
+#[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
+pub struct CacheVerifyArgs {
+    /// that of the repository that lies at <path>, or is registered as <name>; may be repeated
+    #[argh(option, arg_name = "repo")]
+    pub repo: Vec<RawArg>,
+    /// every one that there is
+    #[argh(switch)]
+    pub all: bool,
+    /// no sample: all patch-ids, keys and words
+    #[argh(switch)]
+    pub full: bool,
+    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    #[argh(option, arg_name = "format", default = "Format::Auto")]
+    pub format: Format,
+    /// colour: auto (on a terminal), always or never; the default is configured, else auto
+    #[argh(option, arg_name = "when")]
+    pub color: Option<Color>,
+    /// no colour
+    #[argh(switch)]
+    pub no_color: bool,
+}
+
+/// Drop the caches of repositories that are gone and what no run will use any more, then those that were not used for longest, until all
+/// fit into bhfuil.cacheSize. What is in use stays.
+#[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
+#[argh(subcommand, name = "gc", help_triggers("-h", "--help"), usage = "[<options>]")]
+#[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
+pub struct CacheGcArgs {
     /// form of the output: jsonl, human or auto (human on a terminal, the default)
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,

@@ -9,14 +9,20 @@ use super::framed;
 use super::repositories::{Wanted, told_apart};
 use crate::cli::CacheCommand;
 use crate::cli::argv::RawArg;
+use crate::config::View;
 use crate::describe::{lossy, rfc3339};
-use crate::error::{hint_of, kind_of, message_of};
+use crate::error::{Kind, hint_of, kind_of, message_of};
 use crate::events::repository::CacheState;
-use crate::events::{Cache, Event};
+use crate::events::{Cache, Event, Warning};
 use crate::report::{Ending, FailedPart, Format, Strand};
 use crate::scan::Selection;
 use crate::shutdown::Token;
+use crate::upkeep::audit::{Audit, Audited};
+use crate::upkeep::sweep::{self, Because};
 use crate::upkeep::{self, Closed, Kept, Place, Sought};
+
+/// Seconds.
+const DAY: u64 = 86_400;
 
 /// Runs the command and returns the exit code.
 pub(super) async fn run(command: &CacheCommand, dir: &Path, token: &Token) -> u8 {
@@ -25,6 +31,16 @@ pub(super) async fn run(command: &CacheCommand, dir: &Path, token: &Token) -> u8
             let look = (args.format, args.color, args.no_color);
             let which = Which { repo: &args.repo, all: args.all, dir };
             framed("cache info", look, dir, token, async |report| info(&which, report).await).await
+        }
+        CacheCommand::Verify(args) => {
+            let look = (args.format, args.color, args.no_color);
+            let which = Which { repo: &args.repo, all: args.all, dir };
+            framed("cache verify", look, dir, token, async |report| verify(&which, args.full, report, token).await)
+                .await
+        }
+        CacheCommand::Gc(args) => {
+            let look = (args.format, args.color, args.no_color);
+            framed("cache gc", look, dir, token, async |report| gc(report).await).await
         }
         CacheCommand::Clear(args) => {
             let look = (args.format, args.color, args.no_color);
@@ -130,6 +146,94 @@ async fn clear(which: &Which<'_>, report: &mut Strand) -> anyhow::Result<Ending>
     Ok(Ending::default())
 }
 
+async fn verify(which: &Which<'_>, full: bool, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
+    let folder = upkeep::folder()?;
+    let chosen = which.chosen(&folder, report).await?;
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / DAY);
+    let mut ending = Ending::default();
+    for Chosen { name, kept } in &chosen {
+        for kept in kept.iter().filter(|kept| kept.file.aside.is_none()) {
+            let is_here = !which.all && which.repo.is_empty();
+            let (sought, clear) = match &kept.common_dir {
+                Some(dir) if !is_here => {
+                    let clear = format!("git bhfuil cache clear --repo='{}'", dir.display());
+                    (Sought { dir: dir.clone(), name: Some(name.clone()) }, clear)
+                }
+                _ => (Sought::here(which.dir), "git bhfuil cache clear".to_owned()),
+            };
+            if kept.is_orphaned {
+                skipped(name, "its repository is gone: there is nothing to compare it with", report).await?;
+                continue;
+            }
+            // Small numbers are spread over all ids.
+            let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let closed = match kept.contents {
+                Err(Closed::Damaged) => {
+                    let findings = vec!["it is no sound database".to_owned()];
+                    ending.negative |=
+                        found((name, &clear), kept, &Audited { findings, ..Audited::default() }, report).await?;
+                    continue;
+                }
+                Err(Closed::Newer) => Some(Kind::CacheNewer.hinted("a newer version wrote it", "update git-bhfuil")),
+                Ok(_) => None,
+            };
+            if let Some(cause) = closed {
+                fail(name, &cause, report).await?;
+                continue;
+            }
+            match (Audit { sought, full, seed, token }).run(kept).await {
+                Ok(audited) => ending.negative |= found((name, &clear), kept, &audited, report).await?,
+                Err(cause) if which.all || !which.is_one() => fail(name, &cause, report).await?,
+                Err(cause) => return Err(cause),
+            }
+        }
+    }
+    remark_empty(&chosen, report);
+    Ok(ending)
+}
+
+/// Tells what came of comparing `kept` with git; whether anything is wrong.
+/// `clear` is the command that removes it.
+async fn found(
+    (name, clear): (&str, &str),
+    kept: &Kept,
+    audited: &Audited,
+    report: &mut Strand,
+) -> anyhow::Result<bool> {
+    for finding in &audited.findings {
+        let hint = format!("{clear} removes it; the next run makes a new one");
+        report.finding_of(name, Kind::Cache, finding, &hint).await?;
+    }
+    for why in &audited.skipped {
+        skipped(name, why, report).await?;
+    }
+    let Audited { commits, texts, patch_ids, indexed, .. } = audited;
+    let what = format!("{name}: compared {commits} commits, {texts} texts, {patch_ids} patch-ids, {indexed} messages");
+    remark(&what, report);
+    let is_wrong = !audited.findings.is_empty();
+    let state = if is_wrong { CacheState::Wrong } else { CacheState::Sound };
+    tell(std::iter::once(Cache { state: Some(state), ..event(name, kept) }), report).await?;
+    Ok(is_wrong)
+}
+
+async fn skipped(repo: &str, why: &str, report: &mut Strand) -> anyhow::Result<()> {
+    let message = format!("{repo}: not everything was compared: {why}");
+    warn(repo, "not-compared", message, "git bhfuil scan --no-commits brings the cache up to date", report).await
+}
+
+async fn warn(repo: &str, code: &str, message: String, hint: &str, report: &mut Strand) -> anyhow::Result<()> {
+    let warning = Warning {
+        repo: Some(repo.into()).filter(|_| !repo.is_empty()),
+        id: None,
+        query: None,
+        code: code.into(),
+        message: message.into(),
+        hint: Some(hint.into()),
+        count: 1,
+    };
+    Ok(report.warn(warning).await?)
+}
+
 /// Tells people of which repositories nothing is kept; programs see that nothing is told.
 fn remark_empty(chosen: &[Chosen], report: &Strand) {
     for Chosen { name, .. } in chosen.iter().filter(|chosen| chosen.kept.is_empty()) {
@@ -140,6 +244,60 @@ fn remark_empty(chosen: &[Chosen], report: &Strand) {
 fn remark(text: &str, report: &Strand) {
     if report.format() != Format::Jsonl {
         report.note(text);
+    }
+}
+
+async fn gc(report: &mut Strand) -> anyhow::Result<Ending> {
+    let folder = upkeep::folder()?;
+    let limit = smol::unblock(limit).await?;
+    let swept = smol::unblock(move || sweep::sweep(&folder, limit)).await?;
+    let names: Vec<String> = swept.removed.iter().map(|(kept, _)| kept.name()).collect();
+    let removed = swept.removed.iter().zip(&names).map(|((kept, because), name)| gone(name, kept, word(*because)));
+    tell(removed, report).await?;
+    let names: Vec<String> = swept.trimmed.iter().map(|(kept, _)| kept.name()).collect();
+    let trimmed = swept.trimmed.iter().zip(&names).map(|((kept, freed), name)| {
+        let (state, freed) = (Some(CacheState::Trimmed), Some(*freed));
+        Cache { state, freed, ..event(name, kept) }
+    });
+    tell(trimmed, report).await?;
+    for (kept, cause) in &swept.failed {
+        fail(&kept.name(), cause, report).await?;
+    }
+    for kept in &swept.busy {
+        let message = format!("the cache of {} is in use and stays", kept.name());
+        warn(&kept.name(), "cache-in-use", message, "git bhfuil cache gc removes it later", report).await?;
+    }
+    if swept.bytes > limit {
+        let message = format!("what is left takes {} bytes, more than bhfuil.cacheSize ({limit})", swept.bytes);
+        let hint =
+            "git config --global bhfuil.cacheSize sets how much may be kept; git bhfuil cache clear removes more";
+        warn("", "caches-too-large", message, hint, report).await?;
+    }
+    if swept.removed.is_empty() && swept.trimmed.is_empty() {
+        remark("nothing is to be dropped", report);
+    }
+    Ok(Ending::default())
+}
+
+/// Now and then drops a little of what is of no use any more, when an answer is written that began at `begun`. Nothing of it is told: what
+/// goes is made again when it is needed.
+pub(super) async fn tidy(begun: SystemTime) {
+    // Whatever goes wrong here, the answer was right, and the next one will be.
+    if let Ok(folder) = upkeep::folder() {
+        let _ = smol::unblock(move || sweep::sweep_a_little(&folder, begun, limit)).await;
+    }
+}
+
+/// How many bytes all caches may take. Blocks.
+fn limit() -> anyhow::Result<u64> {
+    View::read_blocking(None, &|name| std::env::var_os(name))?.number("cacheSize", None)
+}
+
+fn word(because: Because) -> &'static str {
+    match because {
+        Because::RepositoryGone => "repository-gone",
+        Because::SetAside => "set-aside",
+        Because::TooLarge => "too-large",
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::argv::RawArg;
 use crate::cli::scan::{Color as AskedColor, Format as Asked};
-use crate::cli::{Command, Exit, Invocation, UsageError};
+use crate::cli::{Command, Exit, Invocation, RepoCommand, UsageError};
 use crate::config::{self as settings, Color as Configured};
 use crate::error::{Kind, exit};
 use crate::report::{self, Color, Ending, Format, Loudness, Report, Strand};
@@ -32,7 +32,10 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
     {
         return refused(refusal);
     }
-    match invocation.command {
+    let begun = std::time::SystemTime::now();
+    let keeps =
+        matches!(&invocation.command, Command::Scan(_) | Command::Where(_) | Command::Repo(RepoCommand::Sync(_)));
+    let code = match invocation.command {
         Command::Version => printed(format!("git-bhfuil version {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Schema(_) => schema::run(),
         Command::Cache(command) => Box::pin(cache::run(&command, &dir, token)).await,
@@ -40,7 +43,12 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
         Command::Repo(command) => Box::pin(repo::run(&command, &dir, token)).await,
         Command::Where(args) => Box::pin(where_is::run(&args, &dir, token)).await,
         Command::Scan(args) => Box::pin(scan::run(&args, invocation.paths, &dir, token)).await,
+    };
+    if keeps && code < exit::FATAL {
+        // What is half done when it is stopped is as it was.
+        let _ = token.unless_cancelled(cache::tidy(begun)).await;
     }
+    code
 }
 
 /// Says what is wrong with the command line.

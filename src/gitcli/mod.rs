@@ -15,6 +15,7 @@ pub mod progress;
 mod questions;
 pub mod transfer;
 mod tree;
+pub mod witness;
 
 pub use self::failure::{Cause, Judgement, judge};
 pub use self::process::{Ended, end_all};

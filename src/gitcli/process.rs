@@ -60,13 +60,27 @@ pub(super) async fn run(
     bounds: &Bounds<'_>,
     heard: &mut (dyn FnMut(&[u8]) + Send),
 ) -> anyhow::Result<(ExitStatus, Vec<u8>)> {
+    let mut kept = Vec::new();
+    let status = run_into(work, bounds, &mut |bytes| kept.extend_from_slice(bytes), heard).await?;
+    Ok((status, kept))
+}
+
+/// As [`run`], but `taken` gets stdout as it comes, if that is wanted.
+///
+/// # Errors
+/// As those of [`run`].
+pub(super) async fn run_into(
+    work: Work<'_>,
+    bounds: &Bounds<'_>,
+    taken: &mut (dyn FnMut(&[u8]) + Send),
+    heard: &mut (dyn FnMut(&[u8]) + Send),
+) -> anyhow::Result<ExitStatus> {
     let failed = |cause: std::io::Error| Kind::Git.wrap(cause, format!("running {}", work.operation));
     let mut running = Running::start(work.command, !work.input.is_empty(), work.apart, work.grace)
         .map_err(|cause| Kind::Git.wrap(cause, "running git: is it installed and on PATH?"))?;
     let child = &mut running.child;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let status = child.status();
-    let mut kept = Vec::new();
     let outcome = {
         let feed = async {
             if let Some(mut stdin) = stdin {
@@ -76,7 +90,7 @@ pub(super) async fn run(
         };
         let keep = |bytes: &[u8]| {
             if work.wanted {
-                kept.extend_from_slice(bytes);
+                taken(bytes);
             }
         };
         let talk = async {
@@ -101,7 +115,7 @@ pub(super) async fn run(
             if status.signal() == Some(Signal::INT.as_raw()) {
                 return Err(Kind::Cancelled.error(format!("{} was interrupted", work.operation)));
             }
-            Ok((status, kept))
+            Ok(status)
         }
         Err(stop) => {
             running.end().await;

@@ -262,7 +262,7 @@ async fn run_with(mut command: Command, args: &[OsString], input: &[u8]) -> anyh
 
 /// A git command on `repository`, run in the folder that it was found from: what is meant from there, `HEAD:./file` or a path, is
 /// the same for git.
-fn git(repository: &Repository) -> Command {
+pub(super) fn git(repository: &Repository) -> Command {
     let mut command = Program::default().command();
     command.current_dir(&repository.dir).arg("--git-dir").arg(&repository.git_dir);
     // Told where the repository is, git takes the folder that it runs in for the top of the work tree; with GIT_DIR it would too.

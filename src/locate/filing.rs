@@ -11,6 +11,7 @@ use crate::cache::postings::Postings;
 use crate::cache::texts::Texts;
 use crate::facts::Oid;
 use crate::facts::patterns::Patterns;
+use crate::git::ObjectError;
 use crate::graph::{Graph, Position};
 use crate::index::Index;
 use crate::matching::keys::{Key, keys, rules};
@@ -127,6 +128,14 @@ impl Filing<'_> {
     }
 }
 
+/// The keys that a commit is filed under.
+///
+/// # Errors
+/// If `raw` is no commit.
+pub fn keys_of(patterns: &Arc<Patterns>, id: &Oid, raw: &[u8]) -> Result<Vec<Key>, ObjectError> {
+    with_sketch(&Literal(patterns), id, raw, |sketch, found, _| keys(&sketch, found))
+}
+
 struct Filer {
     graph: Arc<Graph>,
     handles: Handles,
@@ -155,7 +164,7 @@ impl Filer {
                     None => handle.commit(&id, &mut buffer),
                 };
                 // One that can't be read is found under no key; whoever walks to it is told.
-                let keys = raw.and_then(|raw| with_sketch(self, &id, raw, |sketch, found, _| keys(&sketch, found)));
+                let keys = raw.and_then(|raw| keys_of(&self.patterns, &id, raw));
                 for key in keys.unwrap_or_default() {
                     postings.add(key, position);
                 }
@@ -166,9 +175,11 @@ impl Filer {
 }
 
 /// Keys are made of names as written: nothing is resolved.
-impl Reading for Filer {
+struct Literal<'a>(&'a Patterns);
+
+impl Reading for Literal<'_> {
     fn patterns(&self) -> &Patterns {
-        &self.patterns
+        self.0
     }
 
     fn resolve(&self, _text: &str) -> Option<Oid> {

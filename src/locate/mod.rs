@@ -39,6 +39,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+pub use self::filing::keys_of;
 use self::query::Query;
 use self::search::Search;
 use crate::announce::{self, Indexed};

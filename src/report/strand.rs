@@ -161,6 +161,18 @@ impl Strand {
     /// # Errors
     /// [`Gone`] if nobody reads any more.
     pub async fn finding(&mut self, kind: Kind, message: &str, hint: Option<&str>) -> Result<(), Gone> {
+        self.find(None, kind, message, hint).await
+    }
+
+    /// As [`Self::finding`], of one repository.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn finding_of(&mut self, repo: &str, kind: Kind, message: &str, hint: &str) -> Result<(), Gone> {
+        self.find(Some(repo), kind, message, Some(hint)).await
+    }
+
+    async fn find(&mut self, repo: Option<&str>, kind: Kind, message: &str, hint: Option<&str>) -> Result<(), Gone> {
         if self.format != Format::Jsonl {
             self.bar.say(&format!("error: {message}"));
             if let Some(hint) = hint {
@@ -168,7 +180,7 @@ impl Strand {
             }
         }
         let error = Error {
-            repo: None,
+            repo: repo.map(Cow::Borrowed),
             id: None,
             query: None,
             code: kind.code().into(),

@@ -1,6 +1,9 @@
 //! Looking after what is kept: which caches there are and of which repositories, whether they say what git says, and which may go.
 //! Refuses what is in them, which is `cache`'s, and how it is told.
 
+pub mod audit;
+pub mod sweep;
+
 use std::path::{Path, PathBuf};
 
 pub use crate::cache::folder::Closed;
@@ -69,7 +72,7 @@ pub fn place(sought: &Sought, folder: &Path) -> anyhow::Result<Place> {
 /// # Errors
 /// If the folder or one of them can't be read.
 pub fn all(folder: &Path) -> anyhow::Result<Vec<Kept>> {
-    folder::list(folder)?.into_iter().map(|file| look(file, folder)).collect()
+    folder::list(folder)?.into_iter().filter_map(|file| look(file, folder).transpose()).collect()
 }
 
 /// The cache at `path`, if there is one, and what was set aside of it. Blocks.
@@ -78,7 +81,7 @@ pub fn all(folder: &Path) -> anyhow::Result<Vec<Kept>> {
 /// If one of them can't be read.
 pub fn of(path: &Path) -> anyhow::Result<Vec<Kept>> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    folder::of(path)?.into_iter().map(|file| look(file, folder)).collect()
+    folder::of(path)?.into_iter().filter_map(|file| look(file, folder).transpose()).collect()
 }
 
 /// Removes `kept`, whoever uses it.
@@ -99,13 +102,18 @@ async fn forget_missing(path: &Path) {
     }
 }
 
-fn look(file: CacheFile, folder: &Path) -> anyhow::Result<Kept> {
+/// `None` if the file was removed meanwhile.
+fn look(file: CacheFile, folder: &Path) -> anyhow::Result<Option<Kept>> {
     // What was set aside is damaged whatever it says.
-    let contents = if file.aside.is_some() { Err(Closed::Damaged) } else { file.contents()? };
+    let contents = if file.aside.is_some() { Ok(Err(Closed::Damaged)) } else { file.contents() };
+    if contents.is_err() && !file.exists() {
+        return Ok(None);
+    }
+    let contents = contents?;
     let said = contents.as_ref().ok().and_then(|contents| contents.common_dir.clone());
     let common_dir = said.or_else(|| folder::noted(folder, &file));
     let is_orphaned = common_dir.as_deref().is_some_and(is_gone);
-    Ok(Kept { file, contents, common_dir, is_orphaned })
+    Ok(Some(Kept { file, contents, common_dir, is_orphaned }))
 }
 
 /// Whether there is no repository at `common_dir` any more.

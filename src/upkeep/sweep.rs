@@ -1,0 +1,195 @@
+//! Which caches may go. Those of repositories that are gone, and what was set aside and is too old; of the others what no run will use
+//! any more; and while all together are too large, those that were not used for longest. One that somebody has open stays, and so does
+//! the one that was used last.
+//!
+//! By itself it is done once a day at most, after an answer, and a little at a time: what is left is there the next day.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{Kept, all, forget_missing};
+use crate::cache::folder;
+
+/// Seconds between sweeps that are done by themselves.
+const DAY: i64 = 86_400;
+/// How long a repository may be away before its cache goes by itself: a disk that isn't there may be back next week.
+const AWAY: Duration = Duration::from_hours(30 * 24);
+/// What was set aside is kept so often for each cache.
+const ASIDE: usize = 3;
+
+/// How much is done at a time.
+#[derive(Debug, Clone, Copy)]
+struct Measure {
+    /// Files that are removed.
+    files: usize,
+    /// Caches that are looked into for what may go.
+    caches: usize,
+    /// Bytes of the largest file that is written anew to make it smaller.
+    rewritten: u64,
+    /// How long a repository whose cache is removed must not have been asked about.
+    away: Duration,
+}
+
+/// Everything.
+const ALL: Measure = Measure { files: usize::MAX, caches: usize::MAX, rewritten: u64::MAX, away: Duration::ZERO };
+/// What nobody notices.
+const LITTLE: Measure = Measure { files: 8, caches: 2, rewritten: 64 << 20, away: AWAY };
+
+/// Why a cache was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// Its repository is gone.
+    RepositoryGone,
+    /// It was set aside, and there are newer ones.
+    SetAside,
+    /// All together took too much room.
+    TooLarge,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// Caches that were removed.
+    pub removed: Vec<(Kept, Because)>,
+    /// Caches that became smaller, by so many bytes, or at least emptier.
+    pub trimmed: Vec<(Kept, u64)>,
+    /// Bytes that are left.
+    pub bytes: u64,
+    /// Caches that would have gone, but are in use.
+    pub busy: Vec<Kept>,
+    /// What could not be removed or trimmed.
+    pub failed: Vec<(Kept, anyhow::Error)>,
+}
+
+/// Sweeps `folder` as a whole until no more than `limit` bytes are left, if that can be. Blocks.
+///
+/// # Errors
+/// If the folder can't be read.
+pub fn sweep(folder: &Path, limit: u64) -> anyhow::Result<Swept> {
+    let swept = swept(folder, limit, SystemTime::now(), None, ALL)?;
+    smol::block_on(forget_missing(&folder.join("state.db")));
+    Ok(swept)
+}
+
+/// Sweeps `folder` a little if that was not done today. `limit` says how many bytes may be left; it is asked only then. What was used
+/// since `begun`, when this run began, stays. Blocks.
+///
+/// # Errors
+/// If the folder can't be read, or `limit` isn't known.
+pub fn sweep_a_little(
+    folder: &Path,
+    begun: SystemTime,
+    limit: impl FnOnce() -> anyhow::Result<u64>,
+) -> anyhow::Result<Option<Swept>> {
+    let now = SystemTime::now();
+    let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    if !smol::block_on(folder::begins_sweep(folder, seconds, DAY))? {
+        return Ok(None);
+    }
+    let swept = swept(folder, limit()?, now, Some(begun), LITTLE)?;
+    smol::block_on(forget_missing(&folder.join("state.db")));
+    Ok(Some(swept))
+}
+
+fn swept(
+    folder: &Path,
+    limit: u64,
+    now: SystemTime,
+    begun: Option<SystemTime>,
+    measure: Measure,
+) -> anyhow::Result<Swept> {
+    let mut sweep = Sweep { left: measure.files, swept: Swept::default() };
+    let unused = |kept: &Kept| now.duration_since(kept.file.used).unwrap_or_default();
+    let mut kept = Vec::new();
+    let mut aside: Vec<(PathBuf, usize)> = Vec::new();
+    let mut found = all(folder)?;
+    // Of what was set aside the newest first.
+    found.sort_by_key(|kept| std::cmp::Reverse(kept.file.aside));
+    for one in found {
+        let is_old = one.file.aside.is_some() && {
+            let database = folder.join(one.file.database());
+            let at = aside.iter().position(|(of, _)| *of == database).unwrap_or_else(|| {
+                aside.push((database, 0));
+                aside.len() - 1
+            });
+            aside[at].1 += 1;
+            aside[at].1 > ASIDE
+        };
+        let is_gone = one.is_orphaned && unused(&one) >= measure.away;
+        match (is_old, is_gone) {
+            (true, _) => sweep.remove(one, Because::SetAside, &mut kept),
+            (_, true) => sweep.remove(one, Because::RepositoryGone, &mut kept),
+            _ => kept.push(one),
+        }
+    }
+    sweep.trim(&mut kept, measure);
+    sweep.fit(kept, limit, begun);
+    Ok(sweep.swept)
+}
+
+struct Sweep {
+    /// Files that may still be removed.
+    left: usize,
+    swept: Swept,
+}
+
+impl Sweep {
+    /// Removes `one`; what stays goes to `kept`.
+    fn remove(&mut self, one: Kept, because: Because, kept: &mut Vec<Kept>) {
+        if self.left == 0 {
+            kept.push(one);
+            return;
+        }
+        match one.file.remove_unused() {
+            Ok(true) => {
+                self.left -= 1;
+                self.swept.removed.push((one, because));
+            }
+            Ok(false) => {
+                self.swept.busy.push(one.clone());
+                kept.push(one);
+            }
+            Err(cause) => {
+                self.swept.failed.push((one.clone(), cause));
+                kept.push(one);
+            }
+        }
+    }
+
+    /// Takes out of some what is of no use any more, the ones that were used last first: there is most to be found.
+    fn trim(&mut self, kept: &mut [Kept], measure: Measure) {
+        kept.sort_by_key(|kept| std::cmp::Reverse(kept.file.used));
+        for one in kept.iter_mut().filter(|kept| kept.file.aside.is_none()).take(measure.caches) {
+            match one.file.trim(measure.rewritten) {
+                Ok(trimmed) if trimmed == crate::cache::trim::Trimmed::default() => {}
+                Ok(trimmed) => {
+                    one.file.bytes = one.file.bytes.saturating_sub(trimmed.freed);
+                    self.swept.trimmed.push((one.clone(), trimmed.freed));
+                }
+                Err(cause) => self.swept.failed.push((one.clone(), cause)),
+            }
+        }
+    }
+
+    /// Removes what was set aside, then the caches that were not used for longest, until the rest fits.
+    fn fit(&mut self, mut kept: Vec<Kept>, limit: u64, begun: Option<SystemTime>) {
+        let mut total: u64 = kept.iter().map(|kept| kept.file.bytes).sum();
+        let last = kept.iter().filter(|kept| kept.file.aside.is_none()).map(|kept| kept.file.used).max();
+        kept.sort_by_key(|kept| (kept.file.aside.is_none(), kept.file.used));
+        let mut stays = Vec::new();
+        for one in kept {
+            let used = one.file.used;
+            let is_spared =
+                one.file.aside.is_none() && (Some(used) == last || begun.is_some_and(|begun| used >= begun));
+            if total <= limit || is_spared {
+                continue;
+            }
+            let (bytes, before) = (one.file.bytes, self.swept.removed.len());
+            self.remove(one, Because::TooLarge, &mut stays);
+            if self.swept.removed.len() > before {
+                total -= bytes;
+            }
+        }
+        self.swept.bytes = total;
+    }
+}

@@ -1,0 +1,445 @@
+//! `cache verify` finds whatever is wrong in a cache, also where every checksum is right, and nothing wrong in one that is sound.
+
+mod support;
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use rusqlite::{Connection, params};
+use serde_json::Value;
+use support::{Repo, bhfuil, events, of_type};
+
+fn run(repo: &Repo, args: &[&str]) -> Output {
+    bhfuil(repo).args(args).output().expect("git-bhfuil runs")
+}
+
+fn text<'e>(event: &'e Value, key: &str) -> &'e str {
+    event[key].as_str().unwrap_or_default()
+}
+
+fn database(repo: &Repo) -> PathBuf {
+    let entries = std::fs::read_dir(repo.home().join("bhfuil")).expect("a folder");
+    let mut paths = entries.map(|entry| entry.expect("a file").path());
+    let is_database = |path: &PathBuf| path.extension().is_some_and(|it| it == "db") && !path.ends_with("state.db");
+    paths.find(is_database).expect("a database")
+}
+
+/// Fills everything that a cache can hold.
+fn fill(repo: &Repo) {
+    let newest = repo.git(&["rev-list", "-1", "--all"]);
+    for args in [&["scan", "--patch-id", "--new=ci"][..], &["where", &newest], &["where", "fix"]] {
+        let output = run(repo, args);
+        assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// What `cache verify` finds, and why it didn't compare something.
+fn verified(repo: &Repo) -> (Vec<String>, Vec<String>) {
+    let output = run(repo, &["cache", "verify", "--full"]);
+    let events = events(&output);
+    let said = |kind| of_type(&events, kind).iter().map(|event| text(event, "message").to_owned()).collect::<Vec<_>>();
+    let (findings, skipped) = (said("error"), said("warning"));
+    let states: Vec<&str> = of_type(&events, "cache").iter().map(|cache| text(cache, "state")).collect();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if findings.is_empty() {
+        assert_eq!((output.status.code(), states), (Some(0), vec!["sound"]), "{stderr}");
+    } else {
+        assert_eq!((output.status.code(), states), (Some(1), vec!["wrong"]), "{findings:?} {stderr}");
+        for error in of_type(&events, "error") {
+            assert!(text(error, "hint").starts_with("git bhfuil cache clear"), "{error}");
+            assert_eq!((text(error, "repo"), text(error, "code")), ("repo", "cache"));
+        }
+    }
+    (findings, skipped)
+}
+
+fn is_sound(repo: &Repo, what: &str) {
+    assert_eq!(verified(repo), (vec![], vec![]), "{what}");
+}
+
+#[test]
+fn nothing_is_found_in_a_sound_cache_of_any_repository() {
+    for shape in ["merges", "odd-commits", "tags", "backports"] {
+        let repo = Repo::fixture(shape);
+        fill(&repo);
+        is_sound(&repo, shape);
+    }
+    let source = Repo::fixture("backports");
+    let variants =
+        ["shallow", "replace", "grafts", "sha256", "reftable", "worktree", "bare", "detached", "commit-graph"];
+    for variant in variants {
+        let repo = source.stored_as(variant);
+        fill(&repo);
+        let (findings, skipped) = verified(&repo);
+        assert_eq!((findings, skipped), (vec![], vec![]), "{variant}");
+    }
+    let empty = Repo::new();
+    run(&empty, &["scan"]);
+    is_sound(&empty, "no commit yet");
+}
+
+#[test]
+fn what_has_changed_since_the_last_pass_is_nothing_wrong() {
+    let repo = Repo::fixture("backports");
+    fill(&repo);
+    repo.git(&["commit", "--quiet", "--allow-empty", "-m", "later"]);
+    let (findings, skipped) = verified(&repo);
+    assert_eq!((findings, skipped.len()), (vec![], 1), "{skipped:?}");
+    assert!(skipped[0].contains("refs have moved"), "{skipped:?}");
+    fill(&repo);
+    is_sound(&repo, "after the next pass");
+    // Commits that no ref reaches, and that are gone.
+    for branch in repo.git(&["for-each-ref", "--format=%(refname)", "refs/heads/stable", "refs/tags"]).lines() {
+        repo.git(&["update-ref", "-d", branch]);
+    }
+    let (findings, skipped) = verified(&repo);
+    assert_eq!((findings, skipped.len()), (vec![], 1), "{skipped:?}");
+    repo.git(&["reflog", "expire", "--expire=now", "--all"]);
+    repo.git(&["gc", "--quiet", "--prune=now"]);
+    let (findings, skipped) = verified(&repo);
+    assert_eq!((findings, skipped.len()), (vec![], 1), "{skipped:?}");
+    run(&repo, &["scan", "--no-commits"]);
+    is_sound(&repo, "with commits that are gone");
+    // The first commit reads as another one.
+    let other = repo.git(&["commit-tree", "-m", "another", "HEAD^{tree}"]);
+    repo.git(&["replace", "HEAD~2", &other]);
+    let (findings, skipped) = verified(&repo);
+    assert_eq!((findings, skipped.len()), (vec![], 1), "{skipped:?}");
+    assert!(skipped[0].contains("bent"), "{skipped:?}");
+}
+
+/// The arrays of the graph, which is one segment.
+struct Arrays {
+    ids: Vec<u8>,
+    times: Vec<u64>,
+    edges: Vec<u32>,
+    parents: Vec<u32>,
+    by_id: Vec<u32>,
+}
+
+impl Arrays {
+    fn read(database: &Connection) -> Self {
+        let row = |row: &rusqlite::Row<'_>| {
+            let words = |at: usize| -> rusqlite::Result<Vec<u32>> {
+                let bytes: Vec<u8> = row.get(at)?;
+                Ok(bytes.chunks_exact(4).map(|it| u32::from_le_bytes(it.try_into().expect("four"))).collect())
+            };
+            let times: Vec<u8> = row.get(1)?;
+            let times = times.chunks_exact(8).map(|it| u64::from_le_bytes(it.try_into().expect("eight"))).collect();
+            Ok(Self { ids: row.get(0)?, times, edges: words(2)?, parents: words(3)?, by_id: words(4)? })
+        };
+        let query = "SELECT ids, times, edges, parents, by_id FROM segment";
+        database.query_row(query, [], row).expect("one segment")
+    }
+
+    /// Writes them with the right checksum.
+    fn write(&self, database: &Connection) {
+        let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+        let times: Vec<u8> = self.times.iter().flat_map(|time| time.to_le_bytes()).collect();
+        let arrays = [self.ids.clone(), times, words(&self.edges), words(&self.parents), words(&self.by_id)];
+        let sum = crc32fast::hash(&arrays.concat());
+        let [ids, times, edges, parents, by_id] = arrays;
+        let update =
+            "UPDATE segment SET count = ?1, ids = ?2, times = ?3, edges = ?4, parents = ?5, by_id = ?6, sum = ?7";
+        let count = i64::try_from(self.times.len()).expect("few");
+        database.execute(update, params![count, ids, times, edges, parents, by_id, sum]).expect("writes");
+    }
+}
+
+/// A block of texts with the right checksum in which `change` was done to the text.
+fn with_text(block: &[u8], hash_len: usize, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let count = u32::from_le_bytes(block[..4].try_into().expect("four")) as usize;
+    let (head, packed) = block[8..].split_at(count * (4 + hash_len));
+    let mut raw = lz4_flex::decompress_size_prepended(packed).expect("a block");
+    change(&mut raw);
+    let sum = crc32fast::hash(&[&head[4 * count..], &raw].concat());
+    [&block[..4], &sum.to_le_bytes(), head, &lz4_flex::compress_prepend_size(&raw)].concat()
+}
+
+/// What is done to a cache, and a part of what is to be found. Each leaves every checksum right, but for those that are about one.
+type Damage = (&'static str, fn(&Connection, &Repo), &'static str);
+
+const DAMAGES: &[Damage] = &[
+    (
+        "a time",
+        |cache, _| {
+            let mut arrays = Arrays::read(cache);
+            arrays.times[3] += 1;
+            arrays.write(cache);
+        },
+        ", by the cache of ",
+    ),
+    (
+        "a parent",
+        |cache, _| {
+            let mut arrays = Arrays::read(cache);
+            let wrong = arrays.parents.iter().position(|&parent| parent > 0).expect("one that isn't the root");
+            arrays.parents[wrong] -= 1;
+            arrays.write(cache);
+        },
+        "has other parents than by the cache",
+    ),
+    (
+        "a commit too few",
+        |cache, _| {
+            let mut arrays = Arrays::read(cache);
+            let last = u32::try_from(arrays.times.len() - 1).expect("few");
+            arrays.times.pop();
+            arrays.edges.pop();
+            arrays.ids.truncate(20 * last as usize);
+            arrays.parents.truncate(*arrays.edges.last().expect("more") as usize);
+            arrays.by_id.retain(|&position| position != last);
+            arrays.write(cache);
+        },
+        "the cache hasn't",
+    ),
+    (
+        "a commit too many",
+        |cache, repo| {
+            // By the cache a root has a parent, which nobody else leads to.
+            let mut arrays = Arrays::read(cache);
+            let id: Vec<u8> = (0..20).map(|byte| byte * 7).collect();
+            let moved = |position: u32| position + 1;
+            arrays.ids = [id, arrays.ids].concat();
+            arrays.times.insert(0, 1);
+            arrays.edges = [vec![0], arrays.edges.iter().map(|edge| edge + 1).collect()].concat();
+            arrays.parents = [vec![0], arrays.parents.iter().map(|&parent| moved(parent)).collect()].concat();
+            arrays.by_id = (0..u32::try_from(arrays.times.len()).expect("few")).collect();
+            let ids = arrays.ids.clone();
+            arrays.by_id.sort_by_key(|&position| ids[20 * position as usize..][..20].to_vec());
+            arrays.write(cache);
+            let texts: Vec<u8> = cache.query_row("SELECT texts FROM segment", [], |row| row.get(0)).expect("one");
+            cache.execute("UPDATE segment SET texts = ?1", [[&[0xff; 4], &texts[..]].concat()]).expect("writes");
+            assert!(!repo.git(&["rev-list", "--max-parents=0", "--all"]).is_empty());
+        },
+        "by the cache, not by git",
+    ),
+    (
+        "what a ref leads to",
+        |cache, _| {
+            let (name, wrong): (Vec<u8>, Vec<u8>) = cache
+                .query_row(
+                    "SELECT name, (SELECT commit_id FROM ref WHERE commit_id <> one.commit_id) FROM ref AS one",
+                    [],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+                .expect("two refs");
+            cache.execute("UPDATE ref SET commit_id = ?1 WHERE name = ?2", params![wrong, name]).expect("writes");
+            let mut statement = cache.prepare("SELECT commit_id FROM ref ORDER BY name").expect("a query");
+            let peeled = statement.query_map([], |row| row.get::<_, Option<Vec<u8>>>(0)).expect("rows");
+            let peeled: Vec<u8> = peeled.flat_map(|id| id.expect("a row").unwrap_or_else(|| vec![0; 20])).collect();
+            let sum = crc32fast::hash(&peeled);
+            cache.execute("UPDATE snapshot SET peeled = ?1, sum = ?2", params![peeled, sum]).expect("writes");
+        },
+        " leads to ",
+    ),
+    (
+        "a ref that is missing",
+        |cache, _| assert_eq!(cache.execute("DELETE FROM ref WHERE name = (SELECT max(name) FROM ref)", []), Ok(1)),
+        "its refs are not those of its last pass",
+    ),
+    (
+        "a text",
+        |cache, _| {
+            let (number, block): (i64, Vec<u8>) = cache
+                .query_row("SELECT number, block FROM text", [], |row| Ok((row.get(0)?, row.get(1)?)))
+                .expect("a block");
+            let block = with_text(&block, 20, |raw| *raw.last_mut().expect("bytes") ^= 1);
+            cache.execute("UPDATE text SET block = ?1 WHERE number = ?2", params![block, number]).expect("writes");
+        },
+        "is not that of",
+    ),
+    (
+        "a text that is missing",
+        |cache, _| assert!(cache.execute("DELETE FROM text", []).expect("deletes") > 0),
+        "is where one should be kept",
+    ),
+    (
+        "texts in each other's place",
+        |cache, _| {
+            let mut texts: Vec<u8> = cache.query_row("SELECT texts FROM segment", [], |row| row.get(0)).expect("one");
+            texts.rotate_left(4);
+            cache.execute("UPDATE segment SET texts = ?1", [texts]).expect("writes");
+        },
+        "is where one should be kept",
+    ),
+    (
+        "a patch-id",
+        |cache, _| {
+            let (id, largest): (Vec<u8>, i64) = cache
+                .query_row("SELECT id, largest FROM patch WHERE patch_id <> x''", [], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
+                .expect("a patch");
+            let wrong = [7_u8; 20];
+            let sum = crc32fast::hash(&[&id[..], &wrong, &largest.to_le_bytes()].concat());
+            cache
+                .execute("UPDATE patch SET patch_id = ?1, sum = ?2 WHERE id = ?3", params![wrong, sum, id])
+                .expect("writes");
+        },
+        "the patch-id of",
+    ),
+    (
+        "the checksum of a patch-id",
+        |cache, _| {
+            let emptied = cache.execute("UPDATE patch SET patch_id = x'' WHERE patch_id <> x''", []);
+            assert!(emptied.expect("writes") > 0);
+        },
+        "the checksum of a patch-id is wrong",
+    ),
+    (
+        "a key that is missing",
+        |cache, _| {
+            let cut =
+                "UPDATE posting SET entries = substr(entries, 9) WHERE bucket = (SELECT max(bucket) FROM posting)";
+            assert!(cache.execute(cut, []).expect("writes") > 0);
+        },
+        "is indexed by other keys",
+    ),
+    (
+        "a key of no commit",
+        |cache, _| {
+            let more = "UPDATE posting SET entries = CAST(entries || x'01020304ffffff00' AS BLOB)
+                        WHERE bucket = (SELECT max(bucket) FROM posting)";
+            assert!(cache.execute(more, []).expect("writes") > 0);
+        },
+        "the index of keys has 1 entries of no commit",
+    ),
+    (
+        "a key of another type",
+        |cache, _| assert!(cache.execute("UPDATE posting SET entries = 'text'", []).expect("writes") > 0),
+        "its indexes are damaged",
+    ),
+    (
+        "a text of another type",
+        |cache, _| assert!(cache.execute("UPDATE text SET block = 'text'", []).expect("writes") > 0),
+        "its texts are damaged",
+    ),
+    (
+        "a patch-id of another type",
+        |cache, _| assert!(cache.execute("UPDATE patch SET patch_id = 'text'", []).expect("writes") > 0),
+        "its patch-ids are damaged",
+    ),
+    (
+        "a word",
+        |cache, _| {
+            cache.execute("DELETE FROM word WHERE rowid = 2", []).expect("deletes");
+            cache.execute("INSERT INTO word (rowid, words) VALUES (2, 'something else')", []).expect("writes");
+        },
+        "is indexed by other words",
+    ),
+    (
+        "a word too many",
+        |cache, _| {
+            cache.execute("INSERT INTO word (rowid, words) VALUES (100000, 'nobody')", []).expect("writes");
+        },
+        "the index of words has 1 entries of no commit",
+    ),
+    (
+        "the index of words",
+        |cache, _| assert!(cache.execute("DELETE FROM word_data WHERE id > 10", []).expect("deletes") > 0),
+        "",
+    ),
+    (
+        "a reference",
+        |cache, _| {
+            cache.pragma_update(None, "foreign_keys", false).expect("sets");
+            assert!(cache.execute("DELETE FROM cursor", []).expect("deletes") > 0);
+        },
+        "a row of consumer has none in cursor",
+    ),
+    (
+        "a constraint",
+        |cache, _| {
+            cache.pragma_update(None, "ignore_check_constraints", true).expect("sets");
+            cache.execute("UPDATE filed SET count = -count", []).expect("writes");
+        },
+        "SQLite says: CHECK constraint failed",
+    ),
+    (
+        "the checksum of the graph",
+        |cache, _| assert_eq!(cache.execute("UPDATE segment SET sum = sum + 1", []), Ok(1)),
+        "its graph is damaged",
+    ),
+    (
+        "whose it is",
+        |cache, repo| {
+            let other = repo.home().join("other");
+            repo.git(&["init", "--quiet", "--bare", other.to_str().expect("UTF-8")]);
+            let other = other.to_str().expect("UTF-8").as_bytes().to_vec();
+            assert_eq!(cache.execute("UPDATE repository SET common_dir = ?1", [other]), Ok(1));
+        },
+        "it says that it is about",
+    ),
+];
+
+#[test]
+fn whatever_is_wrong_is_found_by_asking_git() {
+    let repo = Repo::fixture("backports");
+    fill(&repo);
+    is_sound(&repo, "as it was made");
+    let path = database(&repo);
+    let sound = std::fs::read(&path).expect("reads");
+    for (what, damage, expected) in DAMAGES {
+        let cache = Connection::open(&path).expect("opens");
+        damage(&cache, &repo);
+        let done = cache.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        assert_eq!(done, Ok(0));
+        drop(cache);
+        let (findings, _) = verified(&repo);
+        assert!(findings.iter().any(|finding| finding.contains(expected)), "{what}: {findings:?}");
+        assert_eq!(findings, verified(&repo).0, "{what}: looking mends nothing");
+        std::fs::write(&path, &sound).expect("writes");
+    }
+    is_sound(&repo, "as it was before");
+    std::fs::write(&path, [b'x'; 9000]).expect("writes");
+    assert_eq!(verified(&repo).0, ["it is no sound database"]);
+    assert_eq!(std::fs::read(&path).expect("reads"), [b'x'; 9000], "it is left for somebody to look at");
+    // The way out.
+    assert_eq!(run(&repo, &["cache", "clear"]).status.code(), Some(0));
+    fill(&repo);
+    is_sound(&repo, "made anew");
+}
+
+#[test]
+fn a_sample_finds_what_is_wrong_everywhere_and_several_are_told_apart() {
+    let repo = Repo::synthetic(1500);
+    fill(&repo);
+    let human = run(&repo, &["cache", "verify", "--format=human"]);
+    let told = String::from_utf8_lossy(&human.stderr).into_owned();
+    assert!(told.contains("1500 commits") && told.contains(" 200 patch-ids"), "{told}");
+    assert!(String::from_utf8_lossy(&human.stdout).contains("sound"));
+    let cache = Connection::open(database(&repo)).expect("opens");
+    cache.execute("UPDATE word SET words = 'x' WHERE rowid > 0", []).ok();
+    cache.execute_batch("DELETE FROM posting WHERE bucket % 2 = 0").expect("deletes");
+    drop(cache);
+    let output = run(&repo, &["cache", "verify"]);
+    assert_eq!(output.status.code(), Some(1));
+    let wrong = events(&output);
+    let findings = of_type(&wrong, "error");
+    assert!((2..=11).contains(&findings.len()), "{findings:?}");
+    let last = text(findings.last().expect("some"), "message");
+    assert!(last.ends_with("more commits are indexed wrongly"), "{last}");
+    // Of several each is told by its name, and one that is gone is no reason to tell nothing.
+    let sister = repo.home().join("sister.git");
+    let sister = sister.to_str().expect("UTF-8");
+    repo.git(&["clone", "--quiet", "--bare", repo.path().to_str().expect("UTF-8"), sister]);
+    run(&repo, &["scan", "--no-commits", &format!("--repo={sister}")]);
+    let output = run(&repo, &["cache", "verify", "--all"]);
+    let states = |output: &Output| {
+        let events = events(output);
+        let caches = of_type(&events, "cache").into_iter();
+        let mut states: Vec<_> = caches.map(|it| (text(it, "repo").to_owned(), text(it, "state").to_owned())).collect();
+        states.sort();
+        states
+    };
+    let pair = |repo: &str, state: &str| (repo.to_owned(), state.to_owned());
+    assert_eq!(
+        (output.status.code(), states(&output)),
+        (Some(1), vec![pair("repo", "wrong"), pair("sister", "sound")])
+    );
+    std::fs::remove_dir_all(sister).expect("it was there");
+    let output = run(&repo, &["cache", "verify", "--all"]);
+    assert_eq!((output.status.code(), states(&output)), (Some(1), vec![pair("repo", "wrong")]));
+    assert_eq!(of_type(&events(&output), "warning").len(), 1);
+}
