@@ -27,6 +27,8 @@ pub struct Repository {
     /// Whether git may refuse it for a bare repository that it has only come across (`safe.bareRepository`, git-config(1)): some
     /// configuration says so, perhaps one that doesn't count.
     pub doubtful: bool,
+    /// Whether it is meant by its folder, whatever the environment names.
+    pub alone: bool,
     /// The name on the wire: the last part of its path, without `.git`.
     pub name: String,
     /// The folder of this work tree's own state (`HEAD`, the index).
@@ -109,7 +111,7 @@ impl Repository {
         let dir = &absolute(dir);
         let found = gix::ThreadSafeRepository::discover(dir);
         let shared = found.map_err(|cause| open_error(dir, None, &cause))?;
-        Ok(Self::of(dir, shared, false))
+        Ok(Self { alone: true, ..Self::of(dir, shared, false) })
     }
 
     fn of(dir: &Path, shared: gix::ThreadSafeRepository, is_named: bool) -> Self {
@@ -129,6 +131,7 @@ impl Repository {
             dir: dir.to_owned(),
             trusted: owned || is_named,
             doubtful: is_bare_by_itself && super::config::refuses_bare(config.plumbing()),
+            alone: false,
             name: name_of(&common_dir),
             hash_len: repo.object_hash().len_in_bytes(),
             partial,

@@ -146,6 +146,31 @@ impl Bounds<'_> {
     }
 }
 
+/// What names the repository that git runs in, and must not say so for another one (`git rev-parse --local-env-vars`).
+/// What `git -c` passes on stays.
+const OF_A_REPOSITORY: [&str; 13] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
+/// Takes from `command` what the environment says of the repository that this process runs in: it is about another one.
+pub(super) fn forget_repository(command: &mut Command) {
+    for name in OF_A_REPOSITORY {
+        command.env_remove(name);
+    }
+}
+
 /// Whether git, ssh and credential helpers can ask the user: there is a terminal, and this process is in its foreground. (In the
 /// background, whoever reads from it would be stopped.)
 #[must_use]

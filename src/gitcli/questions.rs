@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::failure::last_words;
 use super::process::{self, Work};
-use super::program::{Bounds, Program};
+use super::program::{Bounds, Program, forget_repository};
 use crate::clock::{Clock, Deadline};
 use crate::error::Kind;
 use crate::facts::Oid;
@@ -71,6 +71,9 @@ pub async fn check_safe(repository: &Repository) -> anyhow::Result<()> {
     let mut command = Program::default().command();
     // One that is told where the repository is takes it as it is.
     command.current_dir(&repository.dir);
+    if repository.alone {
+        forget_repository(&mut command);
+    }
     let output = run_with(reading(command), &["rev-parse".into(), "--git-dir".into()], &[]).await?;
     if output.success {
         return Ok(());
@@ -200,9 +203,7 @@ pub async fn config_list(dir: &Path, alone: bool) -> anyhow::Result<Vec<ConfigVa
     let mut command = Command::new("git");
     command.current_dir(dir);
     if alone {
-        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"] {
-            command.env_remove(name);
-        }
+        forget_repository(&mut command);
     }
     let args = ["config", "--list", "--show-scope", "--show-origin", "-z"].map(OsString::from);
     let output = run_with(reading(command), &args, &[]).await?;
@@ -267,8 +268,12 @@ pub(super) fn git(repository: &Repository) -> Command {
     command.current_dir(&repository.dir).arg("--git-dir").arg(&repository.git_dir);
     // Told where the repository is, git takes the folder that it runs in for the top of the work tree; with GIT_DIR it would too.
     let top = repository.work_tree.as_ref().filter(|top| repository.dir.starts_with(top));
-    if let (Some(top), None) = (top, std::env::var_os("GIT_DIR")) {
+    let is_found = repository.alone || std::env::var_os("GIT_DIR").is_none();
+    if let Some(top) = top.filter(|_| is_found) {
         command.arg("--work-tree").arg(top);
+    }
+    if repository.alone {
+        forget_repository(&mut command);
     }
     reading(command)
 }

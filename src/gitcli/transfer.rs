@@ -14,7 +14,7 @@ use std::process::{Command, ExitStatus};
 
 use super::failure::{judge, without_password};
 use super::process::{self, Ended, Work};
-use super::program::{Bounds, Program};
+use super::program::{Bounds, Program, forget_repository};
 use super::progress::{Pieces, Progress};
 use crate::error::Kind;
 
@@ -41,24 +41,6 @@ pub enum Refs {
 
 /// What a mirror fetches.
 pub const MIRROR_REFSPECS: [&str; 2] = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
-
-/// What names the repository that git runs in, and must not say so for one that is made anew (`git rev-parse --local-env-vars`).
-/// What `git -c` passes on stays.
-const OF_A_REPOSITORY: [&str; 13] = [
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_CONFIG",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-];
 
 /// Clones `url` bare into `folder`, which must not exist: all branches and tags, and HEAD as it is there. When it returns an error,
 /// a part of it may be left in `folder`.
@@ -195,9 +177,7 @@ pub fn check_url(url: &str) -> anyhow::Result<()> {
 /// A git on the repository at `git_dir`, or on none.
 fn on(program: &Program, git_dir: Option<&Path>) -> Command {
     let mut command = program.command();
-    for name in OF_A_REPOSITORY {
-        command.env_remove(name);
-    }
+    forget_repository(&mut command);
     if let Some(git_dir) = git_dir {
         command.arg("--git-dir").arg(git_dir);
     }
