@@ -8,10 +8,11 @@ use anyhow::Context as _;
 
 use super::globs;
 use crate::cli::argv::RawArg;
+use crate::config::syntax::Document;
 use crate::config::{OwnFile, View};
 use crate::error::Kind;
 use crate::pipeline::Pool;
-use crate::repos::{Entry, Limit, Registry, Selection, place_of};
+use crate::repos::{Entry, Limit, Listing, Registry, Selection, place_of};
 use crate::scan::{Selection as Refs, Sought};
 
 /// What was typed about repositories.
@@ -50,7 +51,11 @@ impl Wanted<'_> {
     /// # Errors
     /// If one isn't registered, isn't there, or isn't cloned yet; if none is meant.
     pub(super) async fn chosen(&self) -> anyhow::Result<Vec<Chosen>> {
-        let listing = Registry::new(OwnFile::of(&|name| std::env::var_os(name))?).read().await?;
+        let listing = match OwnFile::of(&|name| std::env::var_os(name)) {
+            Ok(file) => Registry::new(file).read().await?,
+            // Paths need no registry, and where there can be none nothing is registered.
+            Err(_) => Listing::of(Document::default()),
+        };
         let mut names = Vec::new();
         let mut paths: Vec<PathBuf> = Vec::new();
         for typed in self.repo {
