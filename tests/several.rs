@@ -247,3 +247,44 @@ fn a_small_repository_is_done_before_a_large_one_on_the_same_thread() {
     assert_eq!(ends.len(), 2);
     assert!(ends[0] < ends[1] && ends[1] == 20_000, "the small one ends first: {ends:?}");
 }
+
+#[test]
+fn a_search_among_several_has_its_limit_too() {
+    let (slow, quick) = (Repo::synthetic(3000), Repo::fixture("merges"));
+    let repos = [slow.path(), quick.path()].map(|path| format!("--repo={}", path.display()));
+    let args = ["where", &repos[0], &repos[1], "HEAD"];
+    let output = bhfuil(&slow).args(args).env("GIT_BHFUIL_TIMEOUT_WHERE", "1ms").output().expect("it runs");
+    let told = events(&output);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(of_type(&told, "error").iter().any(|error| error["code"] == "timeout"), "{told:?}");
+}
+
+#[test]
+fn what_the_environment_says_of_one_repository_is_not_about_the_others() {
+    let (here, other) = (Repo::fixture("merges"), Repo::fixture("backports"));
+    let git_dir = here.path().join(".git");
+    let repo = format!("--repo={}", other.path().display());
+    let ask = |args: &[&str]| {
+        let mut command = bhfuil(&other);
+        // As git sets them for a hook.
+        command.current_dir(here.path()).env("GIT_DIR", &git_dir).env("GIT_OBJECT_DIRECTORY", git_dir.join("objects"));
+        let output = command.env("GIT_INDEX_FILE", git_dir.join("index")).args(args).output().expect("it runs");
+        (output.status.code(), commit_ids(&events(&output)))
+    };
+    let expected = commit_ids(&events(&run(&other, &["scan", "main~3..main"])));
+    assert_eq!(ask(&["scan", &repo, "main~3..main"]), (Some(0), expected));
+    let plain = other.id("plain").to_owned();
+    assert_eq!(ask(&["where", &repo, "1.0.1^0"]).0, Some(0));
+    assert_eq!(ask(&["where", &repo, &plain]), (Some(0), vec![plain]));
+}
+
+#[test]
+fn paths_need_no_place_for_a_registry() {
+    let repo = Repo::fixture("merges");
+    let mut command = bhfuil(&repo);
+    for name in ["HOME", "XDG_CONFIG_HOME"] {
+        command.env_remove(name);
+    }
+    let output = command.args(["scan", "--no-commits", "--repo=."]).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -3,6 +3,7 @@
 //! whatever their number; between its turns a repository is closed.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -10,10 +11,10 @@ use super::answer::answer_family;
 use super::desk::Desk;
 use super::input::{Input, Line};
 use super::kin;
-use super::kindred::Board;
+use super::kindred::{Board, Family};
 use super::resolve::Target;
 use super::search::{Made, Search};
-use super::{Options, Sought, open};
+use super::{Options, Sought, open, within};
 use crate::announce::{self, Indexed};
 use crate::error::{self, Kind};
 use crate::events::Event;
@@ -143,24 +144,24 @@ async fn ask(
     let mut is_first = true;
     while !token.is_cancelled() {
         let wants = |place: usize, home: &Home| {
-            home.failure.is_none() && (is_first || !news(&asked, place, home).iter().all(Vec::is_empty))
+            let has_news = |(asked, seen): (&Asked, &usize)| asked.board.borrow().since(*seen, place).next().is_some();
+            home.failure.is_none() && (is_first || asked.iter().zip(&home.seen).any(has_news))
         };
         if !turns(homes, limit, wants, async |place, home| gather(&asked, place, home, is_first, token).await).await? {
             break;
         }
         is_first = false;
     }
-    let has_part = |place: usize, home: &Home| {
-        home.failure.is_none() && asked.iter().any(|asked| !asked.board.borrow().families(place).is_empty())
+    let families: Vec<BTreeMap<usize, Vec<Family>>> =
+        asked.iter().map(|asked| asked.board.borrow().families()).collect();
+    let has_part =
+        |place: usize, home: &Home| home.failure.is_none() && families.iter().any(|of| of.contains_key(&place));
+    let tell = async |place, home: &mut Home| {
+        let parts = asked.iter().zip(&families).filter_map(|(asked, of)| Some((&asked.query, of.get(&place)?)));
+        tell(&parts.collect::<Vec<_>>(), home, token).await
     };
-    turns(homes, limit, has_part, async |place, home| tell(&asked, place, home, token).await).await?;
+    turns(homes, limit, has_part, tell).await?;
     sum_up(&asked, is_alone, homes, token).await
-}
-
-/// What a home hasn't seen of each query's board.
-fn news(asked: &[Asked], place: usize, home: &Home) -> Vec<Vec<(usize, Arc<kin::Kin>)>> {
-    let since = |(asked, seen): (&Asked, &usize)| asked.board.borrow().since(*seen, place);
-    asked.iter().zip(&home.seen).map(since).collect()
 }
 
 /// Gives each home that `wants` one its turn. `false` if none does. What goes wrong in one is its own.
@@ -198,22 +199,35 @@ async fn turns(
 async fn gather(asked: &[Asked], place: usize, home: &mut Home, is_first: bool, token: &Token) -> anyhow::Result<()> {
     let mut search = open(Arc::clone(&home.options), &mut home.strand, token, !home.is_known).await?;
     home.is_known = true;
+    let (name, limit) = (search.name.clone(), search.settings.where_timeout);
+    within(limit, &name, look(&mut search, asked, place, &mut home.seen, is_first)).await?;
+    if is_first {
+        home.indexed = Indexed { state: search.indexed.state, new: home.indexed.new + search.indexed.new };
+    }
+    Ok(())
+}
+
+async fn look(
+    search: &mut Search<'_>,
+    asked: &[Asked],
+    place: usize,
+    seen: &mut [usize],
+    is_first: bool,
+) -> anyhow::Result<()> {
     if is_first {
         search.catch_up().await?;
     }
-    for (asked, seen) in asked.iter().zip(&mut home.seen) {
-        if token.is_cancelled() {
+    for (asked, seen) in asked.iter().zip(seen) {
+        if search.token.is_cancelled() {
             break;
         }
-        let (target, hits) = if is_first { own(&mut search, asked).await? } else { (None, Vec::new()) };
+        let (target, hits) = if is_first { own(search, asked).await? } else { (None, Vec::new()) };
         let (others, kin): (Vec<usize>, Vec<_>) = asked.board.borrow().since(*seen, place).into_iter().unzip();
         let now = asked.board.borrow().len();
         if target.is_some() || !hits.is_empty() || !kin.is_empty() {
             let Some(scope) = search.scope().await? else { break };
             let job = move || {
-                scope
-                    .handles
-                    .with(|handle| kin::gather(&mut Desk::new(&scope, handle), place, target.as_ref(), &hits, &kin))
+                scope.handles.with(|handle| kin::gather(&mut Desk::new(&scope, handle), target.as_ref(), &hits, &kin))
             };
             let mut gathered = search.pool.run(job).await??;
             search.kept.append(&mut gathered.found_out);
@@ -224,12 +238,7 @@ async fn gather(asked: &[Asked], place: usize, home: &mut Home, is_first: bool, 
         }
         *seen = now;
     }
-    search.wind_up().await?;
-    if is_first {
-        let (state, new) = (search.indexed.state, home.indexed.new + search.indexed.new);
-        home.indexed = Indexed { state, new };
-    }
-    Ok(())
+    search.wind_up().await
 }
 
 /// What a query means here. One that isn't understood here may be elsewhere.
@@ -252,29 +261,28 @@ async fn own(search: &mut Search<'_>, asked: &Asked) -> anyhow::Result<(Option<T
     }
 }
 
-/// Tells what a home has of each query.
-async fn tell(asked: &[Asked], place: usize, home: &mut Home, token: &Token) -> anyhow::Result<()> {
+/// Tells what a home has: of each query the changes.
+async fn tell(parts: &[(&OsString, &Vec<Family>)], home: &mut Home, token: &Token) -> anyhow::Result<()> {
     let mut search = open(Arc::clone(&home.options), &mut home.strand, token, false).await?;
-    for asked in asked {
-        let families = asked.board.borrow().families(place);
-        let query = asked.query.to_string_lossy().into_owned();
-        for family in families {
+    for (query, families) in parts {
+        let query = query.to_string_lossy();
+        for family in *families {
             if token.is_cancelled() {
                 break;
             }
             let Some(scope) = search.scope().await? else { break };
-            let (format, query, shown) = (search.report.format(), query.clone(), query.clone());
+            let (format, shown, family) = (search.report.format(), query.clone().into_owned(), family.clone());
             let job = move || {
                 scope.handles.with(|handle| {
                     let mut writing = format.answer();
                     let mut add = |event: &Event<'_>| writing.add(event);
-                    let outcome = answer_family(&mut Desk::new(&scope, handle), &query, &family, &mut add)?;
+                    let outcome = answer_family(&mut Desk::new(&scope, handle), &shown, &family, &mut add)?;
                     let (bytes, counts) = writing.finish();
                     anyhow::Ok(Made { bytes, counts, outcome })
                 })
             };
             let made = search.pool.run(job).await??;
-            search.tell_made(&shown, made).await?;
+            search.tell_made(&query, made).await?;
         }
     }
     search.wind_up().await

@@ -152,7 +152,8 @@ pub(super) fn answer_family(
     let seeds = Seeds { commits, ..Seeds::default() };
     // What is one change through a commit elsewhere may be several here.
     let mut all = changes(&closure, &seeds).into_iter();
-    let (Some(mut change), Some(id)) = (all.next(), family.change) else { return finished(desk, outcome) };
+    let Some(mut change) = all.next() else { return finished(desk, outcome) };
+    let id = family.change;
     for other in all {
         change.members.extend(other.members);
         change.own.extend(other.own);
@@ -312,7 +313,7 @@ impl Answer<'_, '_, '_> {
         }
         match self.family {
             None => member == self.change.oldest,
-            Some(family) => family.change == Some(self.desk.scope.graph.id(member)),
+            Some(family) => family.change == self.desk.scope.graph.id(member),
         }
     }
 

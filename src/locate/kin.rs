@@ -21,8 +21,6 @@ const MOST_DIFFS: usize = 256;
 /// A commit, with everything that the ladder may ask of it.
 #[derive(Debug)]
 pub(super) struct Kin {
-    /// The repository that it is of, by its place among those that are asked.
-    pub(super) home: usize,
     pub(super) sketch: Sketch,
     /// The committer's time.
     pub(super) time: u64,
@@ -33,14 +31,14 @@ pub(super) struct Kin {
 }
 
 /// Whether a query is about a commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum About {
-    /// It is.
-    Itself,
-    /// Its message names what is asked about, which wasn't found where it is: it counts if that is found nowhere.
-    Naming,
     /// Only through others.
     Others,
+    /// Its message names what is asked about, which wasn't found where it is: it counts if that is found nowhere.
+    Naming,
+    /// It is.
+    Itself,
 }
 
 /// Why a commit here is one change with one of another repository.
@@ -86,7 +84,6 @@ pub(super) struct Gathered {
 /// If the cache can't be read.
 pub(super) fn gather(
     desk: &mut Desk<'_>,
-    home: usize,
     target: Option<&Target>,
     hits: &[Position],
     others: &[Arc<Kin>],
@@ -113,7 +110,6 @@ pub(super) fn gather(
             _ => About::Itself,
         };
         gathered.kin.push(Kin {
-            home,
             sketch: carried(desk, position, has_diffs),
             time: desk.scope.graph.time(position),
             about,
