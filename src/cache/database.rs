@@ -3,7 +3,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -11,11 +10,12 @@ use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Context as _;
 use async_channel::{Receiver, Sender};
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+pub use super::migration::Schema;
+use super::migration::{Foreign, header_version, log_ahead, migrate, own_version, refuse_newer};
 use crate::error::Kind;
 use crate::panics;
 
@@ -35,27 +35,9 @@ const QUEUED_WRITES: usize = 8;
 /// Bytes of the file that are read through a mapping, as git reads its packs: a chain of pages then costs no call for each.
 const MAPPED: i64 = 1 << 30;
 
-/// Bytes of a database page.
-const PAGE_SIZE: u32 = 16_384;
-
 /// Pages of the log after which a commit moves them to the main file (2 MiB). What is left of them at the close is what a run that is
 /// being stopped has to wait for, and what the writer has moved meanwhile cost nobody's time.
 const CHECKPOINT_PAGES: u32 = 128;
-
-/// What makes a file ours: its number in the `SQLite` header and its migrations, in order. Migrations are only ever appended.
-#[derive(Debug, Clone, Copy)]
-pub struct Schema {
-    /// The `application_id` in the file's header.
-    pub application_id: i32,
-    /// SQL scripts; the n-th leads from version n-1 to n.
-    pub migrations: &'static [&'static str],
-}
-
-impl Schema {
-    fn version(&self) -> i32 {
-        i32::try_from(self.migrations.len()).unwrap_or(i32::MAX)
-    }
-}
 
 /// What the file system lets this process do with the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -433,83 +415,6 @@ fn unless_abandoned<T>(
     Ok(value)
 }
 
-/// A file that another program made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Foreign;
-
-impl std::fmt::Display for Foreign {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it is the database of another program")
-    }
-}
-
-impl std::error::Error for Foreign {}
-
-/// The version of an open database that is ours, or is nobody's yet (0). One transaction, so that a migration by another process
-/// is seen wholly or not at all.
-fn own_version(connection: &mut Connection, schema: Schema) -> anyhow::Result<i32> {
-    let reader = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-    let tables: i64 = reader.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let version: i32 = reader.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application_id: i32 = reader.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let new = (tables, version, application_id) == (0, 0, 0);
-    anyhow::ensure!(new || application_id == schema.application_id, Foreign);
-    Ok(version)
-}
-
-/// Reads the version from the file's header (`SQLite` file format, offset 60) without opening it as a database, since merely
-/// opening one could write to it. 0 if the file is absent, empty or no database of ours (offset 68).
-fn header_version(path: &Path, schema: Schema) -> anyhow::Result<i32> {
-    let mut header = [0; 100];
-    match fs::File::open(path).and_then(|mut file| file.read_exact(&mut header)) {
-        Ok(()) if !header.starts_with(b"SQLite format 3\0") => Ok(0),
-        Ok(()) if header[68..72] != schema.application_id.to_be_bytes() => Ok(0),
-        Ok(()) => Ok(i32::from_be_bytes([header[60], header[61], header[62], header[63]])),
-        Err(cause) if matches!(cause.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof) => Ok(0),
-        Err(cause) => Err(Kind::Cache.wrap(cause, format!("reading the cache {}", path.display()))),
-    }
-}
-
-fn refuse_newer(version: i32, schema: Schema, path: &Path) -> anyhow::Result<()> {
-    if version <= schema.version() {
-        return Ok(());
-    }
-    Err(Kind::CacheNewer.hinted(
-        format!("the cache {} has version {version}, this program knows {}", path.display(), schema.version()),
-        "update git-bhfuil, or let GIT_BHFUIL_CACHE name another folder",
-    ))
-}
-
-fn migrate(connection: &mut Connection, schema: Schema, path: &Path) -> anyhow::Result<()> {
-    // Takes effect only while the file is empty. Most of a cache is blobs of many kilobytes: with the usual 4 KiB the pages of
-    // their chains cost more in system calls than in bytes.
-    connection.pragma_update(None, "page_size", PAGE_SIZE)?;
-    if own_version(connection, schema)? == 0 {
-        // There is nothing yet that a power cut could take.
-        connection.pragma_update(None, "synchronous", "OFF")?;
-    }
-    log_ahead(connection)?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have migrated while this one waited.
-    let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    refuse_newer(version, schema, path)?;
-    let done = usize::try_from(version).context("a negative schema version")?;
-    for (number, script) in schema.migrations.iter().enumerate().skip(done) {
-        transaction.execute_batch(script).with_context(|| format!("migrating to version {}", number + 1))?;
-    }
-    transaction.pragma_update(None, "application_id", schema.application_id)?;
-    transaction.pragma_update(None, "user_version", schema.version())?;
-    transaction.commit()?;
-    Ok(())
-}
-
-/// Has the file keep a write-ahead log.
-fn log_ahead(connection: &Connection) -> anyhow::Result<()> {
-    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    anyhow::ensure!(mode == "wal" || mode == "memory", "SQLite can't keep a write-ahead log there (it says {mode})");
-    Ok(())
-}
-
 /// Runs `work` while no other connection to the file at `path` is open, in this process or another; `None` if there is one. Who comes
 /// meanwhile waits. A file that is sound has no log then.
 ///
@@ -575,213 +480,4 @@ pub fn is_damaged(error: &anyhow::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SCHEMA: Schema = Schema { application_id: 7, migrations: &["CREATE TABLE t (x INTEGER UNIQUE)"] };
-
-    fn open(folder: &Path) -> Database {
-        Database::open(&folder.join("sub/t.db"), SCHEMA).expect("opens")
-    }
-
-    fn count(database: &Database) -> i64 {
-        database.read(|reader| Ok(reader.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?)).expect("reads")
-    }
-
-    #[test]
-    fn an_error_a_panic_and_a_dropped_future_roll_back() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let database = open(folder.path());
-        let insert = |transaction: &Transaction<'_>, x: i64| transaction.execute("INSERT INTO t VALUES (?1)", [x]);
-        smol::block_on(async {
-            database.write(move |t| Ok(insert(t, 1)?)).await.expect("commits");
-            let failed = database.write(move |t| -> anyhow::Result<()> {
-                insert(t, 2)?;
-                anyhow::bail!("no")
-            });
-            assert!(failed.await.is_err());
-            let panicked = database.write(move |t| -> anyhow::Result<()> {
-                insert(t, 3)?;
-                panic!("no")
-            });
-            assert!(panicked.await.is_err());
-            let (entered, enter) = async_channel::bounded::<()>(1);
-            let (release, released) = async_channel::bounded::<()>(1);
-            let dropped = database.write(move |t| {
-                insert(t, 4)?;
-                let _ = entered.send_blocking(());
-                let _ = released.recv_blocking();
-                Ok(())
-            });
-            smol::future::or(async { dropped.await.unwrap_or_default() }, async {
-                let _ = enter.recv().await;
-            })
-            .await;
-            release.send(()).await.expect("the job waits");
-            database.write(|_| Ok(())).await.expect("the writer lives on");
-        });
-        assert_eq!(count(&database), 1);
-    }
-
-    #[test]
-    fn a_transaction_that_waits_for_another_is_given_up_with_its_future() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let database = open(folder.path());
-        let mut other = Connection::open(database.path()).expect("opens");
-        let held = other.transaction_with_behavior(TransactionBehavior::Immediate).expect("holds the lock");
-        let insert = |x: i64| move |t: &Transaction<'_>| Ok(t.execute("INSERT INTO t VALUES (?1)", [x])?);
-        smol::block_on(async {
-            let (abandoned, awaited) =
-                (database.submit(insert(1)).await.expect("waits"), database.submit(insert(2)).await);
-            drop(abandoned);
-            held.commit().expect("lets go");
-            awaited.expect("waits").result().await.expect("commits");
-        });
-        assert_eq!(count(&database), 1, "only what somebody waited for");
-        let held = other.transaction_with_behavior(TransactionBehavior::Immediate).expect("holds the lock");
-        let waits = smol::block_on(database.submit(insert(3))).expect("waits");
-        drop(waits);
-        // Who drops it doesn't wait for the lock either.
-        drop(database);
-        drop(held);
-        assert_eq!(count(&open(folder.path())), 1);
-    }
-
-    #[test]
-    fn references_are_enforced() {
-        const WITH_REFERENCES: Schema = Schema {
-            application_id: 7,
-            migrations: &["CREATE TABLE a (x INTEGER PRIMARY KEY); CREATE TABLE b (x INTEGER REFERENCES a (x))"],
-        };
-        let folder = tempfile::tempdir().expect("a folder");
-        let database = Database::open(&folder.path().join("t.db"), WITH_REFERENCES).expect("opens");
-        let run = |script: &'static str| smol::block_on(database.write(move |t| Ok(t.execute_batch(script)?)));
-        assert!(run("INSERT INTO b VALUES (1)").is_err());
-        run("INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)").expect("refers to what is there");
-        assert!(run("DELETE FROM a").is_err());
-    }
-
-    #[test]
-    fn whoever_has_a_file_open_that_is_removed_goes_on_with_it() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let old = open(folder.path());
-        let insert = |database: &Database, x: i64| {
-            smol::block_on(database.write(move |t| Ok(t.execute("INSERT INTO t VALUES (?1)", [x])?)))
-        };
-        insert(&old, 1).expect("commits");
-        for suffix in ["", "-wal", "-shm"] {
-            let _ = fs::remove_file(format!("{}{suffix}", old.path().display()));
-        }
-        let new = open(folder.path());
-        insert(&new, 1).expect("commits");
-        insert(&new, 2).expect("commits");
-        insert(&old, 3).expect("its writer goes on");
-        insert(&old, 4).expect("its writer goes on");
-        // More readers at once than there are connections: none opens the file that has taken the place.
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| assert_eq!((count(&old), count(&new)), (3, 2)));
-            }
-        });
-        let panicked = panics::caught(|| old.read(|_| -> anyhow::Result<()> { panic!("no") }));
-        assert!(panicked.is_err());
-        assert_eq!(count(&old), 3, "a reader that panics gives its connection back");
-        drop(old);
-        assert_eq!(count(&new), 2, "it takes nothing of the other with it");
-        drop(new);
-        assert_eq!(count(&open(folder.path())), 2);
-    }
-
-    #[test]
-    fn a_file_without_a_log_is_given_one() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = open(folder.path()).path().to_owned();
-        let plain = Connection::open(&path).expect("opens");
-        plain.pragma_update(None, "journal_mode", "DELETE").expect("nobody else has it open");
-        drop(plain);
-        let database = open(folder.path());
-        let mode: String = database
-            .read(|reader| Ok(reader.pragma_query_value(None, "journal_mode", |row| row.get(0))?))
-            .expect("reads");
-        assert_eq!(mode, "wal");
-    }
-
-    #[test]
-    fn a_statement_that_nobody_waits_for_any_more_is_broken_off() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let database = open(folder.path());
-        let (entered, enter) = async_channel::bounded::<()>(1);
-        let endless = database.write(move |transaction| {
-            transaction.execute("INSERT INTO t VALUES (1)", [])?;
-            let _ = entered.send_blocking(());
-            let numbers = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
-            Ok(transaction.query_row(numbers, [], |row| row.get::<_, i64>(0))?)
-        });
-        smol::block_on(async {
-            let begun = async { Ok(enter.recv().await.map_or(0, |()| 1)) };
-            assert_eq!(smol::future::or(endless, begun).await.ok(), Some(1), "it has begun, and never ends");
-            database.write(|_| Ok(())).await.expect("the writer lives on");
-        });
-        assert_eq!(count(&database), 0);
-    }
-
-    #[test]
-    fn readers_are_not_held_up_by_the_writer() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let database = open(folder.path());
-        smol::block_on(database.write(|transaction| {
-            transaction.execute("INSERT INTO t VALUES (1)", [])?;
-            let other = Database::open(&transaction.path().map(PathBuf::from).expect("a file"), SCHEMA)?;
-            assert_eq!(count(&other), 0, "the old state, at once");
-            Ok(())
-        }))
-        .expect("commits");
-        assert_eq!(count(&database), 1);
-    }
-
-    #[test]
-    fn many_can_make_one_file_at_once() {
-        for _ in 0..20 {
-            let folder = tempfile::tempdir().expect("a folder");
-            let start = std::sync::Barrier::new(8);
-            std::thread::scope(|scope| {
-                for _ in 0..8 {
-                    scope.spawn(|| {
-                        start.wait();
-                        assert_eq!(count(&open(folder.path())), 0);
-                    });
-                }
-            });
-        }
-    }
-
-    #[test]
-    fn a_newer_file_is_refused_untouched() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = open(folder.path()).path().to_owned();
-        Connection::open(&path).expect("opens").pragma_update(None, "user_version", 99).expect("sets");
-        let before = fs::read(&path).expect("reads");
-        let refused = Database::open(&path, SCHEMA).expect_err("newer");
-        assert_eq!(crate::error::kind_of(&refused), Kind::CacheNewer);
-        assert_eq!(fs::read(&path).expect("reads"), before);
-        let siblings = fs::read_dir(path.parent().expect("a folder")).expect("lists").count();
-        assert_eq!(siblings, 1, "no journal was left beside it");
-    }
-
-    #[test]
-    fn files_are_the_owners_alone() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = open(folder.path()).path().to_owned();
-        let mode = |path: &Path| fs::metadata(path).expect("is there").permissions().mode() & 0o777;
-        assert_eq!((mode(&path), mode(path.parent().expect("a folder"))), (0o600, 0o700));
-    }
-
-    #[test]
-    fn a_broken_file_is_told_from_a_missing_one() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("t.db");
-        fs::write(&path, vec![b'x'; 5000]).expect("writes");
-        assert!(is_damaged(&Database::open(&path, SCHEMA).expect_err("no database")));
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ pub mod cursors;
 pub mod database;
 pub mod folder;
 pub mod location;
+mod migration;
 pub mod patches;
 pub mod postings;
 mod repository;
