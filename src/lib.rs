@@ -4,7 +4,8 @@
 //! # What flows where
 //!
 //! ```text
-//! main → cli → command ─┬→ repos ────→ config ──┐
+//! main → cli → command ─┬→ sync · upkeep        │
+//!                       ├→ repos ────→ config ──┤
 //!                       ├→ scan ───┬→ index ────┤
 //!                       └→ locate ─┼→ pipeline ─┼→ git · gitcli · cache → graph → facts
 //!                            │     ├→ describe ─┘
@@ -24,7 +25,8 @@
 //! the [`graph`]; [`lines`] says which refs are a release line.
 //!
 //! [`config`] says what is set, by whom and where; each room is handed the few values that it needs. [`repos`] knows which repositories
-//! are registered: they are sections of the file that [`config`] owns, changed under a lock of [`files`].
+//! are registered: they are sections of the file that [`config`] owns, changed under a lock of [`files`]. [`sync`] clones and fetches those
+//! that lie elsewhere. Several are scanned or asked at once, so many at a time as [`repos::Limit`] lets, and share one pool of threads.
 //!
 //! Arrows never turn back, and no two rooms use each other. Every third-party library has one door. `tests/layers.rs` keeps both so.
 //!
@@ -45,7 +47,6 @@
 //! | [`describe`] | one commit as the wire has it | I/O but by the handle it is lent |
 //! | [`pipeline`] | the worker pool; walk → work → pieces in order | what a commit means |
 //! | [`git`] | the only door to gix: refs, objects, history, diffs | SQL, JSON |
-//! | [`repos`] | the repositories that are looked after: a mirror is whole or not there | output |
 //! | [`gitcli`] | the only door to the `git` program: what gix can't answer as git does, clone, fetch, passwords | parsing of anything else |
 //! | [`cache`] | the only door to rusqlite: one database for each git common directory | git, events |
 //! | [`graph`] | commits as flat arrays, parents before children | names of refs, SQL |
@@ -66,6 +67,7 @@
 //!
 //! | part | type | promises |
 //! |---|---|---|
+//! | Repository manager | [`repos::Limit`] | so many at a time; results in order; one that fails leaves the others whole; dropped with its future |
 //! | Git workers | [`pipeline::Pool`] | bounded threads and queue; first come, first served; a panic is that job's error |
 //! | git program | [`gitcli::transfer`], [`repos::mirror`] | both pipes drained, the whole process group ended and reaped; a clone is whole or not there |
 //! | Retry | [`retry::Tries`] | only transient errors, in bounded time; cancellable in the wait; every attempt is told |

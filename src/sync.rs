@@ -28,7 +28,7 @@ const WAITING: usize = 16;
 
 /// What all mirrors share.
 #[derive(Debug, Clone)]
-pub struct Sync {
+pub struct Mirrors {
     /// Where they are registered.
     pub registry: Registry,
     /// The folder that they lie in.
@@ -52,7 +52,7 @@ pub fn folder(variable: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Pat
     Ok(data.ok_or_else(none)?.join("git-bhfuil/repos"))
 }
 
-impl Sync {
+impl Mirrors {
     /// Where the mirror of `name` lies.
     #[must_use]
     pub fn place(&self, name: &str) -> PathBuf {

@@ -19,7 +19,7 @@ use crate::pipeline::Pool;
 use crate::report::{self, Ending, FailedPart, Loudness, Report, Strand};
 use crate::repos::{self, Entry, Found, Registry, Selection, Source, mirror};
 use crate::shutdown::Token;
-use crate::sync::{self, Sync};
+use crate::sync::{self, Mirrors};
 
 use super::framed;
 use super::repositories::Shared;
@@ -56,9 +56,9 @@ fn texts(typed: &[TextArg]) -> Vec<String> {
 }
 
 /// What mirrors share, as configured, with so many threads.
-async fn mirrors(pool: Pool, token: &Token) -> anyhow::Result<Sync> {
+async fn mirrors(pool: Pool, token: &Token) -> anyhow::Result<Mirrors> {
     let view = smol::unblock(|| View::read_blocking(None, &|name| std::env::var_os(name))).await?;
-    Ok(Sync {
+    Ok(Mirrors {
         registry: registry()?,
         folder: sync::folder(|name| std::env::var_os(name))?,
         view: Arc::new(view),

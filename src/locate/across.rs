@@ -8,10 +8,10 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::answer::answer_family;
+use super::board::{Board, Family};
 use super::desk::Desk;
 use super::input::{Input, Line};
 use super::kin;
-use super::kindred::{Board, Family};
 use super::resolve::Target;
 use super::search::{Made, Search};
 use super::{Options, Sought, open, within};

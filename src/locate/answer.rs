@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use super::alike::{Alike, Failure};
+use super::board::Family;
 use super::closure::{Closure, account, close};
 use super::desk::Desk;
 use super::each::{Asked, Many};
 use super::kin::Tie;
-use super::kindred::Family;
 use super::places::{Firsts, Place, PlaceKind};
 use super::presence::{State, Step, state};
 use super::ranges;

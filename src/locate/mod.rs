@@ -4,11 +4,13 @@
 //! it all, on a worker with a `desk` of its own and a `scope` that all share. What is about many commits is answered change by
 //! change (`each`). `words` finds those whose messages have words, by the index of `wording`, `patches` looks for a diff, `alike` for
 //! what only resembles a commit. Where history can't be read to its end, `gaps` says what can be told of the rest. `search` drives the
-//! run: answers come in the order of the queries, which `input` may read from a stream. Knows nothing of the command line.
+//! run: answers come in the order of the queries, which `input` may read from a stream. Of several repositories asked at once (`across`)
+//! each puts what it has on a `board`, and compares its commits with those of the others, its `kin`. Knows nothing of the command line.
 
 pub mod across;
 mod alike;
 mod answer;
+mod board;
 mod closure;
 mod desk;
 mod each;
@@ -17,7 +19,6 @@ mod gaps;
 mod input;
 mod kept;
 mod kin;
-mod kindred;
 mod patches;
 mod places;
 mod presence;
