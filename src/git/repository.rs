@@ -18,6 +18,7 @@ use crate::facts::oid::SHA1_LEN;
 const PACK_CACHE_BYTES: usize = 8 << 20;
 
 /// A repository that was found, shared by all threads.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Repository {
     shared: gix::ThreadSafeRepository,
     /// The folder that it was found from.

@@ -147,7 +147,9 @@ async fn ask(
             let has_news = |(asked, seen): (&Asked, &usize)| asked.board.borrow().since(*seen, place).next().is_some();
             home.failure.is_none() && (is_first || asked.iter().zip(&home.seen).any(has_news))
         };
-        if !turns(homes, limit, wants, async |place, home| gather(&asked, place, home, is_first, token).await).await? {
+        if !turns(homes, limit, wants, async |place, home| Box::pin(gather(&asked, place, home, is_first, token)).await)
+            .await?
+        {
             break;
         }
         is_first = false;
@@ -200,7 +202,7 @@ async fn gather(asked: &[Asked], place: usize, home: &mut Home, is_first: bool, 
     let mut search = open(Arc::clone(&home.options), &mut home.strand, token, !home.is_known).await?;
     home.is_known = true;
     let (name, limit) = (search.name.clone(), search.settings.where_timeout);
-    within(limit, &name, look(&mut search, asked, place, &mut home.seen, is_first)).await?;
+    within(limit, &name, Box::pin(look(&mut search, asked, place, &mut home.seen, is_first))).await?;
     if is_first {
         home.indexed = Indexed { state: search.indexed.state, new: home.indexed.new + search.indexed.new };
     }
@@ -222,7 +224,7 @@ async fn look(
             break;
         }
         let (target, hits) = if is_first { own(search, asked).await? } else { (None, Vec::new()) };
-        let (others, kin): (Vec<usize>, Vec<_>) = asked.board.borrow().since(*seen, place).into_iter().unzip();
+        let (others, kin): (Vec<usize>, Vec<_>) = asked.board.borrow().since(*seen, place).unzip();
         let now = asked.board.borrow().len();
         if target.is_some() || !hits.is_empty() || !kin.is_empty() {
             let Some(scope) = search.scope().await? else { break };
