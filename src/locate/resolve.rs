@@ -86,6 +86,10 @@ pub(super) async fn resolve(
             if let (Tip::None, Some(target)) = (tip, digits(index, graph, &name)) {
                 return Ok(target);
             }
+            // git would only say it back; among many repositories most don't have it.
+            if is_whole {
+                return Ok(fallback(&name));
+            }
             let is_spelt = name.starts_with('-') || name.contains("..") || name.contains(['^', '~', ':', '{']);
             match named(&name.as_str().into(), index).await {
                 Err(cause) if error::kind_of(&cause) == Kind::BadRevision => match index.refs.unborn_head() {
