@@ -123,7 +123,7 @@ fn what_cannot_be_cloned_is_not_registered_and_what_was_broken_off_is_taken_up()
 }
 
 #[test]
-fn each_of_eight_that_fails_is_one_clear_error_and_the_others_are_right() {
+fn each_that_fails_among_many_is_one_clear_error_and_the_others_are_right() {
     let source = Repo::fixture("backports");
     let place = Repo::new();
     for name in ["good", "again", "silent", "cut", "locked", "gone", "corrupt"] {
@@ -151,7 +151,23 @@ fn each_of_eight_that_fails_is_one_clear_error_and_the_others_are_right() {
     std::fs::write(corrupt.join("config"), "[core]\n\trepositoryformatversion = 99\n").expect("written");
     assert!(run(&place, &["repo", "add", source.path().to_str().expect("UTF-8"), "--name=own"]).status.success());
 
-    let output = run(&place, &["repo", "sync", "--all"]);
+    // The disk fills up in the middle of one, and another's git is killed.
+    for name in ["full", "killed"] {
+        served(&place, &source, &format!("{name}.git"));
+        set(&place, &format!("bhfuil.repo.{name}.url"), &server.url(&format!("{name}.git")));
+    }
+    let path = place.path_with(
+        "case $* in\n\
+         */full.git*) PATH=${PATH#*:} git init --quiet --bare \"$place\"; echo half >\"$place/objects/pack/tmp_pack_1\"\n\
+         echo \"fatal: write error: No space left on device\" >&2; exit 128;;\n\
+         */killed.git*) PATH=${PATH#*:} git init --quiet --bare \"$place\"; kill -9 $$;;\n\
+         esac\n\
+         PATH=${PATH#*:} exec git \"$@\"",
+    );
+
+    let sync = ["repo", "sync", "--all"];
+    let output = bhfuil(&place).args(sync).env("GIT_TERMINAL_PROMPT", "0").env("PATH", path).output();
+    let output = output.expect("git-bhfuil runs");
     assert_eq!(output.status.code(), Some(3), "{}", told(&output));
     let told = events(&output);
     let ends: BTreeMap<&str, &str> =
@@ -160,8 +176,10 @@ fn each_of_eight_that_fails_is_one_clear_error_and_the_others_are_right() {
         ("again", "ok"),
         ("corrupt", "failed"),
         ("cut", "failed"),
+        ("full", "failed"),
         ("gone", "failed"),
         ("good", "ok"),
+        ("killed", "failed"),
         ("locked", "failed"),
         ("own", "ok"),
         ("silent", "failed"),
@@ -174,7 +192,9 @@ fn each_of_eight_that_fails_is_one_clear_error_and_the_others_are_right() {
     let codes = [
         ("corrupt", vec!["repo-open"]),
         ("cut", vec!["network"]),
+        ("full", vec!["disk-full"]),
         ("gone", vec!["remote-not-found"]),
+        ("killed", vec!["git"]),
         ("locked", vec!["authentication"]),
         ("silent", vec!["timeout"]),
     ];
