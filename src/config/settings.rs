@@ -1,7 +1,7 @@
 //! The settings that rooms below are handed, as plain values.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::cascade::View;
@@ -49,7 +49,9 @@ impl Default for Settings {
 /// Threads unless something else is asked for.
 #[must_use]
 pub fn default_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(3)
+    // To find out reads half a dozen files on Linux, and it is asked for each repository.
+    static CORES: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+    (*CORES).min(3)
 }
 
 impl Settings {

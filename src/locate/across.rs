@@ -206,7 +206,9 @@ async fn gather(asked: &[Asked], place: usize, home: &mut Home, is_first: bool, 
     if is_first {
         home.indexed = Indexed { state: search.indexed.state, new: home.indexed.new + search.indexed.new };
     }
-    Ok(())
+    let Search { index, pool, .. } = search;
+    // To close a database takes as long as to look something up in it; the next repository need not wait for that.
+    Ok(pool.run(move || drop(index)).await?)
 }
 
 async fn look(
