@@ -10,7 +10,7 @@ use crate::events::repository::{IndexState, ObjectFormat};
 use crate::events::stream::Status;
 use crate::events::{Event, Repo, RepoEnd, Warning};
 use crate::git::ObjectError;
-use crate::git::refs::RefList;
+use crate::git::refs::{BrokenRef, RefList};
 use crate::index::{Index, Trouble};
 use crate::report::{FailedPart, Strand};
 
@@ -58,15 +58,19 @@ pub async fn repository(
         warn(report, &repository.name, &trouble).await?;
     }
     for broken in &refs.broken {
-        let name = String::from_utf8_lossy(&broken.name);
-        let trouble = Trouble {
-            code: "broken-ref",
-            message: format!("ignoring the ref {name}: it {}", broken.reason),
-            hint: None,
-        };
-        warn(report, &repository.name, &trouble).await?;
+        broken_ref(report, &repository.name, broken).await?;
     }
     Ok(())
+}
+
+/// Warns of a ref that leads nowhere.
+///
+/// # Errors
+/// If nobody reads any more.
+pub async fn broken_ref(report: &mut Strand, repo: &str, broken: &BrokenRef) -> anyhow::Result<()> {
+    let name = String::from_utf8_lossy(&broken.name);
+    let message = format!("ignoring the ref {name}: it {}", broken.reason);
+    warn(report, repo, &Trouble { code: "broken-ref", message, hint: None }).await
 }
 
 /// Warns of `trouble`.

@@ -4,7 +4,7 @@
 //! # What flows where
 //!
 //! ```text
-//! main → cli → command ─┬→ sync · upkeep        │
+//! main → cli → command ─┬→ watch · sync · upkeep│
 //!                       ├→ repos ────→ config ──┤
 //!                       ├→ scan ───┬→ index ────┤
 //!                       └→ locate ─┼→ pipeline ─┼→ git · gitcli · cache → graph → facts
@@ -26,7 +26,7 @@
 //!
 //! [`config`] says what is set, by whom and where; each room is handed the few values that it needs. [`repos`] knows which repositories
 //! are registered: they are sections of the file that [`config`] owns, changed under a lock of [`files`]. [`sync`] clones and fetches those
-//! that lie elsewhere. Several are scanned or asked at once, so many at a time as [`repos::Limit`] lets, and share one pool of threads.
+//! that lie elsewhere, [`watch`] tells what moves in any of them. Several are scanned or asked at once, so many at a time as [`repos::Limit`] lets, and share one pool of threads.
 //!
 //! Arrows never turn back, and no two rooms use each other. Every third-party library has one door. `tests/layers.rs` keeps both so.
 //!
@@ -41,6 +41,7 @@
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
 //! | [`upkeep`] | the caches that there are: what they hold, whether that is what git says, which may go | what is in them |
+//! | [`watch`] | repositories that are followed: when to look, what has moved | which are registered, fetching |
 //! | [`sync`] | mirrors: cloned or fetched, then indexed | how git does it |
 //! | [`repos`] | which repositories are registered, looking at one, mirrors that are whole or not there, at most so many at a time | output |
 //! | [`index`] | one repository: its refs, what bends its history, its graph, kept up to date in the cache | output |
@@ -287,3 +288,4 @@ pub mod shutdown;
 pub mod spelling;
 pub mod sync;
 pub mod upkeep;
+pub mod watch;

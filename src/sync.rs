@@ -86,10 +86,25 @@ impl Mirrors {
     /// # Errors
     /// [`Gone`] if nobody reads any more.
     pub async fn run(&self, entry: &Entry, report: &mut Strand) -> anyhow::Result<()> {
-        match self.refresh(entry, report).await {
+        let done = self.refresh(entry, report).await;
+        self.tell(done, &entry.name, report).await
+    }
+
+    /// As [`Self::run`], but for the index.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn fetch(&self, entry: &Entry, report: &mut Strand) -> anyhow::Result<()> {
+        let done = self.mirror(entry, report).await.map(drop);
+        self.tell(done, &entry.name, report).await
+    }
+
+    /// Tells what went wrong, and ends the part of the repository so.
+    async fn tell(&self, done: anyhow::Result<()>, name: &str, report: &mut Strand) -> anyhow::Result<()> {
+        match done {
             Err(cause) if cause.downcast_ref::<Gone>().is_some() => Err(cause),
             Err(_) if self.token.is_cancelled() => Ok(()),
-            Err(cause) => announce::failed(report, &entry.name, &cause).await,
+            Err(cause) => announce::failed(report, name, &cause).await,
             Ok(()) => Ok(()),
         }
     }

@@ -11,11 +11,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "upkeep", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "report", "events",
-            "error", "shutdown",
+            "cli", "upkeep", "watch", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "report",
+            "events", "clock", "error", "shutdown",
         ],
     ),
     ("upkeep", &["locate", "config", "matching", "gitcli", "git", "cache", "graph", "facts", "error", "shutdown"]),
+    (
+        "watch",
+        &[
+            "scan", "locate", "announce", "index", "pipeline", "repos", "gitcli", "git", "clock", "report", "error",
+            "shutdown",
+        ],
+    ),
     (
         "sync",
         &[
@@ -69,6 +76,7 @@ const DOORS: &[(&str, &str)] = &[
     ("rusqlite", "cache"),
     ("async_process", "gitcli"),
     ("rustix", "gitcli"),
+    ("notify", "watch"),
     ("fastrand", "retry"),
     ("argh", "cli"),
     ("argh_shared", "cli"),

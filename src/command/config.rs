@@ -162,18 +162,22 @@ async fn watch(whose: &Whose, report: &mut Strand) -> anyhow::Result<Ending> {
     let mut changes = whose.config.subscribe(whose.current.clone());
     loop {
         let repo = whose.repo(&changes.seen().view).map(str::to_owned);
-        let Change { settings, current } = changes.next(repo.as_deref()).await;
-        for value in &settings {
-            report.event(&Event::Setting(setting(value, whose.named.as_deref()))).await?;
-        }
-        if let Some(trouble) = current.trouble {
-            let message = format!("{trouble}; what held before still does");
-            warn(report, "config-unusable", &message, "git bhfuil config validate tells all that is wrong").await?;
-        }
+        let change = changes.next(repo.as_deref()).await;
+        tell_change(&change, whose.named.as_deref(), report).await?;
     }
 }
 
-async fn warn(report: &mut Strand, code: &str, message: &str, hint: &str) -> anyhow::Result<()> {
+/// Tells what has other values now, and what is wrong with them.
+pub(super) async fn tell_change(change: &Change, repo: Option<&str>, report: &mut Strand) -> anyhow::Result<()> {
+    for value in &change.settings {
+        report.event(&Event::Setting(setting(value, repo))).await?;
+    }
+    let Some(trouble) = &change.current.trouble else { return Ok(()) };
+    let message = format!("{trouble}; what held before still does");
+    warn(report, "config-unusable", &message, "git bhfuil config validate tells all that is wrong").await
+}
+
+pub(super) async fn warn(report: &mut Strand, code: &str, message: &str, hint: &str) -> anyhow::Result<()> {
     let warning = Warning {
         repo: None,
         id: None,

@@ -6,6 +6,7 @@ mod repo;
 mod repositories;
 mod scan;
 mod schema;
+mod watch;
 mod where_is;
 
 use std::os::unix::ffi::OsStrExt as _;
@@ -41,6 +42,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
         Command::Cache(command) => Box::pin(cache::run(&command, &dir, token)).await,
         Command::Config(command) => Box::pin(config::run(&command, &dir, token)).await,
         Command::Repo(command) => Box::pin(repo::run(&command, &dir, token)).await,
+        Command::Watch(args) => Box::pin(watch::run(&args, &dir, token)).await,
         Command::Where(args) => Box::pin(where_is::run(&args, &dir, token)).await,
         Command::Scan(args) => Box::pin(scan::run(&args, invocation.paths, &dir, token)).await,
     };

@@ -47,7 +47,7 @@ pub(super) async fn run(command: &RepoCommand, dir: &Path, token: &Token) -> u8 
     }
 }
 
-fn registry() -> anyhow::Result<Registry> {
+pub(super) fn registry() -> anyhow::Result<Registry> {
     Ok(Registry::new(OwnFile::of(&|name| std::env::var_os(name))?))
 }
 
@@ -56,7 +56,7 @@ fn texts(typed: &[TextArg]) -> Vec<String> {
 }
 
 /// What mirrors share, as configured, with so many threads.
-async fn mirrors(pool: Pool, token: &Token) -> anyhow::Result<Mirrors> {
+pub(super) async fn mirrors(pool: Pool, token: &Token) -> anyhow::Result<Mirrors> {
     let view = smol::unblock(|| View::read_blocking(None, &|name| std::env::var_os(name))).await?;
     Ok(Mirrors {
         registry: registry()?,

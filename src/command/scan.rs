@@ -60,7 +60,7 @@ async fn here(options: &Options, report: &mut Report, token: &Token) -> anyhow::
     let mut strand = report.strand();
     let outcome = scan::run(options, &mut strand, token).await;
     report.join(strand);
-    let Scanned { ending, consumer } = outcome?;
+    let Scanned { ending, consumer, .. } = outcome?;
     Ok((ending, consumer.into_iter().collect()))
 }
 
@@ -95,7 +95,7 @@ async fn several(
         let (strand, scanned) = outcome.map_err(|panic| Kind::Internal.error(panic.to_string()))?;
         report.join(strand);
         match scanned {
-            Ok(Some(Scanned { ending, consumer })) => {
+            Ok(Some(Scanned { ending, consumer, .. })) => {
                 all.incomplete |= ending.incomplete;
                 all.cursor = ending.cursor.filter(|_| is_alone);
                 consumers.extend(consumer);
@@ -127,6 +127,7 @@ fn options(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Path) -> anyhow:
         authors: regexes("--author", &args.author)?,
         messages: regexes("--grep", &args.grep)?,
         after: args.after.as_ref().map(|text| text.0.clone()),
+        known: None,
         consumer: args.new.as_ref().map(|text| text.0.clone()),
         reverse: args.reverse,
         no_commits: args.no_commits,

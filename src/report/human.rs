@@ -70,6 +70,12 @@ fn write_ref(entry: &Ref<'_>, look: Look, out: &mut Vec<u8>) {
         look.paint(MAGENTA, &safe::line(&entry.repo), out);
         out.push(b' ');
     }
-    look.paint(YELLOW, entry.id.iter().flatten().next().map_or("", |id| short(id)), out);
+    // Where it was and where it is, as git fetch says it.
+    if let Some(old) = &entry.old_id {
+        look.paint(DIM, short(old), out);
+        out.extend_from_slice(b"..");
+    }
+    let gone = if entry.id.is_none() { "gone" } else { "" };
+    look.paint(YELLOW, entry.id.iter().flatten().next().map_or(gone, |id| short(id)), out);
     let _ = writeln!(out, " {}", safe::line(&entry.refname));
 }

@@ -17,6 +17,7 @@ mod table;
 mod why;
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -193,6 +194,12 @@ impl Report {
         )
     }
 
+    /// The same for work that goes on side by side, each part of which ends by itself.
+    #[must_use]
+    pub fn strands(self) -> Strands {
+        Strands { report: RefCell::new(self) }
+    }
+
     /// Counts what was told on `strand`, which has ended: the run is partial if it is.
     pub fn join(&mut self, strand: Strand) {
         let (counts, is_partial) = strand.into_parts();
@@ -277,6 +284,31 @@ impl Report {
         };
         let _ = self.event(&Event::Error(event)).await;
         say_fatal(&message, hint);
+    }
+}
+
+/// Gives out the strands of a report, and takes them back, in whatever order.
+#[derive(Debug)]
+pub struct Strands {
+    report: RefCell<Report>,
+}
+
+impl Strands {
+    /// The report, once all are taken back.
+    #[must_use]
+    pub fn report(self) -> Report {
+        self.report.into_inner()
+    }
+
+    /// As [`Report::strand`].
+    #[must_use]
+    pub fn strand(&self) -> Strand {
+        self.report.borrow().strand()
+    }
+
+    /// As [`Report::join`].
+    pub fn join(&self, strand: Strand) {
+        self.report.borrow_mut().join(strand);
     }
 }
 

@@ -1,25 +1,56 @@
 //! What a scan tells besides its commits: the repository and, if asked for, its refs before them, and a word for people at the end.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 
 use super::Scan;
 use crate::announce::{self, Indexed};
 use crate::describe::lossy;
 use crate::events::refs::RefKind;
 use crate::events::repository::IndexState;
-use crate::events::{Event, Ref};
-use crate::git::refs::RefList;
+use crate::events::{self, Event};
+use crate::git::refs::{Ref, RefList};
 use crate::index::Index;
 
 impl Scan<'_> {
-    /// The `repo` event, what is wrong with it, and the refs if asked for.
+    /// The `repo` event, what is wrong with it, and the refs if asked for. Of one that was told before only what is new.
     pub(super) async fn announce(&mut self, index: &mut Index, refs: &RefList) -> anyhow::Result<()> {
+        if let Some(known) = &self.options.known {
+            self.warn_of_troubles(index).await?;
+            return self.tell_moved(&index.repository().name, known, refs).await;
+        }
         let troubles = index.take_troubles();
         announce::repository(self.report, index, refs, troubles).await?;
         if self.options.show_refs {
             for entry in &refs.refs {
                 self.report.event(&Event::Ref(ref_event(&index.repository().name, entry))).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// The refs that are new, moved or gone since they were as `known`, in the order of their names.
+    async fn tell_moved(&mut self, repo: &str, known: &RefList, refs: &RefList) -> anyhow::Result<()> {
+        // A symbolic ref moves with the one that it stands for.
+        let mut places: BTreeMap<&Bytes, [Option<&Ref>; 2]> = BTreeMap::new();
+        for (side, list) in [known, refs].into_iter().enumerate() {
+            for entry in list.refs.iter().filter(|entry| entry.symbolic.is_none()) {
+                places.entry(&entry.name).or_default()[side] = Some(entry);
+            }
+        }
+        for [old, new] in places.into_values() {
+            let Some(entry) = new.or(old).filter(|_| old.map(|old| old.id) != new.map(|new| new.id)) else { continue };
+            let mut event = ref_event(repo, entry);
+            if new.is_none() {
+                (event.id, event.peeled) = (None, None);
+            }
+            event.old_id = old.map(|old| old.id.to_hex().into());
+            self.report.event(&Event::Ref(event)).await?;
+        }
+        for broken in refs.broken.iter().filter(|broken| !known.broken.contains(broken)) {
+            announce::broken_ref(self.report, repo, broken).await?;
         }
         Ok(())
     }
@@ -46,10 +77,10 @@ impl Scan<'_> {
     }
 }
 
-fn ref_event<'a>(repo: &'a str, entry: &crate::git::refs::Ref) -> Ref<'a> {
+fn ref_event<'a>(repo: &'a str, entry: &Ref) -> events::Ref<'a> {
     let (refname, refname_b64) = lossy(&entry.name);
     let (short, short_b64) = lossy(entry.short());
-    Ref {
+    events::Ref {
         repo: repo.into(),
         refname: refname.into(),
         refname_b64: refname_b64.map(Cow::Owned),

@@ -66,6 +66,8 @@ pub struct Options {
     pub after: Option<String>,
     /// Only what came since this consumer was last moved on.
     pub consumer: Option<String>,
+    /// Only what came since the refs were these: those that have moved since, and the commits that these didn't reach.
+    pub known: Option<Arc<RefList>>,
     /// Oldest first.
     pub reverse: bool,
     /// Only bring the cache up to date.
@@ -101,6 +103,8 @@ impl Options {
 pub struct Scanned {
     /// For the last line.
     pub ending: Ending,
+    /// The refs that it began at.
+    pub refs: Arc<RefList>,
     /// Who is to be moved on once the last line is written.
     pub consumer: Option<Consumer>,
 }
@@ -197,7 +201,9 @@ impl Scan<'_> {
         let (indexed, done) = self.stream(&mut index, &plan, wishes).await?;
         // Where the commits could not be kept the cursor can't be either; one warning is enough.
         let kept = indexed.state != IndexState::Skipped;
-        let cursor = self.finish_cursor(&index, refs.tips(), done && plan.whole && kept).await?;
+        // Whoever knows the refs needs no name for them.
+        let named = done && plan.whole && kept && self.options.known.is_none();
+        let cursor = self.finish_cursor(&index, refs.tips(), named).await?;
         announce::end(self.report, &repository.name, self.token.is_cancelled(), indexed).await?;
         let watched = self.options.no_commits && self.report.format() != Format::Jsonl;
         if self.options.verbose || watched {
@@ -209,7 +215,7 @@ impl Scan<'_> {
             let to = cursors::Consumer { filters, token };
             Consumer { cache, name, to }
         });
-        Ok(Scanned { ending: Ending { cursor, incomplete: !plan.whole, negative: false }, consumer })
+        Ok(Scanned { ending: Ending { cursor, incomplete: !plan.whole, negative: false }, refs, consumer })
     }
 
     /// Opens what is to be scanned, tells what it is, and finds out where the stream begins.

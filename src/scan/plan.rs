@@ -58,7 +58,11 @@ impl Scan<'_> {
         } else if options.revisions.is_empty() {
             let tips = refs.tips();
             plan.tips = tips.iter().map(|tip| (*tip, false)).collect();
-            match self.cursor_tips(index, &tips).await? {
+            let known = match &options.known {
+                Some(known) => Some(still_there(known.tips(), index, &self.pool).await?),
+                None => self.cursor_tips(index, &tips).await?,
+            };
+            match known {
                 // Nothing lies between a state and itself.
                 Some(known) if known == tips => plan.listed = Some(Vec::new()),
                 Some(known) => plan.tips.extend(known.into_iter().map(|tip| (tip, true))),
@@ -157,6 +161,17 @@ impl Scan<'_> {
         }
         Ok(ids)
     }
+}
+
+/// Those of `tips` that the repository still has. Without the others some of what they reached comes again.
+async fn still_there(mut tips: Vec<Oid>, index: &mut Index, pool: &Pool) -> anyhow::Result<Vec<Oid>> {
+    let (graph, handles) = (index.graph(pool).await?, index.handles.clone());
+    let is_there = move |tip: &Oid| handles.with(|handle| handle.kind(tip) == Some(ObjectKind::Commit));
+    let sift = move || {
+        tips.retain(|tip| graph.position(tip).is_some() || is_there(tip));
+        tips
+    };
+    Ok(pool.run(sift).await?)
 }
 
 const OTHER_NAME: &str = "another name with --new begins with a full scan";
