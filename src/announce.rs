@@ -53,6 +53,7 @@ pub async fn repository(
         groups: None,
         refs: None,
     };
+    report.call(&repository.name);
     report.event(&Event::Repo(event)).await?;
     for trouble in troubles {
         warn(report, &repository.name, &trouble).await?;

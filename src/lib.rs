@@ -56,6 +56,7 @@
 //! | [`facts`] | bytes → facts, and the vocabulary that all share (`Oid`, `RawCommit`) | I/O |
 //! | [`events`] | the wire; its rustdoc is the specification | behaviour |
 //! | [`report`] | the only writer to stdout: JSON Lines, text for people, bars on stderr | computing |
+//! | [`progress`] | how far work is, from any thread to one reader | how it is shown |
 //! | [`files`] | lock files, replacing a file as a whole, seeing that one has changed | what is in them |
 //! | [`retry`] | when to try again, and after what wait | what is tried |
 //! | [`clock`] | what time it is, really or in a test; deadlines | what is waited for |
@@ -74,6 +75,7 @@
 //! | Retry | [`retry::Tries`] | only transient errors, in bounded time; cancellable in the wait; every attempt is told |
 //! | Timeouts | [`clock::Deadline`] | the message names what took too long and the setting that allows more; a manual clock for tests |
 //! | Cancellation | [`shutdown::Token`] | clones share one state, async code awaits it, the second signal ends the process |
+//! | Progress | [`progress`] | no queue, never backwards, always an end; who reads slowly or not at all costs the worker nothing |
 //! | Database | [`cache::database`] | readers never wait for the one writer; error, panic and dropped future roll back |
 //! | Configuration | [`config::Config`] | kept for a while, read anew when a file or a variable changes; a bad version doesn't replace a good one |
 //! | Files | [`files::Lock`] | git's lock protocol; a reader sees all of one version; a dead owner's lock is taken over, a live one's waited for |
@@ -280,6 +282,7 @@ pub mod locate;
 pub mod matching;
 pub mod panics;
 pub mod pipeline;
+pub mod progress;
 pub mod report;
 pub mod repos;
 pub mod retry;

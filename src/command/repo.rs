@@ -90,6 +90,7 @@ async fn sync_each(args: &RepoSyncArgs, report: &mut Report, token: &Token) -> a
     let entries = registry()?.select(&selection).await?;
     let Shared { limit, pool } = Shared::of(args.jobs, args.threads).await?;
     let sync = mirrors(pool, token).await?;
+    report.expect(entries.len());
     let (from, sync) = (&*report, &sync);
     let jobs = entries.iter().map(|entry| {
         async move |_slot| {

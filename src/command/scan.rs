@@ -74,6 +74,7 @@ async fn several(
     let chosen = wanted.chosen().await?;
     let Shared { limit, pool } = wanted.shared().await?;
     let is_alone = chosen.len() == 1;
+    report.expect(chosen.len());
     let from = &*report;
     let jobs = chosen.into_iter().map(|Chosen { sought, refs }| {
         let options = Options { sought, refs, pool: Some(pool.clone()), ..options.clone() };

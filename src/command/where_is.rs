@@ -62,6 +62,7 @@ async fn several(wanted: &Wanted<'_>, options: &Options, report: &mut Report, to
         let ending = locate::run(Options { sought, refs, ..options }, &mut strand, token).await;
         (vec![strand], ending)
     } else {
+        report.expect(chosen.len());
         let member = |Chosen { sought, refs }| Member { sought, refs, strand: report.strand() };
         across::run(options, chosen.into_iter().map(member).collect(), &limit, token).await
     };

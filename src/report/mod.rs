@@ -27,9 +27,11 @@ use std::time::Instant;
 use crate::error::{self, Class, Kind, exit};
 use crate::events::stream::{ErrorClass, Status};
 use crate::events::{Begin, End, Error, Event, SCHEMA};
+use crate::progress::Reader;
 
 pub use answer::AnswerWriter;
 pub use bar::Bar;
+use bar::Bars;
 pub use listing::ListWriter;
 pub use look::{Color, Look};
 pub use output::Gone;
@@ -110,7 +112,7 @@ pub struct Report {
     format: Format,
     loudness: Loudness,
     output: Output,
-    bar: Bar,
+    bars: Bars,
     counts: BTreeMap<&'static str, u64>,
     /// Whether an answer was written already.
     answered: Arc<AtomicBool>,
@@ -150,13 +152,13 @@ impl Report {
         format: Format,
         loudness: Loudness,
     ) -> std::io::Result<Self> {
-        let bar = Bar::new(loudness, format == Format::Jsonl);
-        let output = Output::start(bar.clone())?;
+        let bars = Bars::new(command, loudness, format == Format::Jsonl);
+        let output = Output::start(bars.clone())?;
         let report = Self {
             format,
             loudness,
             output,
-            bar,
+            bars,
             counts: BTreeMap::new(),
             answered: Arc::default(),
             status: Status::Ok,
@@ -189,7 +191,7 @@ impl Report {
             self.format,
             self.loudness,
             self.output.pieces().clone(),
-            self.bar.clone(),
+            self.bars.bar(),
             Arc::clone(&self.answered),
         )
     }
@@ -198,6 +200,17 @@ impl Report {
     #[must_use]
     pub fn strands(self) -> Strands {
         Strands { report: RefCell::new(self) }
+    }
+
+    /// So many repositories will be told of: people see how many are done.
+    pub fn expect(&self, repositories: usize) {
+        self.bars.expect(repositories);
+    }
+
+    /// How far the run is, for another part of the program; who asks first is the only one.
+    #[must_use]
+    pub fn progress(&self) -> Option<Reader> {
+        self.bars.reader()
     }
 
     /// Counts what was told on `strand`, which has ended: the run is partial if it is.
@@ -224,7 +237,7 @@ impl Report {
     /// Ends the stream: `outcome` decides status and exit code, `signal` is the number of the signal that stopped the run, if one
     /// did.
     pub async fn end(mut self, outcome: anyhow::Result<Ending>, signal: Option<i32>) -> Ended {
-        self.bar.finish();
+        self.bars.finish();
         let ending = match outcome {
             Ok(ending) => ending,
             Err(cause) if cause.downcast_ref::<Gone>().is_some() => Ending::default(),

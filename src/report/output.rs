@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use async_channel::{Receiver, Sender};
 
-use super::bar::Bar;
+use super::bar::Bars;
 
 /// Pieces that may wait; each is at most a few hundred lines.
 const WAITING: usize = 4;
@@ -43,9 +43,9 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn start(bar: Bar) -> io::Result<Self> {
+    pub(super) fn start(bars: Bars) -> io::Result<Self> {
         let (pieces, queue) = async_channel::bounded(WAITING);
-        let thread = std::thread::Builder::new().name("stdout".into()).spawn(move || write_all(&queue, &bar))?;
+        let thread = std::thread::Builder::new().name("stdout".into()).spawn(move || write_all(&queue, &bars))?;
         Ok(Self { pieces: Pieces(pieces), thread })
     }
 
@@ -69,11 +69,11 @@ impl Output {
     }
 }
 
-fn write_all(queue: &Receiver<Vec<u8>>, bar: &Bar) -> io::Result<()> {
+fn write_all(queue: &Receiver<Vec<u8>>, bars: &Bars) -> io::Result<()> {
     let stdout = io::stdout();
     while let Ok(piece) = queue.recv_blocking() {
         // A piece holds whole lines, and stdout's line buffer passes these through: what was written is visible at once.
-        let written = bar.aside(|| {
+        let written = bars.aside(|| {
             let mut out = stdout.lock();
             out.write_all(&piece).and_then(|()| if queue.is_empty() { out.flush() } else { Ok(()) })
         });

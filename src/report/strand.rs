@@ -58,6 +58,7 @@ impl Strand {
 
     /// How often each type of event was told, and whether a part failed.
     pub(super) fn into_parts(self) -> (BTreeMap<&'static str, u64>, bool) {
+        self.bar.finish();
         (self.counts, self.is_partial)
     }
 
@@ -77,6 +78,9 @@ impl Strand {
         self.output.write(line).await?;
         if let Some(name) = counted(event) {
             *self.counts.entry(name).or_default() += 1;
+        }
+        if let Event::RepoEnd(_) = event {
+            self.bar.count();
         }
         Ok(())
     }
@@ -260,6 +264,7 @@ impl Strand {
         done: u64,
         total: Option<u64>,
     ) -> Result<(), Gone> {
+        self.bar.call(repo);
         self.bar.show(phase, done, total);
         if self.loudness.progress != Some(true) || self.format != Format::Jsonl {
             return Ok(());
@@ -278,6 +283,11 @@ impl Strand {
     #[must_use]
     pub fn shows_progress(&self) -> bool {
         self.bar.is_wanted() || (self.loudness.progress == Some(true) && self.format == Format::Jsonl)
+    }
+
+    /// Says whose part it is, for people who see several.
+    pub fn call(&self, repo: &str) {
+        self.bar.call(repo);
     }
 
     /// The bar, for work that reports from where it can't wait.
