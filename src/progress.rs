@@ -13,6 +13,8 @@ use crate::clock::Clock;
 
 /// A rate is what was done in about this time.
 const LATELY: Duration = Duration::from_secs(3);
+/// What was done in less time says nothing of a rate.
+const FIRST: Duration = Duration::from_millis(200);
 /// So many looks at it are kept for the rate.
 const SAMPLES: usize = 8;
 
@@ -160,7 +162,7 @@ impl Node {
             let seconds = until.saturating_duration_since(since).as_secs_f64();
             #[expect(clippy::cast_precision_loss, reason = "nobody counts that far, and it is a guess")]
             let done = now.done.saturating_sub(before) as f64;
-            (seconds > 0.0).then(|| done / seconds)
+            (seconds >= FIRST.as_secs_f64()).then(|| done / seconds)
         });
         Snapshot {
             operation: self.operation.clone(),
