@@ -5,7 +5,8 @@
 //! change (`each`). `words` finds those whose messages have words, by the index of `wording`, `patches` looks for a diff, `alike` for
 //! what only resembles a commit. Where history can't be read to its end, `gaps` says what can be told of the rest. `search` drives the
 //! run: answers come in the order of the queries, which `input` may read from a stream. Of several repositories asked at once (`across`)
-//! each puts what it has on a `board`, and compares its commits with those of the others, its `kin`. Knows nothing of the command line.
+//! each puts what it has on a `board`, and compares its commits with those of the others, its `kin`. `warm` does ahead of any query what
+//! queries would have to. Knows nothing of the command line.
 
 pub mod across;
 mod alike;
@@ -29,6 +30,7 @@ mod reverts;
 mod scope;
 mod search;
 mod seeds;
+mod warm;
 mod wording;
 mod words;
 
@@ -43,6 +45,7 @@ use anyhow::Context as _;
 pub use self::filing::keys_of;
 use self::query::Query;
 use self::search::Search;
+pub use self::warm::{Warmed, warm, warm_one_of_several};
 use crate::announce::{self, Indexed};
 use crate::config::Settings;
 use crate::error::Kind;

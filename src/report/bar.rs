@@ -13,10 +13,42 @@ use super::Loudness;
 /// Work that is done sooner gets no bar: it would only flicker.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// The newest progress of a run, for another part of the program that looks now and then. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Watch(Arc<Mutex<Option<Seen>>>);
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// What it is at.
+    pub phase: String,
+    /// How much is done.
+    pub done: u64,
+    /// Of how much, if that is known.
+    pub total: Option<u64>,
+}
+
+impl Watch {
+    /// What was told since it was last taken.
+    #[must_use]
+    pub fn take(&self) -> Option<Seen> {
+        self.0.lock().ok()?.take()
+    }
+
+    fn tell(&self, phase: &str, done: u64, total: Option<u64>) {
+        let Ok(mut seen) = self.0.lock() else { return };
+        match seen.as_mut().filter(|seen| seen.phase == phase) {
+            Some(seen) => (seen.done, seen.total) = (done, total),
+            None => *seen = Some(Seen { phase: phase.to_owned(), done, total }),
+        }
+    }
+}
+
 /// A bar that may not be there. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Bar {
     wanted: bool,
+    watch: Option<Watch>,
     started: Instant,
     shown: Arc<Mutex<Option<ProgressBar>>>,
 }
@@ -30,16 +62,24 @@ impl Bar {
             (_, Some(true)) => !json || std::io::stderr().is_terminal(),
             (_, None) => std::io::stderr().is_terminal() && (std::io::stdout().is_terminal() || stdout_is_file()),
         };
-        Self { wanted, started: Instant::now(), shown: Arc::default() }
+        Self { wanted, watch: None, started: Instant::now(), shown: Arc::default() }
     }
 
-    /// Whether there will be one, if the work takes long enough.
+    /// Whether there will be one, if the work takes long enough, or whether somebody looks without one.
     pub(super) fn is_wanted(&self) -> bool {
-        self.wanted
+        self.wanted || self.watch.is_some()
+    }
+
+    /// Lets `watch` see what is shown from now on, bar or not.
+    pub(super) fn watched_by(&mut self, watch: Watch) {
+        self.watch = Some(watch);
     }
 
     /// Shows that `done` of `total` (if known) is done; costs next to nothing where there is no bar.
     pub fn show(&self, phase: &str, done: u64, total: Option<u64>) {
+        if let Some(watch) = &self.watch {
+            watch.tell(phase, done, total);
+        }
         if !self.wanted || self.started.elapsed() < PATIENCE {
             return;
         }
@@ -106,6 +146,21 @@ fn stdout_is_file() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_watches_sees_the_newest_once_and_no_bar_is_needed() {
+        let mut bar = Bar::new(Loudness { quiet: true, progress: None }, true);
+        bar.show("before", 1, None);
+        let watch = Watch::default();
+        bar.watched_by(watch.clone());
+        assert_eq!((watch.take(), bar.is_wanted()), (None, true));
+        for done in [1, 5] {
+            bar.clone().show("walk", done, Some(9));
+        }
+        assert_eq!(watch.take(), Some(Seen { phase: "walk".into(), done: 5, total: Some(9) }));
+        assert_eq!(watch.take(), None);
+        assert!(bar.shown.lock().expect("no panic").is_none());
+    }
 
     #[test]
     fn a_rate_is_short() {

@@ -28,7 +28,7 @@ use crate::events::stream::{ErrorClass, Status};
 use crate::events::{Begin, End, Error, Event, SCHEMA};
 
 pub use answer::AnswerWriter;
-pub use bar::Bar;
+pub use bar::{Bar, Seen, Watch};
 pub use listing::ListWriter;
 pub use look::{Color, Look};
 pub use output::Gone;
@@ -114,6 +114,7 @@ pub struct Report {
     /// Whether an answer was written already.
     answered: Arc<AtomicBool>,
     status: Status,
+    failure: Option<String>,
     exit_code: u8,
     started: Instant,
 }
@@ -159,6 +160,7 @@ impl Report {
             counts: BTreeMap::new(),
             answered: Arc::default(),
             status: Status::Ok,
+            failure: None,
             exit_code: exit::ANSWERED,
             started: Instant::now(),
         };
@@ -181,6 +183,17 @@ impl Report {
         self.format
     }
 
+    /// Lets `watch` see how far the run is, in all strands that begin from now on.
+    pub fn watched_by(&mut self, watch: &Watch) {
+        self.bar.watched_by(watch.clone());
+    }
+
+    /// What the first part that failed has said, of the strands that have ended.
+    #[must_use]
+    pub fn first_failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
     /// A part of the stream, for one repository; [`Self::join`] takes it back.
     #[must_use]
     pub fn strand(&self) -> Strand {
@@ -195,7 +208,8 @@ impl Report {
 
     /// Counts what was told on `strand`, which has ended: the run is partial if it is.
     pub fn join(&mut self, strand: Strand) {
-        let (counts, is_partial) = strand.into_parts();
+        let (counts, is_partial, failure) = strand.into_parts();
+        self.failure = self.failure.take().or(failure);
         for (name, count) in counts {
             *self.counts.entry(name).or_default() += count;
         }
@@ -299,6 +313,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Presence(_) => "presence",
         Event::Setting(_) => "setting",
         Event::Cache(_) => "cache",
+        Event::Task(_) => "task",
         Event::Warning(_) => "warning",
         Event::Error(_) => "error",
         _ => return None,

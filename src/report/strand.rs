@@ -38,6 +38,7 @@ pub struct Strand {
     counts: BTreeMap<&'static str, u64>,
     uncounted: Vec<(Kind, u64)>,
     is_partial: bool,
+    failure: Option<String>,
     last_progress: Option<(String, Instant)>,
 }
 
@@ -52,13 +53,14 @@ impl Strand {
             counts: BTreeMap::new(),
             uncounted: Vec::new(),
             is_partial: false,
+            failure: None,
             last_progress: None,
         }
     }
 
-    /// How often each type of event was told, and whether a part failed.
-    pub(super) fn into_parts(self) -> (BTreeMap<&'static str, u64>, bool) {
-        (self.counts, self.is_partial)
+    /// How often each type of event was told, whether a part failed, and what the first that did has said.
+    pub(super) fn into_parts(self) -> (BTreeMap<&'static str, u64>, bool, Option<String>) {
+        (self.counts, self.is_partial, self.failure)
     }
 
     /// The format, for workers that write events themselves.
@@ -136,6 +138,7 @@ impl Strand {
     pub async fn fail_part(&mut self, repo: &str, part: FailedPart<'_>) -> Result<(), Gone> {
         let FailedPart { id, query, kind, message, hint } = part;
         self.is_partial = true;
+        self.failure.get_or_insert_with(|| message.to_owned());
         if self.format != Format::Jsonl {
             self.bar.say(&format!("error: {message}"));
             if let Some(hint) = hint {
