@@ -11,10 +11,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "upkeep", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "report", "events",
-            "error", "shutdown",
+            "cli", "tasks", "upkeep", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "gitcli",
+            "report", "events", "clock", "error", "shutdown",
         ],
     ),
+    ("tasks", &["cache", "gitcli", "files", "clock", "error", "panics", "shutdown"]),
     ("upkeep", &["locate", "config", "matching", "gitcli", "git", "cache", "graph", "facts", "error", "shutdown"]),
     (
         "sync",
