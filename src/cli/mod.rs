@@ -9,6 +9,7 @@ pub mod config;
 pub mod repo;
 pub mod scan;
 pub mod schema;
+pub mod task;
 pub mod where_is;
 
 use std::{ffi::OsString, fmt, path::PathBuf};
@@ -22,6 +23,7 @@ pub use self::{
     repo::{RepoArgs, RepoCommand},
     scan::ScanArgs,
     schema::SchemaArgs,
+    task::{TaskArgs, TaskCommand},
     where_is::WhereArgs,
 };
 
@@ -58,6 +60,8 @@ pub enum Subcommand {
     Scan(ScanArgs),
     /// Prints the JSON Schema of the stream.
     Schema(SchemaArgs),
+    /// Works in the background.
+    Task(TaskArgs),
     /// Tells where a change is.
     Where(WhereArgs),
 }
@@ -77,6 +81,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// `schema`.
     Schema(SchemaArgs),
+    /// `task` and one of its commands.
+    Task(TaskCommand),
     /// `where`.
     Where(WhereArgs),
 }
@@ -148,9 +154,13 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             None => Command::Where(args),
             Some(fault) => return Err(usage_error(Some("where"), fault)),
         },
-        Some(Subcommand::Schema(_) | Subcommand::Cache(_) | Subcommand::Config(_) | Subcommand::Repo(_))
-            if paths.as_ref().is_some_and(|paths| !paths.is_empty()) =>
-        {
+        Some(
+            Subcommand::Schema(_)
+            | Subcommand::Cache(_)
+            | Subcommand::Config(_)
+            | Subcommand::Repo(_)
+            | Subcommand::Task(_),
+        ) if paths.as_ref().is_some_and(|paths| !paths.is_empty()) => {
             let name = command.as_deref().unwrap_or_default();
             return Err(usage_error(Some(name), format!("'{name}' takes no paths")));
         }
@@ -163,6 +173,10 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
         Some(Subcommand::Repo(args)) => match args.command.fault() {
             Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
             None => Command::Repo(args.command),
+        },
+        Some(Subcommand::Task(args)) => match args.command.fault() {
+            Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
+            None => Command::Task(args.command),
         },
         None => return Err(usage_error(None, "a command is missing".to_owned())),
     };
