@@ -15,7 +15,6 @@ const ROOMS: &[(&str, &[&str])] = &[
             "report", "events", "clock", "error", "shutdown",
         ],
     ),
-    ("tasks", &["cache", "gitcli", "files", "clock", "error", "panics", "shutdown"]),
     ("upkeep", &["locate", "config", "matching", "gitcli", "git", "cache", "graph", "facts", "error", "shutdown"]),
     (
         "sync",
@@ -35,9 +34,10 @@ const ROOMS: &[(&str, &[&str])] = &[
         "locate",
         &[
             "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "matching",
-            "lines", "facts", "repos", "report", "events", "error", "shutdown",
+            "lines", "facts", "repos", "tasks", "report", "events", "error", "shutdown",
         ],
     ),
+    ("tasks", &["cache", "gitcli", "files", "clock", "error", "panics", "shutdown"]),
     ("cli", &["spelling"]),
     ("announce", &["index", "describe", "git", "report", "events", "error"]),
     ("index", &["pipeline", "git", "gitcli", "cache", "graph", "facts", "error", "shutdown"]),

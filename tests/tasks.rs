@@ -311,6 +311,7 @@ fn what_can_not_be_done_is_said_at_once() {
         (&["start", "gc", "repo"], "takes no repositories"),
         (&["start", "sync"], "a name, --group or --all-repos is missing"),
         (&["wait"], "the id of a task is missing"),
+        (&["start", "sync", "slow", "--jobs=0"], "--jobs"),
         (&["start", "scan", "--priority=urgent"], "expected low, normal or high"),
     ] {
         let usage = refused(args, 129);
@@ -359,6 +360,56 @@ fn asked(repo: &Repo) -> Vec<Value> {
     let output = command.args(ids).stdin(Stdio::null()).output().expect("it runs");
     let told = events(&output);
     told.into_iter().filter(|event| ["commit", "match", "presence"].iter().any(|kind| event["type"] == *kind)).collect()
+}
+
+#[test]
+fn what_can_not_be_read_is_left_out_and_said_in_the_log() {
+    let background = Background::new();
+    let repo = &background.repo;
+    let blob = repo.git(&["rev-parse", &format!("{}:a", repo.id("plain"))]);
+    let lacking = repo.git(&["log", "--all", "--no-merges", "--format=%H", &format!("--find-object={blob}")]);
+    let object = repo.path().join(".git/objects").join(&blob[..2]).join(&blob[2..]);
+    std::fs::remove_file(object).expect("a loose object");
+    let id = background.start(&["patch-ids"]);
+    let done = background.until(&id, "completed");
+    // All of them are picks, or picked.
+    assert!(text(&done, "detail").ends_with(&format!(" {} left out", lacking.lines().count())), "{done}\n{lacking}");
+    let log = std::fs::read_to_string(text(&done, "log")).expect("a log");
+    let warning = log.lines().find(|line| line.contains(r#""code":"left-out""#)).expect("a warning");
+    assert!(warning.contains(&blob), "{warning}");
+}
+
+#[test]
+fn while_queries_are_waited_for_likely_picks_are_worked_out_and_the_answers_stay_the_same() {
+    let background = Background::new();
+    let repo = &background.repo;
+    let id = background.start(&["patch-ids"]);
+    assert_eq!(background.run(&["wait", &id]).status.code(), Some(0));
+    let all = kept(repo);
+
+    let other = Repo::fixture("backports");
+    let mut command = bhfuil_command(&other, &["where", "--stdin", "--warm"]);
+    let mut running = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    // Nothing is asked yet.
+    eventually(|| (kept(&other) == all).then_some(()));
+    let mut input = running.stdin.take().expect("a pipe");
+    std::io::Write::write_all(&mut input, format!("{}\n", other.id("plain")).as_bytes()).expect("written");
+    drop(input);
+    let warmed = running.wait_with_output().expect("it ends");
+    assert_eq!(warmed.status.code(), Some(0));
+    assert_eq!(kept(&other), all, "no diff was left for the query");
+    let cold = Repo::fixture("backports");
+    let told = bhfuil_command(&cold, &["where", cold.id("plain")]).output().expect("it runs");
+    let answers = |output: &Output| -> Vec<Value> {
+        let told = events(output).into_iter();
+        told.filter(|event| ["commit", "match", "presence"].iter().any(|kind| event["type"] == *kind)).collect()
+    };
+    assert!(!answers(&told).is_empty());
+    assert_eq!(answers(&warmed), answers(&told));
+    // One that ends at once takes what works on with it.
+    let mut command = bhfuil_command(&other, &["where", "--stdin", "--warm"]);
+    let ended = command.stdin(Stdio::null()).output().expect("it ends");
+    assert_eq!(events(&ended).last().expect("an end")["status"], "ok");
 }
 
 #[test]

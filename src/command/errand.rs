@@ -51,7 +51,9 @@ async fn carry_out(args: &TaskStartArgs, id: &Id, dir: &Path, token: &Token) -> 
         hard.cancel();
         std::future::pending().await
     };
-    let outcome = match Box::pin(smol::future::or(work, oversight)).await {
+    let ended = Box::pin(smol::future::or(work, oversight)).await;
+    note(&ledger, id, &watch).await;
+    let outcome = match ended {
         Ok(result) => Outcome::Completed(tasks::keep(Some(ledger.folder()), id, result).await),
         Err(_) if token.is_cancelled() => Outcome::Cancelled,
         Err(outcome) => outcome,
@@ -85,14 +87,18 @@ async fn oversee(ledger: &Ledger, id: &Id, watch: &Watch, token: &Token) {
         {
             token.cancel();
         }
-        if last.elapsed() >= BEAT
-            && let Some(seen) = watch.take()
-        {
+        if last.elapsed() >= BEAT && note(ledger, id, watch).await {
             last = Instant::now();
-            let progress = Progress { phase: seen.phase, done: seen.done, total: seen.total };
-            let _ = ledger.beat(id, progress).await;
         }
     }
+}
+
+/// Notes how far the work is, if it has got on since the last time. Where that can't be written, the work goes on.
+async fn note(ledger: &Ledger, id: &Id, watch: &Watch) -> bool {
+    let Some(seen) = watch.take() else { return false };
+    let progress = Progress { phase: seen.phase, done: seen.done, total: seen.total };
+    let _ = ledger.beat(id, progress).await;
+    true
 }
 
 /// Does the work; what has come of it, in a few words.

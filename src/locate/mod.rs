@@ -60,6 +60,7 @@ pub use crate::matching::Signals;
 use crate::pipeline::Pool;
 use crate::report::{Ending, Strand};
 use crate::shutdown::Token;
+use crate::tasks::Tasks;
 
 /// Which tags are told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -109,6 +110,8 @@ pub struct Options {
     pub no_update: bool,
     /// Changes that are told at most of one query; `None` for all, or the usual number where words are looked for.
     pub max_count: Option<usize>,
+    /// Tasks that give way while there is something to be answered, and go on while queries are waited for.
+    pub background: Option<Tasks>,
 }
 
 /// Globs of whole kinds of refs. Where several kinds are asked about, that there are none of one is no mistake.
@@ -204,6 +207,7 @@ async fn open<'a>(
         None => Pool::new(options.threads.unwrap_or(settings.threads)).context("starting worker threads")?,
     };
     let patterns = Arc::new(settings.patterns()?);
+    let goes_first = options.background.as_ref().map(Tasks::foreground);
     let folder = options.cache_folder.clone();
     let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), Ahead::Read, &pool).await?;
     let refs = index.select(options.refs.clone(), &pool).await?;
@@ -232,5 +236,6 @@ async fn open<'a>(
         absent: 0,
         torn: None,
         has_warned: false,
+        goes_first,
     })
 }

@@ -21,9 +21,11 @@ use crate::cache::texts::Texts;
 use crate::facts::commit::RawCommit;
 use crate::git::ObjectError;
 use crate::graph::Position;
+use crate::index::Trouble;
 use crate::matching::Need;
 use crate::report::{Gone, Strand};
 use crate::shutdown::Token;
+use crate::tasks::Hand;
 
 /// Commits whose authors are read in one job.
 const AUTHORS: usize = 4096;
@@ -43,13 +45,15 @@ pub struct Warmed {
     pub left_out: usize,
 }
 
-/// Warms the cache of the repository that `options` seek. Ends early when `token` is cancelled; what was worked out is kept.
+/// Warms the cache of the repository that `options` seek; as a task it gives way, step by step, by its `hand`. Ends early when `token` is
+/// cancelled; what was worked out is kept.
 ///
 /// # Errors
 /// If there is no repository, or it can't be read.
-pub async fn warm(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Warmed> {
+pub async fn warm(options: Options, hand: Option<&Hand>, report: &mut Strand, token: &Token) -> anyhow::Result<Warmed> {
+    give_way(hand).await;
     let mut search = Box::pin(open(Arc::new(options), report, token, true)).await?;
-    let warmed = Box::pin(search.warm()).await?;
+    let warmed = Box::pin(search.warm(hand)).await?;
     let Search { report, indexed, name, .. } = search;
     announce::end(report, &name, token.is_cancelled(), indexed).await?;
     Ok(warmed)
@@ -61,7 +65,7 @@ pub async fn warm(options: Options, report: &mut Strand, token: &Token) -> anyho
 /// If nobody reads any more.
 pub async fn warm_one_of_several(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Warmed> {
     let name = options.sought.name.clone().unwrap_or_default();
-    match warm(options, report, token).await {
+    match warm(options, None, report, token).await {
         Err(cause) if cause.downcast_ref::<Gone>().is_some() => Err(cause),
         Err(_) if token.is_cancelled() => Ok(Warmed::default()),
         Err(cause) => announce::failed(report, &name, &cause).await.map(|()| Warmed::default()),
@@ -70,7 +74,7 @@ pub async fn warm_one_of_several(options: Options, report: &mut Strand, token: &
 }
 
 impl Search<'_> {
-    async fn warm(&mut self) -> anyhow::Result<Warmed> {
+    async fn warm(&mut self, hand: Option<&Hand>) -> anyhow::Result<Warmed> {
         self.catch_up().await?;
         let mut warmed = Warmed::default();
         // Without a cache there is nothing to be warmed.
@@ -78,16 +82,17 @@ impl Search<'_> {
             return Ok(warmed);
         }
         let Some(scope) = self.scope().await? else { return Ok(warmed) };
-        let Some(likely) = self.likely(&scope).await? else { return Ok(warmed) };
+        let Some(likely) = self.likely(&scope, hand).await? else { return Ok(warmed) };
         warmed.likely = likely.len();
         let likely = Arc::new(likely);
         let mut chunks = ranges(0..likely.len(), PATCHES);
         let mut pending = VecDeque::new();
-        let mut done = 0;
+        let (mut done, mut unreadable) = (0, None);
         while !self.token.is_cancelled() {
             if pending.len() < self.pool.threads()
                 && let Some(chunk) = chunks.next()
             {
+                give_way(hand).await;
                 let (scope, likely) = (Arc::clone(&scope), Arc::clone(&likely));
                 let length = chunk.len();
                 let job = move || scope.handles.clone().with(|handle| patches(&scope, handle, &likely[chunk.clone()]));
@@ -100,7 +105,7 @@ impl Search<'_> {
             warmed.left_out += worked.left_out;
             self.absent += worked.absent;
             self.kept.extend(worked.found_out);
-            announce::broken(self.report, &self.name, None, worked.broken).await?;
+            unreadable = unreadable.or(worked.broken.into_iter().next());
             if self.kept.len() >= KEPT_TOGETHER {
                 self.keep().await?;
             }
@@ -109,12 +114,19 @@ impl Search<'_> {
             self.report.progress(&self.name, "working out patches", done as u64, total).await?;
         }
         self.wind_up().await?;
+        if let Some(cause) = unreadable {
+            // Nobody has asked for it: whoever does is told that the answer is partial.
+            let left_out = warmed.left_out;
+            let message = format!("{left_out} patches could not be worked out; the first since {cause}");
+            let hint = Some("git fsck tells what is missing".into());
+            announce::warn(self.report, &self.name, &Trouble { code: "left-out", message, hint }).await?;
+        }
         Ok(warmed)
     }
 
     /// The commits that some ref reaches and whose author has written another at the same second, the newest first. `None` if the run is
     /// to end.
-    async fn likely(&mut self, scope: &Arc<Scope>) -> anyhow::Result<Option<Vec<Position>>> {
+    async fn likely(&mut self, scope: &Arc<Scope>, hand: Option<&Hand>) -> anyhow::Result<Option<Vec<Position>>> {
         let texts = self.index.texts(&self.pool).await;
         let mut chunks = ranges(0..scope.graph.len(), AUTHORS);
         let mut pending = VecDeque::new();
@@ -128,6 +140,7 @@ impl Search<'_> {
             if pending.len() < self.pool.threads()
                 && let Some(chunk) = chunks.next()
             {
+                give_way(hand).await;
                 let (scope, texts) = (Arc::clone(scope), texts.clone());
                 pending.push_back(self.pool.submit(move || authors(&scope, texts.as_ref(), chunk)).await?);
                 continue;
@@ -149,6 +162,13 @@ impl Search<'_> {
         }
         likely.sort_by_key(|&position| std::cmp::Reverse((scope.graph.time(position), position)));
         Ok(Some(likely))
+    }
+}
+
+/// Waits while something goes before this.
+async fn give_way(hand: Option<&Hand>) {
+    if let Some(hand) = hand {
+        hand.give_way().await;
     }
 }
 

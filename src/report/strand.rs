@@ -58,6 +58,13 @@ impl Strand {
         }
     }
 
+    /// One of which nothing is written or shown: for work that nobody has asked for.
+    #[must_use]
+    pub fn mute() -> Self {
+        let loudness = Loudness { quiet: true, progress: Some(false) };
+        Self::new(Format::Jsonl, loudness, Pieces::nowhere(), Bar::new(loudness, true), Arc::default())
+    }
+
     /// How often each type of event was told, whether a part failed, and what the first that did has said.
     pub(super) fn into_parts(self) -> (BTreeMap<&'static str, u64>, bool, Option<String>) {
         (self.counts, self.is_partial, self.failure)
