@@ -4,13 +4,13 @@
 //! # What flows where
 //!
 //! ```text
-//! main → cli → command ─┬→ sync · upkeep · tasks│
+//! main → cli → command ─┬→ sync · upkeep        │
 //!                       ├→ repos ────→ config ──┤
 //!                       ├→ scan ───┬→ index ────┤
 //!                       └→ locate ─┼→ pipeline ─┼→ git · gitcli · cache → graph → facts
 //!                            │     ├→ describe ─┘
 //!                            │     └→ announce → report → events
-//!                            └→ matching · lines
+//!                            └→ matching · lines · tasks
 //! ```
 //!
 //! A command line is parsed once ([`cli`]) and handed to its verb ([`command`]). [`scan`] opens the repository's [`index`]: refs
@@ -281,7 +281,8 @@
 //! let folder = tempfile::tempdir()?;
 //! let ledger = Ledger::open(folder.path(), rules, Clock::from(&hands))?;
 //! smol::block_on(async {
-//!     let (first, second) = (ledger.register("scan", "nova", Priority::Normal).await?, ledger.register("gc", "", Priority::Normal).await?);
+//!     let first = ledger.register("scan", "nova", Priority::Normal).await?;
+//!     let second = ledger.register("gc", "", Priority::Normal).await?;
 //!     assert_eq!(ledger.turn(&second.id).await?, Turn::NotYet);
 //!     assert_eq!(ledger.turn(&first.id).await?, Turn::Yours);
 //!     ledger.end(&first.id, Outcome::Completed(Said::Text("up to date".into()))).await?;

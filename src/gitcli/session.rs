@@ -68,3 +68,35 @@ pub async fn end(leader: Identity, grace: Duration) {
         smol::Timer::after(LOOK).await;
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_only_has_the_id_of_the_one_that_is_meant_is_left_alone() {
+        let own = Identity::own();
+        assert!(own.lives());
+        let earlier = Identity { began: own.began - 1, ..own };
+        smol::block_on(end(earlier, Duration::ZERO));
+        assert!(own.lives(), "or this would have ended");
+    }
+
+    #[test]
+    fn what_is_started_writes_to_its_log_and_is_known_by_its_beginning() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("log");
+        std::fs::write(&log, "before\n").expect("written");
+        let mut shell = Command::new("sh");
+        // The end of it is seen by what it writes: nobody waits for it.
+        shell.args(["-c", "read line; echo out $?; echo err >&2"]);
+        let started = start(shell, &log).expect("starts");
+        assert!(started.began > 0 && started.pid != std::process::id());
+        let begin = Instant::now();
+        while !std::fs::read_to_string(&log).expect("a log").ends_with("err\n") {
+            assert!(begin.elapsed() < Duration::from_mins(1), "it never ends");
+            std::thread::sleep(LOOK);
+        }
+        assert_eq!(std::fs::read_to_string(&log).expect("a log"), "before\nout 1\nerr\n");
+    }
+}

@@ -101,22 +101,35 @@ impl Ledger {
             .mode(0o700)
             .create(&self.folder)
             .map_err(|cause| Kind::Io.wrap(cause, format!("making the folder {}", self.folder.display())))?;
-        let new = Record::new(kind, about, priority, self.now(), Identity::own());
-        let (added, most, now, lives) = (new.clone(), self.rules.waiting, self.now(), self.lives);
+        loop {
+            let new = Record::new(kind, about, priority, self.now(), Identity::own());
+            let refused = match self.add(new.clone()).await {
+                Ok(()) => return Ok(new),
+                Err(refused) => refused,
+            };
+            // Another process may have made the same id within the same millisecond, one time in a million.
+            if self.get(&new.id).await?.is_none() {
+                return Err(refused);
+            }
+        }
+    }
+
+    async fn add(&self, new: Record) -> anyhow::Result<()> {
+        let (most, now, lives) = (self.rules.waiting, self.now(), self.lives);
         self.change(move |unended| {
+            anyhow::ensure!(!unended.iter().any(|record| record.id == new.id), "the id {} is taken", new.id);
             bury(unended, now, lives);
             let waiting = unended.iter().filter(|record| record.state() == State::Pending).count();
             if waiting >= most {
                 return Err(Kind::Busy.hinted(
                     format!("{waiting} tasks wait for their turn already"),
-                    "git bhfuil task list shows them, git bhfuil task cancel stops some; bhfuil.taskLimit lets more run at a time",
+                    "git bhfuil task cancel stops some, bhfuil.taskLimit lets more run at a time",
                 ));
             }
-            unended.push(added);
+            unended.push(new);
             Ok(())
         })
-        .await?;
-        Ok(new)
+        .await
     }
 
     /// Notes that the task lives in the process `owner`. `false` if it is over.
@@ -429,6 +442,17 @@ mod tests {
         assert_eq!(state(&ledger, &ids[0]), State::Cancelled);
         assert!(!block_on(ledger.ask_to_stop(&ids[0])).expect("kept"), "it is over");
         register(&ledger, Priority::Normal);
+    }
+
+    #[test]
+    fn an_id_that_is_taken_is_refused_whether_its_task_has_ended_or_not() {
+        let (folder, hands) = (tempfile::tempdir().expect("a folder"), ManualClock::new());
+        let ledger = ledger(folder.path(), &hands, Rules::default());
+        let record = block_on(ledger.register("scan", "nova", Priority::Normal)).expect("there is room");
+        assert!(block_on(ledger.add(record.clone())).is_err());
+        assert!(block_on(ledger.ask_to_stop(&record.id)).expect("kept"));
+        assert!(block_on(ledger.add(record.clone())).is_err());
+        assert_eq!(state(&ledger, &record.id), State::Cancelled);
     }
 
     #[test]
