@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::Kind;
 
@@ -53,6 +53,15 @@ impl Clock {
         }
     }
 
+    /// The time of day, for what other processes read; the system may set it, also back.
+    #[must_use]
+    pub fn wall(&self) -> SystemTime {
+        match self {
+            Self::Real => SystemTime::now(),
+            Self::Manual(hands) => hands.wall + hands.state().passed,
+        }
+    }
+
     /// Waits for `time`; one too long to be counted is waited for in vain.
     pub async fn sleep(&self, time: Duration) {
         match self {
@@ -86,6 +95,7 @@ impl Clock {
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     start: Instant,
+    wall: SystemTime,
     state: Arc<Mutex<Hands>>,
 }
 
@@ -101,7 +111,7 @@ struct Hands {
 
 impl Default for ManualClock {
     fn default() -> Self {
-        Self { start: Instant::now(), state: Arc::default() }
+        Self { start: Instant::now(), wall: SystemTime::now(), state: Arc::default() }
     }
 }
 

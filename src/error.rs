@@ -73,6 +73,8 @@ pub enum Kind {
     Io,
     /// Another process is changing a file.
     Locked,
+    /// Too much waits to be done already.
+    Busy,
     /// What was to be made is there already.
     Exists,
     /// An operation took longer than its limit.
@@ -107,6 +109,7 @@ impl Kind {
             Self::DiskFull => "disk-full",
             Self::Io => "io",
             Self::Locked => "locked",
+            Self::Busy => "busy",
             Self::Exists => "exists",
             Self::Timeout => "timeout",
             Self::Cancelled => "cancelled",
@@ -125,7 +128,7 @@ impl Kind {
             | Self::BadCursor
             | Self::Exists
             | Self::BadUrl => Class::User,
-            Self::Locked | Self::Timeout | Self::Cancelled | Self::Network => Class::Transient,
+            Self::Locked | Self::Busy | Self::Timeout | Self::Cancelled | Self::Network => Class::Transient,
             Self::Internal => Class::Internal,
             _ => Class::Permanent,
         }

@@ -10,7 +10,7 @@
 //!                       └→ locate ─┼→ pipeline ─┼→ git · gitcli · cache → graph → facts
 //!                            │     ├→ describe ─┘
 //!                            │     └→ announce → report → events
-//!                            └→ matching · lines
+//!                            └→ matching · lines · tasks
 //! ```
 //!
 //! A command line is parsed once ([`cli`]) and handed to its verb ([`command`]). [`scan`] opens the repository's [`index`]: refs
@@ -26,7 +26,9 @@
 //!
 //! [`config`] says what is set, by whom and where; each room is handed the few values that it needs. [`repos`] knows which repositories
 //! are registered: they are sections of the file that [`config`] owns, changed under a lock of [`files`]. [`sync`] clones and fetches those
-//! that lie elsewhere, [`watch`] tells what moves in any of them. Several are scanned or asked at once, so many at a time as [`repos::Limit`] lets, and share one pool of threads.
+//! that lie elsewhere, [`watch`] tells what moves in any of them. Several are scanned or asked at once, so many at a time as
+//! [`repos::Limit`] lets, and share one pool of threads. What nobody waits for is a task, a process of its own that does the same work as a
+//! command; [`tasks`] knows how each stands.
 //!
 //! Arrows never turn back, and no two rooms use each other. Every third-party library has one door. `tests/layers.rs` keeps both so.
 //!
@@ -43,6 +45,7 @@
 //! | [`upkeep`] | the caches that there are: what they hold, whether that is what git says, which may go | what is in them |
 //! | [`watch`] | repositories that are followed: when to look, what has moved | which are registered, fetching |
 //! | [`sync`] | mirrors: cloned or fetched, then indexed | how git does it |
+//! | [`tasks`] | what a background task's life is: ids, states, turns, heartbeats, what is left of it | what a task does |
 //! | [`repos`] | which repositories are registered, looking at one, mirrors that are whole or not there, at most so many at a time | output |
 //! | [`index`] | one repository: its refs, what bends its history, its graph, kept up to date in the cache | output |
 //! | [`describe`] | one commit as the wire has it | I/O but by the handle it is lent |
@@ -80,6 +83,8 @@
 //! | Configuration | [`config::Config`] | kept for a while, read anew when a file or a variable changes; a bad version doesn't replace a good one |
 //! | Files | [`files::Lock`] | git's lock protocol; a reader sees all of one version; a dead owner's lock is taken over, a live one's waited for |
 //! | Registry | [`repos::Registry`] | names told apart; of concurrent writers none loses anything |
+//! | Tasks | [`tasks::Tasks`], [`tasks::Ledger`] | ids unique across processes; one way from pending to an end; so many at once; a panic or a dead owner is a failure; results expire |
+//! | Prefetch | [`locate::warm`], [`tasks::Tasks::foreground`] | gives way to what goes before; what was found out is kept; cancelled with its owner |
 //! | Errors | [`error`] | the kind is attached where the cause is known and survives any context put on top |
 //!
 //! **Git workers.** Blocking work, awaited. The thread outlives a panic:
@@ -248,6 +253,51 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 //!
+//! **Tasks.** Futures with a name, polled for as long as their owner drives them; and across processes a ledger of them:
+//!
+//! ```
+//! use std::time::Duration;
+//! use git_bhfuil::clock::{Clock, ManualClock};
+//! use git_bhfuil::tasks::{Ledger, Outcome, Priority, Rules, Said, State, Tasks, Turn};
+//!
+//! let (hands, rules) = (ManualClock::new(), Rules { at_once: 1, ..Rules::default() });
+//! let tasks = Tasks::new(rules, 100, Clock::from(&hands), None);
+//! smol::block_on(tasks.drive(async {
+//!     let clock = Clock::from(&hands);
+//!     let count = tasks.spawn("count", Priority::Normal, move |hand| async move {
+//!         hand.give_way().await;
+//!         hand.progress("counting", 1, Some(2));
+//!         clock.sleep(Duration::from_secs(90)).await;
+//!         Ok("two".to_owned())
+//!     })?;
+//!     let never = tasks.spawn("hang", Priority::Low, |_hand| std::future::pending())?;
+//!     hands.until_asleep(1).await;
+//!     assert_eq!(tasks.status(&never).map(|it| it.state()), Some(State::Pending), "one at a time");
+//!     hands.advance(Duration::from_secs(90));
+//!     assert_eq!(tasks.wait(&count).await.and_then(|it| it.said), Some(Said::Text("two".into())));
+//!     assert!(tasks.cancel(&never));
+//!     assert_eq!(tasks.wait(&never).await.map(|it| it.state()), Some(State::Cancelled));
+//!     hands.advance(rules.expiry);
+//!     assert_eq!(tasks.list(), []);
+//!     Ok::<_, anyhow::Error>(())
+//! }))?;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let ledger = Ledger::open(folder.path(), rules, Clock::from(&hands))?;
+//! smol::block_on(async {
+//!     let first = ledger.register("scan", "nova", Priority::Normal).await?;
+//!     let second = ledger.register("gc", "", Priority::Normal).await?;
+//!     assert_eq!(ledger.turn(&second.id).await?, Turn::NotYet);
+//!     assert_eq!(ledger.turn(&first.id).await?, Turn::Yours);
+//!     ledger.end(&first.id, Outcome::Completed(Said::Text("up to date".into()))).await?;
+//!     assert_eq!(ledger.turn(&second.id).await?, Turn::Yours);
+//!     ledger.ask_to_stop(&second.id).await?;
+//!     assert!(ledger.get(&second.id).await?.is_some_and(|it| it.stop), "its owner sees that");
+//!     Ok::<_, anyhow::Error>(())
+//! })?;
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
 //! **Errors.** The kind says what the wire, the hint and the exit code will be:
 //!
 //! ```
@@ -290,5 +340,6 @@ pub mod scan;
 pub mod shutdown;
 pub mod spelling;
 pub mod sync;
+pub mod tasks;
 pub mod upkeep;
 pub mod watch;

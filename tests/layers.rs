@@ -11,8 +11,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "upkeep", "watch", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "report",
-            "events", "clock", "error", "shutdown",
+            "cli", "tasks", "upkeep", "watch", "sync", "scan", "locate", "repos", "config", "describe", "pipeline",
+            "gitcli", "report", "events", "progress", "clock", "error", "shutdown",
         ],
     ),
     ("upkeep", &["locate", "config", "matching", "gitcli", "git", "cache", "graph", "facts", "error", "shutdown"]),
@@ -41,9 +41,10 @@ const ROOMS: &[(&str, &[&str])] = &[
         "locate",
         &[
             "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "matching",
-            "lines", "facts", "repos", "report", "events", "error", "shutdown",
+            "lines", "facts", "repos", "tasks", "report", "events", "error", "shutdown",
         ],
     ),
+    ("tasks", &["cache", "gitcli", "files", "clock", "error", "panics", "shutdown"]),
     ("cli", &["spelling"]),
     ("announce", &["index", "describe", "git", "report", "events", "error"]),
     ("index", &["pipeline", "git", "gitcli", "cache", "graph", "facts", "error", "shutdown"]),

@@ -13,6 +13,7 @@ pub mod postings;
 mod repository;
 mod schema;
 pub mod state;
+pub mod tasks;
 pub mod texts;
 pub mod trim;
 pub mod words;

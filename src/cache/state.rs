@@ -1,5 +1,5 @@
-//! `state.db`: what belongs to no single repository. For now which file is the cache of which repository, so that caches whose
-//! repository is gone can be told from the others.
+//! `state.db`: what belongs to no single repository. Which file is the cache of which repository, so that caches whose repository is
+//! gone can be told from the others; and background tasks (`tasks`).
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -12,7 +12,7 @@ use super::database::{Database, Schema, is_damaged, quick_check};
 use super::repository::now;
 
 /// Marks the file: "bhst" in the header's `application_id`.
-const SCHEMA: Schema = Schema { application_id: 0x6268_7374, migrations: &[V1, V2] };
+const SCHEMA: Schema = Schema { application_id: 0x6268_7374, migrations: &[V1, V2, super::tasks::TABLE] };
 
 const V1: &str = "
 -- The caches in this folder: a file beside this one, and the common directory of the repository that it is about.
@@ -63,6 +63,10 @@ impl State {
             }
             other => Ok((other?, None)),
         }
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Notes that `file` is the cache of the repository at `common_dir`.
@@ -176,18 +180,21 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_the_first_version_is_brought_up_to_date() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let old = Schema { migrations: &SCHEMA.migrations[..1], ..SCHEMA };
-        let old = Database::open(&folder.path().join("state.db"), old).expect("opens");
-        let row = "INSERT INTO cache VALUES (x'41', x'2f', 0)";
-        smol::block_on(old.write(move |change| Ok(change.execute(row, [])?))).expect("writes");
-        drop(old);
-        let (state, aside) = State::open(folder.path()).expect("opens");
-        assert_eq!(aside, None);
-        assert_eq!(state.common_dir(Path::new("A")).expect("reads"), Some(PathBuf::from("/")));
-        assert!(!smol::block_on(state.begins_sweep(7, 1)).expect("answers"));
-        assert!(smol::block_on(state.begins_sweep(8, 1)).expect("answers"));
+    fn a_list_of_every_older_version_is_brought_up_to_date() {
+        for version in 1..SCHEMA.migrations.len() {
+            let folder = tempfile::tempdir().expect("a folder");
+            let old = Schema { migrations: &SCHEMA.migrations[..version], ..SCHEMA };
+            let old = Database::open(&folder.path().join("state.db"), old).expect("opens");
+            let row = "INSERT INTO cache VALUES (x'41', x'2f', 0)";
+            smol::block_on(old.write(move |change| Ok(change.execute(row, [])?))).expect("writes");
+            drop(old);
+            let (state, aside) = State::open(folder.path()).expect("opens");
+            assert_eq!(aside, None);
+            assert_eq!(state.common_dir(Path::new("A")).expect("reads"), Some(PathBuf::from("/")));
+            assert!(!smol::block_on(state.begins_sweep(7, 1)).expect("answers"));
+            assert!(smol::block_on(state.begins_sweep(8, 1)).expect("answers"));
+            assert_eq!(state.tasks(crate::cache::tasks::Which::All).expect("reads"), []);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod config;
 pub mod repo;
 pub mod scan;
 pub mod schema;
+pub mod task;
 pub mod watch;
 pub mod where_is;
 
@@ -23,6 +24,7 @@ pub use self::{
     repo::{RepoArgs, RepoCommand},
     scan::ScanArgs,
     schema::SchemaArgs,
+    task::{TaskArgs, TaskCommand},
     watch::WatchArgs,
     where_is::WhereArgs,
 };
@@ -60,6 +62,8 @@ pub enum Subcommand {
     Scan(ScanArgs),
     /// Prints the JSON Schema of the stream.
     Schema(SchemaArgs),
+    /// Works in the background.
+    Task(TaskArgs),
     /// Follows repositories.
     Watch(WatchArgs),
     /// Tells where a change is.
@@ -81,6 +85,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// `schema`.
     Schema(SchemaArgs),
+    /// `task` and one of its commands.
+    Task(TaskCommand),
     /// `watch`.
     Watch(WatchArgs),
     /// `where`.
@@ -159,6 +165,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             | Subcommand::Cache(_)
             | Subcommand::Config(_)
             | Subcommand::Repo(_)
+            | Subcommand::Task(_)
             | Subcommand::Watch(_),
         ) if paths.as_ref().is_some_and(|paths| !paths.is_empty()) => {
             let name = command.as_deref().unwrap_or_default();
@@ -177,6 +184,10 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
         Some(Subcommand::Repo(args)) => match args.command.fault() {
             Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
             None => Command::Repo(args.command),
+        },
+        Some(Subcommand::Task(args)) => match args.command.fault() {
+            Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
+            None => Command::Task(args.command),
         },
         None => return Err(usage_error(None, "a command is missing".to_owned())),
     };

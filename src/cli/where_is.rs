@@ -66,6 +66,9 @@ pub struct WhereArgs {
     /// queries on standard input end with NUL instead of a newline
     #[argh(switch, short = 'z')]
     pub null: bool,
+    /// while queries on standard input are waited for, work out ahead what comparing likely picks takes
+    #[argh(switch)]
+    pub warm: bool,
     /// ask this repository: one that is registered, or a path; may be repeated
     #[argh(option, arg_name = "repo")]
     pub repo: Vec<RawArg>,
@@ -118,6 +121,9 @@ impl WhereArgs {
         }
         if self.queries.is_empty() && !self.stdin && self.patch.is_none() {
             return Some("a query is missing".to_owned());
+        }
+        if self.warm && (!self.stdin || !self.repo.is_empty() || self.is_about_several()) {
+            return Some("--warm is for --stdin and the repository you stand in".to_owned());
         }
         let several = self.is_about_several();
         if several && self.patch.is_some() {

@@ -247,7 +247,8 @@ fn remark(text: &str, report: &Strand) {
     }
 }
 
-async fn gc(report: &mut Strand) -> anyhow::Result<Ending> {
+/// Drops what is of no use.
+pub(super) async fn gc(report: &mut Strand) -> anyhow::Result<Ending> {
     let folder = upkeep::folder()?;
     let limit = smol::unblock(limit).await?;
     let swept = smol::unblock(move || sweep::sweep(&folder, limit)).await?;

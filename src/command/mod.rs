@@ -2,10 +2,12 @@
 
 mod cache;
 mod config;
+mod errand;
 mod repo;
 mod repositories;
 mod scan;
 mod schema;
+mod task;
 mod watch;
 mod where_is;
 
@@ -42,6 +44,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
         Command::Cache(command) => Box::pin(cache::run(&command, &dir, token)).await,
         Command::Config(command) => Box::pin(config::run(&command, &dir, token)).await,
         Command::Repo(command) => Box::pin(repo::run(&command, &dir, token)).await,
+        Command::Task(command) => Box::pin(task::run(&command, &dir, token)).await,
         Command::Watch(args) => Box::pin(watch::run(&args, &dir, token)).await,
         Command::Where(args) => Box::pin(where_is::run(&args, &dir, token)).await,
         Command::Scan(args) => Box::pin(scan::run(&args, invocation.paths, &dir, token)).await,
@@ -94,10 +97,21 @@ async fn framed(
     token: &Token,
     work: impl AsyncFnOnce(&mut Strand) -> anyhow::Result<Ending>,
 ) -> u8 {
+    framed_aloud(command, (look, Loudness::default()), dir, token, work).await
+}
+
+/// As [`framed`], with what is said beside the output.
+async fn framed_aloud(
+    command: &str,
+    (look, loudness): ((Asked, Option<AskedColor>, bool), Loudness),
+    dir: &Path,
+    token: &Token,
+    work: impl AsyncFnOnce(&mut Strand) -> anyhow::Result<Ending>,
+) -> u8 {
     let (asked, color, no_color) = look;
     // A bad value for the colour must not keep it from being mended.
     let (format, _) = format(asked, color, no_color, dir).await;
-    let mut report = match Report::begin(command, None, format, Loudness::default()) {
+    let mut report = match Report::begin(command, None, format, loudness) {
         Ok(report) => report,
         Err(cause) => {
             report::say_fatal(&format!("starting: {cause}"), None);

@@ -1,6 +1,7 @@
 //! `git bhfuil repo`: which repositories are registered.
 
 use std::borrow::Cow;
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,16 +80,24 @@ async fn sync_some(args: &RepoSyncArgs, dir: &Path, token: &Token) -> u8 {
         }
     };
     let ending = match configured {
-        Ok(()) => sync_each(args, &mut report, token).await,
+        Ok(()) => {
+            let selection = Selection { names: texts(&args.names), groups: texts(&args.group), all: args.all };
+            sync_each(&selection, (args.jobs, args.threads), &mut report, token).await
+        }
         Err(cause) => Err(cause),
     };
     report.end(ending, token.signal()).await.exit_code
 }
 
-async fn sync_each(args: &RepoSyncArgs, report: &mut Report, token: &Token) -> anyhow::Result<Ending> {
-    let selection = Selection { names: texts(&args.names), groups: texts(&args.group), all: args.all };
-    let entries = registry()?.select(&selection).await?;
-    let Shared { limit, pool } = Shared::of(args.jobs, args.threads).await?;
+/// Brings those of `selection` up to date, so many at a time and on so many threads as typed or configured.
+pub(super) async fn sync_each(
+    selection: &Selection,
+    (jobs, threads): (Option<NonZeroUsize>, Option<NonZeroUsize>),
+    report: &mut Report,
+    token: &Token,
+) -> anyhow::Result<Ending> {
+    let entries = registry()?.select(selection).await?;
+    let Shared { limit, pool } = Shared::of(jobs, threads).await?;
     let sync = mirrors(pool, token).await?;
     report.expect(entries.len());
     let (from, sync) = (&*report, &sync);

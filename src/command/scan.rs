@@ -56,7 +56,11 @@ fn wanted<'a>(args: &'a ScanArgs, options: &'a Options) -> Wanted<'a> {
     }
 }
 
-async fn here(options: &Options, report: &mut Report, token: &Token) -> anyhow::Result<(Ending, Vec<Consumer>)> {
+pub(super) async fn here(
+    options: &Options,
+    report: &mut Report,
+    token: &Token,
+) -> anyhow::Result<(Ending, Vec<Consumer>)> {
     let mut strand = report.strand();
     let outcome = scan::run(options, &mut strand, token).await;
     report.join(strand);
@@ -65,7 +69,7 @@ async fn here(options: &Options, report: &mut Report, token: &Token) -> anyhow::
 }
 
 /// Scans the repositories that are `wanted`. A consumer follows each of them by itself, in the cache of each.
-async fn several(
+pub(super) async fn several(
     wanted: &Wanted<'_>,
     options: &Options,
     report: &mut Report,

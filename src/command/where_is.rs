@@ -5,11 +5,13 @@ use std::path::Path;
 use super::repositories::{Chosen, Shared, Wanted};
 use crate::cli::where_is::Tags as Asked;
 use crate::cli::{self, WhereArgs};
+use crate::clock::Clock;
 use crate::error::exit;
 use crate::locate::across::{self, Member};
 use crate::locate::{self, Options, Selection, Signals, Sought, Tags};
-use crate::report::{self, Ending, Loudness, Report};
+use crate::report::{self, Ending, Loudness, Report, Strand};
 use crate::shutdown::Token;
+use crate::tasks::{Priority, Rules, Tasks};
 
 /// Runs the command and returns the exit code.
 pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
@@ -40,7 +42,11 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
     let ending = match configured {
         Ok(()) if wanted.is_here() => {
             let mut strand = report.strand();
-            let ending = locate::run(options, &mut strand, token).await;
+            let ending = if args.warm {
+                run_warming(options, &mut strand, token).await
+            } else {
+                locate::run(options, &mut strand, token).await
+            };
             report.join(strand);
             ending
         }
@@ -48,6 +54,27 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
         Err(cause) => Err(cause),
     };
     report.end(ending, token.signal()).await.exit_code
+}
+
+/// Answers, and works out ahead what may be asked for while queries are waited for.
+async fn run_warming(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
+    let tasks = Tasks::new(Rules { at_once: 1, ..Rules::default() }, 1, Clock::Real, None);
+    let ahead = Options {
+        sought: options.sought.clone(),
+        cache_folder: options.cache_folder.clone(),
+        threads: Some(1),
+        ..Options::default()
+    };
+    let options = Options { background: Some(tasks.clone()), ..options };
+    tasks
+        .drive(async {
+            tasks.spawn("patch-ids", Priority::Low, |hand| async move {
+                let warmed = locate::warm(ahead, Some(&hand), &mut Strand::mute(), &hand.stop).await?;
+                Ok(format!("{} worked out", warmed.worked_out))
+            })?;
+            locate::run(options, report, token).await
+        })
+        .await
 }
 
 /// Asks the repositories that are `wanted`, together where they are several.
@@ -108,6 +135,7 @@ fn options(args: &WhereArgs, signals: Signals, dir: &Path) -> Options {
         min_confidence: args.min_confidence.unwrap_or(0.0),
         no_update: args.no_update,
         max_count: args.max_count.map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
+        background: None,
     }
 }
 

@@ -26,6 +26,7 @@ const LINES: &str = r#"
 {"type":"release","repo":"nova","tag":"31.0.1","published_at":null,"url":"u"}
 {"type":"contributor","repo":"nova","name":"A","email":"a@example.com","commits":12}
 {"type":"task","id":"1","kind":"prefetch","state":"pending","stalled":false,"detail":"d"}
+{"type":"task","id":"1","kind":"scan","state":"running","stalled":true,"about":"nova","priority":"high","made_at":"2024-01-02T03:04:05Z","begun_at":"2024-01-02T03:04:06Z","ended_at":"2024-01-02T03:04:07Z","age_ms":5,"phase":"walk","done":1,"total":2,"pid":7,"log":"l","result_file":"r"}
 {"type":"setting","key":"bhfuil.jobs","value":"3","origin":"config:12"}
 {"type":"setting","key":"bhfuil.jobs","value":"3","origin":"default","scope":"default","repo":"nova"}
 {"type":"operation","operation":"scan","calls":12,"failed":1,"p50_ms":40,"p95_ms":90,"peak_bytes":1}

@@ -22,10 +22,58 @@ pub struct Task<'a> {
     pub state: TaskState,
     /// Whether it has been running without progress for too long.
     pub stalled: bool,
-    /// More about it, for people. Absent where there is nothing to say.
+    /// More about it, for people: what it has come to, why it failed, or what it is at. Absent where there is nothing to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub detail: Option<Cow<'a, str>>,
+    /// The repositories that it is about, as they were named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub about: Option<Cow<'a, str>>,
+    /// Whether it goes before others that wait: `low`, `normal` or `high`. An open set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub priority: Option<Cow<'a, str>>,
+    /// When it was registered (RFC 3339, UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub made_at: Option<Cow<'a, str>>,
+    /// When it began to run. Absent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub begun_at: Option<Cow<'a, str>>,
+    /// When it ended. Absent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub ended_at: Option<Cow<'a, str>>,
+    /// How long ago it was registered, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub age_ms: Option<u64>,
+    /// What it is at, or was at last. Absent before it has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub phase: Option<Cow<'a, str>>,
+    /// How much of that is done; with `phase`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub done: Option<u64>,
+    /// Of how much. Absent where that isn't known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub total: Option<u64>,
+    /// The process that it lives in, or lived in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32")]
+    pub pid: Option<u32>,
+    /// The file that it writes its stream to, and what else it has to say. It goes with the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub log: Option<Cow<'a, str>>,
+    /// The file that holds a result too long for `detail`. It goes with the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub result_file: Option<Cow<'a, str>>,
 }
 
 /// The states of a task: pending, running, then one of the others for good.

@@ -4,7 +4,7 @@
 //! Both pipes are always drained. A child never outlives the future that waits for it: when that is cancelled, out of time or
 //! dropped, the child and all that it started get SIGTERM, and SIGKILL if that isn't enough, and are gone when it returns. (A drop
 //! blocks for that: for milliseconds, or a quarter of a second before SIGKILL.) Whom a git leaves behind that ends by itself, such as
-//! a credential cache, it leaves on purpose. Owns processes and what git says; refuses to decide what is tried again
+//! a credential cache, it leaves on purpose. What outlives its terminal, one of ours, leads a [`session`]. Owns processes and what git says; refuses to decide what is tried again
 //! (`retry`) and where a clone lies (`repos`).
 
 pub mod credential;
@@ -13,6 +13,7 @@ mod process;
 mod program;
 pub mod progress;
 mod questions;
+pub mod session;
 pub mod transfer;
 mod tree;
 pub mod witness;
@@ -24,4 +25,4 @@ pub use self::progress::Progress;
 pub use self::questions::{
     Revisions, argument, check_safe, config_list, date, list_refs, read_patch, rev_list, rev_parse,
 };
-pub use self::tree::end_orphans;
+pub use self::tree::{Identity, end_orphans};

@@ -14,19 +14,43 @@ use rustix::process::{self, Pid, Signal};
 
 /// A process that no other is taken for: its id, and when it began, in ticks since the system was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity {
+pub struct Identity {
     /// The process id.
-    pub(super) pid: u32,
-    /// The time of its beginning.
-    pub(super) began: u64,
+    pub pid: u32,
+    /// The time of its beginning; 0 where the system doesn't tell.
+    pub began: u64,
 }
 
 impl Identity {
-    /// Whether it still runs.
+    /// This process.
     #[must_use]
-    fn lives(self) -> bool {
+    pub fn own() -> Self {
+        Self::of(std::process::id())
+    }
+
+    /// The process that has the id `pid` now.
+    #[must_use]
+    pub fn of(pid: u32) -> Self {
+        Self { pid, began: stat(pid).map_or(0, |stat| stat.began) }
+    }
+
+    /// Whether it still runs. One that has ended and waits to be buried doesn't. Where the system doesn't tell when a process began,
+    /// whoever has its id now is taken for it.
+    #[must_use]
+    pub fn lives(self) -> bool {
+        if self.began == 0 {
+            let pid = Pid::from_raw(self.pid.cast_signed());
+            return pid.is_some_and(|pid| process::test_kill_process(pid).is_ok())
+                && stat(self.pid).is_none_or(|stat| !stat.dead);
+        }
         stat(self.pid).is_some_and(|stat| stat.began == self.began && !stat.dead)
     }
+}
+
+/// The processes of the session that `leader` leads, and those that left their group within it.
+pub(super) fn session_of(leader: u32) -> Vec<Identity> {
+    let members = processes().filter(|(_, stat)| stat.session == leader && !stat.dead);
+    members.map(|(pid, stat)| Identity { pid, began: stat.began }).collect()
 }
 
 /// A child and what it started.

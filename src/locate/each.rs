@@ -16,7 +16,7 @@ use crate::index::Trouble;
 use crate::pipeline::JobError;
 
 /// What a worker makes.
-pub(super) type Job<T> = Pin<Box<dyn Future<Output = Result<T, JobError>>>>;
+pub(super) type Job<T> = Pin<Box<dyn Future<Output = Result<T, JobError>> + Send>>;
 
 /// What a query is about, as far as it concerns the answer to one of its commits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

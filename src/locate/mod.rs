@@ -5,7 +5,8 @@
 //! change (`each`). `words` finds those whose messages have words, by the index of `wording`, `patches` looks for a diff, `alike` for
 //! what only resembles a commit. Where history can't be read to its end, `gaps` says what can be told of the rest. `search` drives the
 //! run: answers come in the order of the queries, which `input` may read from a stream. Of several repositories asked at once (`across`)
-//! each puts what it has on a `board`, and compares its commits with those of the others, its `kin`. Knows nothing of the command line.
+//! each puts what it has on a `board`, and compares its commits with those of the others, its `kin`. `warm` does ahead of any query what
+//! queries would have to. Knows nothing of the command line.
 
 pub mod across;
 mod alike;
@@ -29,6 +30,7 @@ mod reverts;
 mod scope;
 mod search;
 mod seeds;
+mod warm;
 mod wording;
 mod words;
 
@@ -43,6 +45,7 @@ use anyhow::Context as _;
 pub use self::filing::keys_of;
 use self::query::Query;
 use self::search::Search;
+pub use self::warm::{Warmed, warm, warm_one_of_several};
 use crate::announce::{self, Indexed};
 use crate::config::Settings;
 use crate::error::Kind;
@@ -57,6 +60,7 @@ pub use crate::matching::Signals;
 use crate::pipeline::Pool;
 use crate::report::{Ending, Strand};
 use crate::shutdown::Token;
+use crate::tasks::Tasks;
 
 /// Which tags are told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -106,6 +110,8 @@ pub struct Options {
     pub no_update: bool,
     /// Changes that are told at most of one query; `None` for all, or the usual number where words are looked for.
     pub max_count: Option<usize>,
+    /// Tasks that give way while there is something to be answered, and go on while queries are waited for.
+    pub background: Option<Tasks>,
 }
 
 /// Globs of whole kinds of refs. Where several kinds are asked about, that there are none of one is no mistake.
@@ -201,6 +207,7 @@ async fn open<'a>(
         None => Pool::new(options.threads.unwrap_or(settings.threads)).context("starting worker threads")?,
     };
     let patterns = Arc::new(settings.patterns()?);
+    let goes_first = options.background.as_ref().map(Tasks::foreground);
     let folder = options.cache_folder.clone();
     let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), Ahead::Read, &pool).await?;
     let refs = index.select(options.refs.clone(), &pool).await?;
@@ -229,5 +236,6 @@ async fn open<'a>(
         absent: 0,
         torn: None,
         has_warned: false,
+        goes_first,
     })
 }

@@ -30,6 +30,7 @@ use crate::index::{Index, Trouble};
 use crate::pipeline::{JobError, Pool};
 use crate::report::{FailedPart, Format, Strand};
 use crate::shutdown::Token;
+use crate::tasks::{Foreground, Tasks};
 
 /// Answers that may be under way at once, for each thread.
 pub(super) const AHEAD: usize = 4;
@@ -39,7 +40,7 @@ pub(super) const KEPT_TOGETHER: usize = 64;
 /// An answer that a worker makes.
 pub(super) struct UnderWay {
     query: String,
-    answer: Pin<Box<dyn Future<Output = Result<anyhow::Result<Made>, JobError>>>>,
+    answer: Pin<Box<dyn Future<Output = Result<anyhow::Result<Made>, JobError>> + Send>>,
 }
 
 /// What the command line asks for.
@@ -88,6 +89,8 @@ pub(super) struct Search<'a> {
     pub(super) torn: Option<Torn>,
     /// Whether it was said that history is cut off.
     pub(super) has_warned: bool,
+    /// Held while there is something to be answered.
+    pub(super) goes_first: Option<Foreground>,
 }
 
 impl Search<'_> {
@@ -149,6 +152,7 @@ impl Search<'_> {
     async fn read(&mut self, end: u8) -> anyhow::Result<()> {
         let mut input = Input::new(end);
         while !self.token.is_cancelled() {
+            let is_idle = self.under_way.is_empty();
             let is_full = self.under_way.len() >= AHEAD * self.pool.threads();
             // While nothing comes in, what is ready goes out.
             let ready = async {
@@ -163,7 +167,12 @@ impl Search<'_> {
                 }
                 Next::Line(input.next().await)
             };
-            match smol::future::or(ready, line).await {
+            if is_idle {
+                self.goes_first = None;
+            }
+            let next = smol::future::or(ready, line).await;
+            self.goes_first = self.options.background.as_ref().map(Tasks::foreground);
+            match next {
                 Next::Answer(made) => {
                     let query = self.under_way.pop_front().map(|first| first.query).unwrap_or_default();
                     self.tell(&query, made??).await?;

@@ -1,9 +1,10 @@
-//! A list of settings, repositories or caches: line by line for programs, in columns for people.
+//! A list of settings, repositories, caches or tasks: line by line for programs, in columns for people.
 
 use super::look::{CYAN, DIM, GREEN, Look, RED, YELLOW, blanks, columns};
 use super::{Format, safe, word};
 use crate::events::repository::CacheState;
-use crate::events::{Cache, Event, Repo, Setting};
+use crate::events::work::TaskState;
+use crate::events::{Cache, Event, Repo, Setting, Task};
 
 /// Blanks between columns.
 const GAP: usize = 2;
@@ -40,6 +41,7 @@ impl ListWriter {
             Event::Setting(setting) => ("setting", setting_row(setting)),
             Event::Repo(repo) => ("repo", repo_row(repo)),
             Event::Cache(cache) => ("cache", cache_row(cache)),
+            Event::Task(task) => ("task", task_row(task)),
             _ => return,
         };
         match self.format {
@@ -107,6 +109,32 @@ fn cache_row(cache: &Cache<'_>) -> Vec<Cell> {
     ]
 }
 
+/// The id, what it does and of what, how it stands, how old it is, and what there is to say.
+fn task_row(task: &Task<'_>) -> Vec<Cell> {
+    let (color, state) = match task.state {
+        _ if task.stalled => (RED, "stalled".to_owned()),
+        TaskState::Running | TaskState::Completed => (GREEN, word(task.state)),
+        TaskState::Failed => (RED, word(task.state)),
+        state => (YELLOW, word(state)),
+    };
+    vec![
+        Cell::new(YELLOW, &task.id),
+        Cell::new("", &task.kind),
+        Cell::new(CYAN, task.about.as_deref().unwrap_or_default()),
+        Cell::new(color, &state),
+        Cell::new(DIM, &task.age_ms.map(age).unwrap_or_default()),
+        Cell::new("", task.detail.as_deref().unwrap_or_default()),
+    ]
+}
+
+/// A time that has passed, in the largest unit of which there is one.
+fn age(milliseconds: u64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min")];
+    let unit = units.into_iter().find(|(length, _)| milliseconds >= *length);
+    let (length, name) = unit.unwrap_or((1000, "s"));
+    format!("{} {name} ago", milliseconds / length)
+}
+
 /// Bytes in the unit that leaves three digits or fewer.
 fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -146,6 +174,12 @@ mod tests {
     fn sizes_are_told_in_the_unit_that_fits() {
         let sizes = [0, 999, 1000, 16_384, 1 << 20, 3 << 29, u64::MAX].map(size);
         assert_eq!(sizes, ["0 B", "999 B", "0.9 KiB", "16.0 KiB", "1.0 MiB", "1.5 GiB", "16777215.9 TiB"]);
+    }
+
+    #[test]
+    fn ages_are_told_in_whole_units() {
+        let ages = [0, 999, 59_999, 60_000, 3_599_999, 3_600_000, 200_000_000].map(age);
+        assert_eq!(ages, ["0 s ago", "0 s ago", "59 s ago", "1 min ago", "59 min ago", "1 h ago", "2 d ago"]);
     }
 
     #[test]

@@ -117,6 +117,7 @@ pub struct Report {
     /// Whether an answer was written already.
     answered: Arc<AtomicBool>,
     status: Status,
+    failure: Option<String>,
     exit_code: u8,
     started: Instant,
 }
@@ -162,6 +163,7 @@ impl Report {
             counts: BTreeMap::new(),
             answered: Arc::default(),
             status: Status::Ok,
+            failure: None,
             exit_code: exit::ANSWERED,
             started: Instant::now(),
         };
@@ -182,6 +184,12 @@ impl Report {
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// What the first part that failed has said, of the strands that have ended.
+    #[must_use]
+    pub fn first_failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     /// A part of the stream, for one repository; [`Self::join`] takes it back.
@@ -215,7 +223,8 @@ impl Report {
 
     /// Counts what was told on `strand`, which has ended: the run is partial if it is.
     pub fn join(&mut self, strand: Strand) {
-        let (counts, is_partial) = strand.into_parts();
+        let (counts, is_partial, failure) = strand.into_parts();
+        self.failure = self.failure.take().or(failure);
         for (name, count) in counts {
             *self.counts.entry(name).or_default() += count;
         }
@@ -344,6 +353,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Presence(_) => "presence",
         Event::Setting(_) => "setting",
         Event::Cache(_) => "cache",
+        Event::Task(_) => "task",
         Event::Warning(_) => "warning",
         Event::Error(_) => "error",
         _ => return None,

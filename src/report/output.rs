@@ -25,19 +25,26 @@ impl std::error::Error for Gone {}
 
 /// Where pieces of whole lines go in. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Pieces(Sender<Vec<u8>>);
+pub(super) struct Pieces(Option<Sender<Vec<u8>>>);
 
 impl Pieces {
+    /// Where all is thrown away.
+    pub(super) fn nowhere() -> Self {
+        Self(None)
+    }
+
     pub(super) async fn write(&self, piece: Vec<u8>) -> Result<(), Gone> {
+        let Some(pieces) = &self.0 else { return Ok(()) };
         if piece.is_empty() {
-            return if self.0.is_closed() { Err(Gone) } else { Ok(()) };
+            return if pieces.is_closed() { Err(Gone) } else { Ok(()) };
         }
-        self.0.send(piece).await.map_err(|_| Gone)
+        pieces.send(piece).await.map_err(|_| Gone)
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Output {
+    queue: Sender<Vec<u8>>,
     pieces: Pieces,
     thread: JoinHandle<io::Result<()>>,
 }
@@ -46,13 +53,13 @@ impl Output {
     pub(super) fn start(bars: Bars) -> io::Result<Self> {
         let (pieces, queue) = async_channel::bounded(WAITING);
         let thread = std::thread::Builder::new().name("stdout".into()).spawn(move || write_all(&queue, &bars))?;
-        Ok(Self { pieces: Pieces(pieces), thread })
+        Ok(Self { pieces: Pieces(Some(pieces.clone())), queue: pieces, thread })
     }
 
     /// Puts in the first piece, for which there is always room.
     pub(super) fn start_with(&self, piece: Vec<u8>) {
         if !piece.is_empty() {
-            let _ = self.pieces.0.try_send(piece);
+            let _ = self.queue.try_send(piece);
         }
     }
 
@@ -64,7 +71,7 @@ impl Output {
     /// Waits until all is written, or says why it wasn't.
     pub(super) fn finish(self) -> io::Result<()> {
         // Strands that were forgotten would keep it open for ever.
-        self.pieces.0.close();
+        self.queue.close();
         self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the output thread panicked")))
     }
 }

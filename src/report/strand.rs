@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::output::{Gone, Pieces};
-use super::{Bar, Format, Loudness, class, counted, safe};
+use super::{Bar, Bars, Format, Loudness, class, counted, safe};
 use crate::error::Kind;
 use crate::events::{Error, Event, Progress, Warning};
 
@@ -38,6 +38,7 @@ pub struct Strand {
     counts: BTreeMap<&'static str, u64>,
     uncounted: Vec<(Kind, u64)>,
     is_partial: bool,
+    failure: Option<String>,
     last_progress: Option<(String, Instant)>,
 }
 
@@ -52,14 +53,23 @@ impl Strand {
             counts: BTreeMap::new(),
             uncounted: Vec::new(),
             is_partial: false,
+            failure: None,
             last_progress: None,
         }
     }
 
-    /// How often each type of event was told, and whether a part failed.
-    pub(super) fn into_parts(self) -> (BTreeMap<&'static str, u64>, bool) {
+    /// One of which nothing is written or shown: for work that nobody has asked for.
+    #[must_use]
+    pub fn mute() -> Self {
+        let loudness = Loudness { quiet: true, progress: Some(false) };
+        let bar = Bars::new("", loudness, true).bar();
+        Self::new(Format::Jsonl, loudness, Pieces::nowhere(), bar, Arc::default())
+    }
+
+    /// How often each type of event was told, whether a part failed, and what the first that did has said.
+    pub(super) fn into_parts(self) -> (BTreeMap<&'static str, u64>, bool, Option<String>) {
         self.bar.finish();
-        (self.counts, self.is_partial)
+        (self.counts, self.is_partial, self.failure)
     }
 
     /// The format, for workers that write events themselves.
@@ -140,6 +150,7 @@ impl Strand {
     pub async fn fail_part(&mut self, repo: &str, part: FailedPart<'_>) -> Result<(), Gone> {
         let FailedPart { id, query, kind, message, hint } = part;
         self.is_partial = true;
+        self.failure.get_or_insert_with(|| message.to_owned());
         if self.format != Format::Jsonl {
             self.bar.say(&format!("error: {message}"));
             if let Some(hint) = hint {

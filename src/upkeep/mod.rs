@@ -12,7 +12,7 @@ use crate::cache::location;
 use crate::error::Kind;
 use crate::git::Repository;
 pub use crate::git::Sought;
-use crate::git::repository::name_of;
+use crate::git::repository::name_of as last_part;
 
 /// A cache, or one that was set aside.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ pub fn folder() -> anyhow::Result<PathBuf> {
 pub fn place(sought: &Sought, folder: &Path) -> anyhow::Result<Place> {
     match Repository::find(sought) {
         Ok(found) => {
-            let path = location::file(folder, &name_of(&found.common_dir), &found.common_dir);
+            let path = location::file(folder, &last_part(&found.common_dir), &found.common_dir);
             Ok(Place { name: found.name, path })
         }
         Err(cause) => {
@@ -65,6 +65,14 @@ pub fn place(sought: &Sought, folder: &Path) -> anyhow::Result<Place> {
             Ok(Place { name, path: gone.file.path })
         }
     }
+}
+
+/// The name of the repository that is sought. Blocks.
+///
+/// # Errors
+/// If there is no such repository.
+pub fn name_of(sought: &Sought) -> anyhow::Result<String> {
+    Ok(Repository::find(sought)?.name)
 }
 
 /// All caches in `folder` and what was set aside. Blocks.
@@ -131,7 +139,7 @@ impl Kept {
     #[must_use]
     pub fn name(&self) -> String {
         match &self.common_dir {
-            Some(dir) => name_of(dir),
+            Some(dir) => last_part(dir),
             None => self.file.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         }
     }

@@ -1,0 +1,676 @@
+//! The tasks of one process: futures with a name, of which so many run at once while their owner drives them. Nothing is detached:
+//! they are polled where [`Tasks::drive`] is awaited, on whatever executor, and when that ends, all of them do. Blocking work of
+//! theirs is for a pool.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use smol::Executor;
+use smol::future::FutureExt as _;
+
+use super::id::Id;
+use super::ledger::Rules;
+use super::output;
+use super::record::{Outcome, Priority, Progress, Record, Said, now};
+use crate::clock::Clock;
+use crate::error::{Kind, message_of};
+use crate::gitcli::Identity;
+use crate::panics::Panic;
+use crate::shutdown::Token;
+
+type Work = Pin<Box<dyn Future<Output = anyhow::Result<String>> + Send>>;
+type Begin = Box<dyn FnOnce(Hand) -> Work + Send>;
+
+/// The tasks of one process. Clones share them.
+///
+/// ```
+/// use git_bhfuil::clock::Clock;
+/// use git_bhfuil::tasks::{Priority, Rules, Said, State, Tasks};
+///
+/// let tasks = Tasks::new(Rules::default(), 100, Clock::Real, None);
+/// let record = smol::block_on(tasks.drive(async {
+///     let id = tasks.spawn("greet", Priority::Normal, |_hand| async { Ok("hello".to_owned()) })?;
+///     Ok::<_, anyhow::Error>(tasks.wait(&id).await)
+/// }))?;
+/// let record = record.expect("it is kept");
+/// assert_eq!((record.state(), record.said), (State::Completed, Some(Said::Text("hello".into()))));
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    rules: Rules,
+    /// How many that have ended are kept at most.
+    kept: usize,
+    clock: Clock,
+    folder: Option<PathBuf>,
+    book: Mutex<Book>,
+    // After the book, whose entries hold tasks of it.
+    executor: Executor<'static>,
+}
+
+/// What is known of all tasks.
+#[derive(Debug, Default)]
+struct Book {
+    entries: BTreeMap<Id, Entry>,
+    waiting: BTreeSet<(Reverse<Priority>, Id)>,
+    running: usize,
+    /// Those that have ended, the first to end first.
+    over: BTreeSet<(u64, Id)>,
+    /// Work that goes before: how much of it there is, and who is told when there is none.
+    foreground: Option<(usize, Token)>,
+}
+
+struct Entry {
+    record: Record,
+    stop: Token,
+    over: Token,
+    begin: Option<Begin>,
+    running: Option<smol::Task<()>>,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+/// What a task is given to work with.
+#[derive(Debug, Clone)]
+pub struct Hand {
+    /// What it is called.
+    pub id: Id,
+    /// Cancelled when it is to stop. Its future is dropped then anyway; threads that work for it look here.
+    pub stop: Token,
+    shared: Weak<Shared>,
+}
+
+/// Work that goes before the tasks, for as long as this is held.
+#[derive(Debug)]
+pub struct Foreground(Tasks);
+
+impl Tasks {
+    /// No tasks yet. `rules` bound them; of those that have ended `kept` are kept at most, and until they expire. Long results go to files
+    /// in `folder`, which is made if need be; without one they are cut.
+    #[must_use]
+    pub fn new(rules: Rules, kept: usize, clock: Clock, folder: Option<PathBuf>) -> Self {
+        let (book, executor) = (Mutex::default(), Executor::new());
+        Self { shared: Arc::new(Shared { rules, kept, clock, folder, book, executor }) }
+    }
+
+    /// Runs `work`, and the tasks meanwhile. When it has ended, or is dropped, those that have not ended are cancelled: their futures are
+    /// dropped by then. For one owner at a time.
+    pub async fn drive<T>(&self, work: impl Future<Output = T>) -> T {
+        let _end = End(self);
+        self.shared.executor.run(work).await
+    }
+
+    /// Registers `work` under the name `kind`. It begins when it is its turn, as long as somebody drives the tasks.
+    ///
+    /// # Errors
+    /// [`Kind::Busy`] if too many wait already.
+    pub fn spawn<F>(
+        &self,
+        kind: &str,
+        priority: Priority,
+        work: impl FnOnce(Hand) -> F + Send + 'static,
+    ) -> anyhow::Result<Id>
+    where
+        F: Future<Output = anyhow::Result<String>> + Send + 'static,
+    {
+        let now = self.shared.now();
+        let mut book = self.shared.book();
+        if book.waiting.len() >= self.shared.rules.waiting {
+            let message = format!("{} tasks wait for their turn already", book.waiting.len());
+            return Err(Kind::Busy.hinted(message, "try again when some are done"));
+        }
+        let record = Record::new(kind, "", priority, now, Identity::own());
+        let id = record.id.clone();
+        let begin: Option<Begin> = Some(Box::new(move |hand| Box::pin(work(hand))));
+        let entry = Entry { record, stop: Token::new(), over: Token::new(), begin, running: None };
+        book.waiting.insert((Reverse(priority), id.clone()));
+        book.entries.insert(id.clone(), entry);
+        let gone = self.shared.expire(&mut book, now);
+        Shared::fill(&self.shared, &mut book);
+        drop(book);
+        self.shared.clear_away(&gone);
+        Ok(id)
+    }
+
+    /// How a task stands; `None` if there is none, or no longer.
+    #[must_use]
+    pub fn status(&self, id: &Id) -> Option<Record> {
+        self.look(|book| book.entries.get(id).map(|entry| entry.record.clone()))
+    }
+
+    /// What a task has come to, as text: its result, or why it failed. `None` if it has not ended, or is kept no longer. Blocks for
+    /// a result in a file.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub fn result(&self, id: &Id) -> anyhow::Result<Option<String>> {
+        let said = self.status(id).and_then(|record| record.said);
+        Ok(said.map(|said| output::read(&said)).transpose()?.flatten())
+    }
+
+    /// Waits until a task has ended; somebody has to drive it. `None` if there is none.
+    pub async fn wait(&self, id: &Id) -> Option<Record> {
+        let over = self.look(|book| book.entries.get(id).map(|entry| entry.over.clone()))?;
+        over.cancelled().await;
+        self.status(id)
+    }
+
+    /// Stops a task: one that waits never begins, the future of one that runs is dropped at its next step. `false` if it is over, or
+    /// there is none.
+    #[must_use]
+    pub fn cancel(&self, id: &Id) -> bool {
+        let now = self.shared.now();
+        let mut book = self.shared.book();
+        let Some(entry) = book.entries.get_mut(id) else { return false };
+        if !entry.record.ask_to_stop(now) {
+            return false;
+        }
+        entry.stop.cancel();
+        let never_began = entry.record.state().is_over().then(|| entry.begin.take());
+        let gone = if never_began.is_some() {
+            entry.over.cancel();
+            let place = (Reverse(entry.record.priority), id.clone());
+            book.waiting.remove(&place);
+            book.over.insert((now, id.clone()));
+            self.shared.expire(&mut book, now)
+        } else {
+            Vec::new()
+        };
+        drop(book);
+        drop(never_began);
+        self.shared.clear_away(&gone);
+        true
+    }
+
+    /// All tasks that are kept, the oldest first.
+    #[must_use]
+    pub fn list(&self) -> Vec<Record> {
+        self.look(|book| book.entries.values().map(|entry| entry.record.clone()).collect())
+    }
+
+    /// Forgets those that have ended, and says how many they were.
+    #[must_use]
+    pub fn clean(&self) -> usize {
+        let mut book = self.shared.book();
+        let gone: Vec<Record> = book
+            .entries
+            .extract_if(.., |_, entry| entry.record.state().is_over())
+            .map(|(_, entry)| entry.record)
+            .collect();
+        book.over.clear();
+        drop(book);
+        self.shared.clear_away(&gone);
+        gone.len()
+    }
+
+    /// Lets tasks wait at their next [`Hand::give_way`] until this is dropped.
+    #[must_use]
+    pub fn foreground(&self) -> Foreground {
+        let mut book = self.shared.book();
+        book.foreground.get_or_insert_with(|| (0, Token::new())).0 += 1;
+        drop(book);
+        Foreground(self.clone())
+    }
+
+    /// Looks into the book when what has expired is gone.
+    fn look<T>(&self, look: impl FnOnce(&Book) -> T) -> T {
+        let now = self.shared.now();
+        let mut book = self.shared.book();
+        let gone = self.shared.expire(&mut book, now);
+        let answer = look(&book);
+        drop(book);
+        self.shared.clear_away(&gone);
+        answer
+    }
+}
+
+impl Drop for Foreground {
+    fn drop(&mut self) {
+        let mut book = self.0.shared.book();
+        let Some((count, free)) = book.foreground.take() else { return };
+        if count > 1 {
+            book.foreground = Some((count - 1, free));
+            return;
+        }
+        drop(book);
+        free.cancel();
+    }
+}
+
+impl Hand {
+    /// Notes how far the task is. That it gets on shows by this.
+    pub fn progress(&self, phase: &str, done: u64, total: Option<u64>) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        let now = shared.now();
+        if let Some(entry) = shared.book().entries.get_mut(&self.id) {
+            entry.record.beat(Progress { phase: phase.to_owned(), done, total }, now);
+        }
+    }
+
+    /// Waits until nothing goes before the tasks. To be called between steps.
+    pub async fn give_way(&self) {
+        loop {
+            let Some(shared) = self.shared.upgrade() else { return };
+            let free = shared.book().foreground.as_ref().map(|(_, free)| free.clone());
+            drop(shared);
+            match free {
+                Some(free) => free.cancelled().await,
+                None => return,
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> u64 {
+        now(&self.clock)
+    }
+
+    /// Begins those whose turn it is.
+    fn fill(shared: &Arc<Self>, book: &mut Book) {
+        while book.running < shared.rules.at_once.max(1)
+            && let Some((_, id)) = book.waiting.pop_first()
+        {
+            let Some(entry) = book.entries.get_mut(&id) else { continue };
+            let Some(begin) = entry.begin.take() else { continue };
+            entry.record.begin(shared.now());
+            let hand = Hand { id: id.clone(), stop: entry.stop.clone(), shared: Arc::downgrade(shared) };
+            entry.running = Some(shared.executor.spawn(run(hand, begin, shared.folder.clone())));
+            book.running += 1;
+        }
+    }
+
+    /// Notes how `id` has ended, and begins the next.
+    fn finish(shared: &Arc<Self>, id: &Id, outcome: Outcome) {
+        let now = shared.now();
+        let mut book = shared.book();
+        let Some(entry) = book.entries.get_mut(id) else { return };
+        // It is this very task that is being polled: it ends by itself.
+        if let Some(running) = entry.running.take() {
+            running.detach();
+        }
+        // Its owner may have ended meanwhile, on another thread.
+        if !entry.record.end(outcome, now) {
+            return;
+        }
+        entry.over.cancel();
+        book.over.insert((now, id.clone()));
+        book.running -= 1;
+        let gone = shared.expire(&mut book, now);
+        Self::fill(shared, &mut book);
+        drop(book);
+        shared.clear_away(&gone);
+    }
+
+    /// Takes out those that ended too long ago, and the first to end of too many.
+    fn expire(&self, book: &mut Book, now: u64) -> Vec<Record> {
+        let expiry = u64::try_from(self.rules.expiry.as_millis()).unwrap_or(u64::MAX);
+        let mut gone = Vec::new();
+        while let Some((ended, id)) = book.over.first().cloned() {
+            if book.over.len() <= self.kept && now.saturating_sub(ended) < expiry {
+                break;
+            }
+            book.over.pop_first();
+            gone.extend(book.entries.remove(&id).map(|entry| entry.record));
+        }
+        gone
+    }
+
+    fn clear_away(&self, gone: &[Record]) {
+        let in_files = gone.iter().filter(|record| matches!(record.said, Some(Said::File(_))));
+        if let Some(folder) = &self.folder {
+            output::remove(folder, in_files);
+        }
+    }
+}
+
+/// A task from its begin to its end.
+async fn run(hand: Hand, begin: Begin, folder: Option<PathBuf>) {
+    let (id, stop, shared) = (hand.id.clone(), hand.stop.clone(), hand.shared.clone());
+    let outcome = outcome(&stop, async move { begin(hand).await }).await;
+    let outcome = match outcome {
+        Ok(text) => Outcome::Completed(output::keep(folder.as_deref(), &id, text).await),
+        Err(outcome) => outcome,
+    };
+    if let Some(shared) = shared.upgrade() {
+        Shared::finish(&shared, &id, outcome);
+    }
+}
+
+/// What `work` comes to, unless `stop` comes first, which drops it: its result, or how else it ended. A panic is a failure.
+///
+/// # Errors
+/// The way that it ended if it wasn't completed.
+pub async fn outcome<T>(stop: &Token, work: impl Future<Output = anyhow::Result<T>>) -> Result<T, Outcome> {
+    let caught = AssertUnwindSafe(work).catch_unwind();
+    match stop.unless_cancelled(caught).await {
+        None => Err(Outcome::Cancelled),
+        Some(Ok(Ok(result))) => Ok(result),
+        // Whatever it says, it was told to stop.
+        Some(Ok(Err(_))) if stop.is_cancelled() => Err(Outcome::Cancelled),
+        Some(Ok(Err(cause))) => Err(Outcome::Failed(output::cut(&message_of(&cause)))),
+        Some(Err(payload)) => Err(Outcome::Failed(output::cut(&Panic::from(payload).to_string()))),
+    }
+}
+
+/// The end of driving.
+struct End<'a>(&'a Tasks);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let now = self.0.shared.now();
+        let mut left = Vec::new();
+        let mut book = self.0.shared.book();
+        let Book { entries, over, .. } = &mut *book;
+        for (id, entry) in entries.iter_mut().filter(|(_, entry)| !entry.record.state().is_over()) {
+            entry.stop.cancel();
+            entry.record.end(Outcome::Cancelled, now);
+            entry.over.cancel();
+            over.insert((now, id.clone()));
+            left.push((entry.begin.take(), entry.running.take()));
+        }
+        book.waiting.clear();
+        book.running = 0;
+        let gone = self.0.shared.expire(&mut book, now);
+        drop(book);
+        self.0.shared.clear_away(&gone);
+        // A task that is dropped is only scheduled for it; its future goes when it would be polled.
+        drop(left);
+        while self.0.shared.executor.try_tick() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::State;
+    use super::*;
+    use crate::clock::ManualClock;
+    use smol::future::{block_on, or, pending, yield_now};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    fn tasks(at_once: usize, hands: &ManualClock) -> Tasks {
+        Tasks::new(Rules { at_once, ..Rules::default() }, 1000, Clock::from(hands), None)
+    }
+
+    fn said(record: Option<Record>) -> (State, String) {
+        let record = record.expect("it is kept");
+        let text = match &record.said {
+            Some(Said::Text(text)) => text.clone(),
+            _ => String::new(),
+        };
+        (record.state(), text)
+    }
+
+    /// Counts how many there are.
+    struct Alive(Arc<AtomicUsize>);
+
+    impl Alive {
+        fn new(count: &Arc<AtomicUsize>) -> Self {
+            count.fetch_add(1, Ordering::SeqCst);
+            Self(Arc::clone(count))
+        }
+    }
+
+    impl Drop for Alive {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_task_ends_as_its_future_does_and_a_panic_is_a_failure() {
+        let tasks = tasks(2, &ManualClock::new());
+        let spawn = |work: fn() -> anyhow::Result<String>| {
+            tasks.spawn("work", Priority::Normal, move |_| async move { work() }).expect("there is room")
+        };
+        block_on(tasks.drive(async {
+            let done = spawn(|| Ok("42".into()));
+            let failed = spawn(|| Err(Kind::Io.wrap(Kind::Git.error("no disk"), "writing")));
+            let broken = spawn(|| panic!("pack 3"));
+            assert_eq!(said(tasks.wait(&done).await), (State::Completed, "42".into()));
+            assert_eq!(said(tasks.wait(&failed).await), (State::Failed, "writing: no disk".into()));
+            assert_eq!(said(tasks.wait(&broken).await), (State::Failed, "it panicked: pack 3".into()));
+            assert_eq!(tasks.result(&done).expect("reads").as_deref(), Some("42"));
+            assert!(!tasks.cancel(&done), "it is over");
+            assert_eq!(said(tasks.status(&done)).0, State::Completed);
+            assert_eq!((tasks.clean(), tasks.list()), (3, vec![]));
+            assert_eq!(tasks.wait(&done).await, None);
+        }));
+    }
+
+    #[test]
+    fn never_more_than_so_many_run_and_the_important_ones_first() {
+        let tasks = tasks(2, &ManualClock::new());
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut ids = Vec::new();
+        for (number, priority) in
+            [Priority::Normal, Priority::Normal, Priority::Low, Priority::Normal, Priority::High, Priority::Normal]
+                .into_iter()
+                .enumerate()
+        {
+            let (now, most, order) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&order));
+            let work = move |_| async move {
+                let _alive = Alive::new(&now);
+                most.fetch_max(now.load(Ordering::SeqCst), Ordering::SeqCst);
+                order.lock().expect("no panic").push(number);
+                for _ in 0..5 {
+                    yield_now().await;
+                }
+                Ok(String::new())
+            };
+            ids.push(tasks.spawn("work", priority, work).expect("there is room"));
+        }
+        block_on(tasks.drive(async {
+            for id in &ids {
+                assert_eq!(said(tasks.wait(id).await).0, State::Completed);
+            }
+        }));
+        assert_eq!((most.load(Ordering::SeqCst), now.load(Ordering::SeqCst)), (2, 0));
+        let order = order.lock().expect("no panic").clone();
+        assert_eq!((order.len(), &order[2..]), (6, &[4, 3, 5, 2][..]), "two had begun");
+    }
+
+    #[test]
+    fn one_that_is_cancelled_is_dropped_or_never_begins() {
+        let tasks = tasks(1, &ManualClock::new());
+        let alive = Arc::new(AtomicUsize::new(0));
+        let spawn = || {
+            let alive = Arc::clone(&alive);
+            let work = move |_| async move {
+                let _alive = Alive::new(&alive);
+                pending().await
+            };
+            tasks.spawn("work", Priority::Normal, work).expect("there is room")
+        };
+        let (runs, waits, next) = (spawn(), spawn(), spawn());
+        block_on(tasks.drive(async {
+            while alive.load(Ordering::SeqCst) == 0 {
+                yield_now().await;
+            }
+            assert!(tasks.cancel(&waits) && tasks.cancel(&runs));
+            assert_eq!(said(tasks.wait(&waits).await).0, State::Cancelled);
+            assert_eq!(said(tasks.wait(&runs).await).0, State::Cancelled);
+            while said(tasks.status(&next)).0 != State::Running || alive.load(Ordering::SeqCst) == 0 {
+                yield_now().await;
+            }
+            assert_eq!(alive.load(Ordering::SeqCst), 1, "the first is gone, the second never was");
+        }));
+        assert_eq!(
+            (alive.load(Ordering::SeqCst), said(tasks.status(&next)).0),
+            (0, State::Cancelled),
+            "with its owner"
+        );
+    }
+
+    #[test]
+    fn with_their_owner_all_end_however_that_ends() {
+        let tasks = tasks(2, &ManualClock::new());
+        let alive = Arc::new(AtomicUsize::new(0));
+        for _ in 0..5 {
+            let kept = Alive::new(&alive);
+            let work = move |_| async move {
+                let _kept = kept;
+                pending().await
+            };
+            tasks.spawn("work", Priority::Normal, work).expect("there is room");
+        }
+        block_on(or(
+            async {
+                tasks.drive(pending::<()>()).await;
+            },
+            async {
+                for _ in 0..50 {
+                    yield_now().await;
+                }
+            },
+        ));
+        assert_eq!(alive.load(Ordering::SeqCst), 0);
+        assert!(tasks.list().iter().all(|record| record.state() == State::Cancelled));
+        // They can be driven again.
+        let id = tasks.spawn("work", Priority::Normal, |_| async { Ok("again".into()) }).expect("there is room");
+        assert_eq!(said(block_on(tasks.drive(tasks.wait(&id)))), (State::Completed, "again".into()));
+        let kept = Alive::new(&alive);
+        let forgotten = move |_| async move {
+            drop(kept);
+            Ok(String::new())
+        };
+        tasks.spawn("work", Priority::Normal, forgotten).expect("there is room");
+        drop(tasks);
+        assert_eq!(alive.load(Ordering::SeqCst), 0, "nobody drove it");
+    }
+
+    #[test]
+    fn a_full_queue_refuses() {
+        let rules = Rules { at_once: 1, waiting: 2, ..Rules::default() };
+        let tasks = Tasks::new(rules, 10, Clock::Real, None);
+        let spawn = || tasks.spawn("work", Priority::High, |_| async { Ok(String::new()) });
+        let begun = [(); 3].map(|()| spawn().expect("there is room"));
+        let refused = spawn().expect_err("it is full");
+        assert_eq!(crate::error::kind_of(&refused), Kind::Busy);
+        assert!(tasks.cancel(&begun[2]));
+        spawn().expect("there is room again");
+    }
+
+    #[test]
+    fn results_are_kept_until_they_expire() {
+        let hands = ManualClock::new();
+        let tasks = tasks(4, &hands);
+        let spawn = || tasks.spawn("work", Priority::Normal, |_| async { Ok("result".into()) }).expect("there is room");
+        let first = spawn();
+        assert_eq!(said(block_on(tasks.drive(tasks.wait(&first)))).0, State::Completed);
+        hands.advance(Duration::from_hours(7 * 24) - Duration::from_secs(1));
+        let second = spawn();
+        assert_eq!(said(block_on(tasks.drive(tasks.wait(&second)))).0, State::Completed);
+        assert_eq!(tasks.result(&first).expect("reads").as_deref(), Some("result"));
+        hands.advance(Duration::from_secs(1));
+        assert_eq!((tasks.status(&first), said(tasks.status(&second)).1), (None, "result".into()));
+    }
+
+    #[test]
+    fn progress_is_the_heartbeat_without_which_a_task_stalls() {
+        let hands = ManualClock::new();
+        let (tasks, clock) = (tasks(1, &hands), Clock::from(&hands));
+        let id = tasks.spawn("work", Priority::Normal, move |hand| async move {
+            clock.sleep(Duration::from_secs(50)).await;
+            hand.progress("indexing", 5, Some(9));
+            clock.sleep(Duration::from_mins(1)).await;
+            Ok(String::new())
+        });
+        let id = id.expect("there is room");
+        block_on(tasks.drive(async {
+            let stalled = || tasks.status(&id).expect("kept").is_stalled(tasks.shared.now(), Duration::from_mins(1));
+            hands.until_asleep(1).await;
+            hands.advance(Duration::from_secs(50));
+            while tasks.status(&id).expect("kept").progress.done == 0 {
+                yield_now().await;
+            }
+            hands.until_asleep(1).await;
+            hands.advance(Duration::from_secs(59));
+            assert!(!stalled());
+            hands.advance(Duration::from_millis(999));
+            assert!(!stalled());
+            assert_eq!(tasks.status(&id).expect("kept").progress.phase, "indexing");
+            hands.advance(Duration::from_millis(1));
+            assert!(stalled() || tasks.status(&id).expect("kept").state().is_over());
+            tasks.wait(&id).await;
+            assert!(!stalled(), "it is over");
+        }));
+    }
+
+    #[test]
+    fn tasks_give_way_to_what_goes_before() {
+        let tasks = tasks(1, &ManualClock::new());
+        let steps = Arc::new(AtomicUsize::new(0));
+        let (first, second) = (tasks.foreground(), tasks.foreground());
+        let own = Arc::clone(&steps);
+        let id = tasks.spawn("warm", Priority::Low, move |hand| async move {
+            for _ in 0..3 {
+                hand.give_way().await;
+                own.fetch_add(1, Ordering::SeqCst);
+            }
+            Ok(String::new())
+        });
+        let id = id.expect("there is room");
+        block_on(tasks.drive(async {
+            drop(first);
+            for _ in 0..50 {
+                yield_now().await;
+            }
+            assert_eq!(steps.load(Ordering::SeqCst), 0, "one still goes before");
+            drop(second);
+            assert_eq!(said(tasks.wait(&id).await).0, State::Completed);
+        }));
+        assert_eq!(steps.load(Ordering::SeqCst), 3);
+    }
+
+    #[test]
+    fn memory_stays_bounded_over_ten_thousand_tasks() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("tasks");
+        let tasks = Tasks::new(Rules::default(), 100, Clock::Real, Some(place.clone()));
+        block_on(tasks.drive(async {
+            for number in 0..10_000 {
+                let work = move |_| async move { Ok("x".repeat(if number % 100 == 0 { 100_000 } else { 1000 })) };
+                let id = tasks.spawn("work", Priority::Normal, work).expect("there is room");
+                if number % 7 == 0 {
+                    let _ = tasks.cancel(&id);
+                }
+                tasks.wait(&id).await;
+            }
+        }));
+        let book = tasks.shared.book();
+        assert_eq!((book.entries.len(), book.over.len(), book.waiting.len(), book.running), (100, 100, 0, 0));
+        assert!(book.entries.values().all(|entry| entry.begin.is_none() && entry.running.is_none()));
+        let bytes: usize = book
+            .entries
+            .values()
+            .map(|entry| match &entry.record.said {
+                Some(Said::Text(text)) => text.len(),
+                _ => 0,
+            })
+            .sum();
+        assert!(bytes <= 100 * output::MOST_SAID);
+        assert!(std::fs::read_dir(&place).expect("the folder").count() <= 1, "files go with their tasks");
+        assert!(tasks.shared.executor.is_empty());
+    }
+}
