@@ -55,6 +55,8 @@
 //! | [`facts`] | bytes → facts, and the vocabulary that all share (`Oid`, `RawCommit`) | I/O |
 //! | [`events`] | the wire; its rustdoc is the specification | behaviour |
 //! | [`report`] | the only writer to stdout: JSON Lines, text for people, bars on stderr | computing |
+//! | [`monitor`] | how long each operation took and how it ended, which errors were told; kept over time | what an operation does |
+//! | [`debug`] | the only door to log: the debug log, `GIT_BHFUIL_LOG` | what is worth a note |
 //! | [`files`] | lock files, replacing a file as a whole, seeing that one has changed | what is in them |
 //! | [`retry`] | when to try again, and after what wait | what is tried |
 //! | [`clock`] | what time it is, really or in a test; deadlines | what is waited for |
@@ -77,6 +79,7 @@
 //! | Configuration | [`config::Config`] | kept for a while, read anew when a file or a variable changes; a bad version doesn't replace a good one |
 //! | Files | [`files::Lock`] | git's lock protocol; a reader sees all of one version; a dead owner's lock is taken over, a live one's waited for |
 //! | Registry | [`repos::Registry`] | names told apart; of concurrent writers none loses anything |
+//! | Monitor | [`monitor::Monitor`], [`monitor::history`] | a call that is dropped was cancelled; concurrent processes lose nothing and count nothing twice; history bounded by number and age |
 //! | Errors | [`error`] | the kind is attached where the cause is known and survives any context put on top |
 //!
 //! **Git workers.** Blocking work, awaited. The thread outlives a panic:
@@ -245,6 +248,37 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 //!
+//! **Monitor.** Any operation can be timed, sync or async, on any executor; what was seen outlives the process:
+//!
+//! ```
+//! use std::time::{Duration, SystemTime, UNIX_EPOCH};
+//! use git_bhfuil::clock::{Clock, ManualClock};
+//! use git_bhfuil::error::Kind;
+//! use git_bhfuil::monitor::{Monitor, history};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let hands = ManualClock::new();
+//! let monitor = Monitor::new(Clock::from(&hands));
+//! for seconds in [1, 2, 3, 10] {
+//!     let fetched = monitor.time("fetch", async {
+//!         hands.advance(Duration::from_secs(seconds));
+//!         if seconds == 10 { Err(Kind::Network.error("connection reset")) } else { Ok(seconds) }
+//!     });
+//!     let _ = smol::block_on(fetched);
+//! }
+//! monitor.fault(Kind::Network, Some("nova"), "connection reset", Some("is the network there?"), 1);
+//! monitor.write(folder.path())?;
+//!
+//! // By any process, later on.
+//! let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+//! let told = history::read(folder.path(), now.try_into()?)?;
+//! let fetch = &told.operations[0];
+//! assert_eq!((fetch.calls, fetch.failed, fetch.success()), (4, 1, Some(0.75)));
+//! assert_eq!((fetch.p50, fetch.longest), (Some(Duration::from_secs(2)), Some(Duration::from_secs(10))));
+//! assert_eq!((told.faults[0].code.as_str(), told.faults[0].count), ("network", 1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! **Errors.** The kind says what the wire, the hint and the exit code will be:
 //!
 //! ```
@@ -265,6 +299,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod debug;
 pub mod describe;
 pub mod error;
 pub mod events;
@@ -277,6 +312,7 @@ pub mod index;
 pub mod lines;
 pub mod locate;
 pub mod matching;
+pub mod monitor;
 pub mod panics;
 pub mod pipeline;
 pub mod report;

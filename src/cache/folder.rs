@@ -3,8 +3,9 @@
 //! more, and what it is told after that nobody else will see.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -214,6 +215,43 @@ pub fn noted(folder: &Path, file: &CacheFile) -> Option<PathBuf> {
     state.ok()?.0.common_dir(Path::new(file.database())).ok()?
 }
 
+/// The file that says when the last sweep was begun, so that the list need not be opened to learn that none is due.
+const SWEPT: &str = "swept";
+
+/// How long ago the list must have been written for its stamp to tell every later change: no file system's clock takes longer for a tick.
+const LONGEST_TICK: Duration = Duration::from_secs(2);
+
+/// Whether [`begins_sweep`] may say yes. No only if one was begun less than `interval` seconds before `now`, as was read from the list
+/// that still lies there unchanged: what it says counts, and not this note of it.
+#[must_use]
+pub fn may_begin_sweep(folder: &Path, now: i64, interval: i64) -> bool {
+    let noted = std::fs::read_to_string(folder.join(SWEPT)).unwrap_or_default();
+    let Some((begun, stamp)) = noted.split_once(' ') else { return true };
+    let is_later = begun.parse().is_ok_and(|begun: i64| begun <= now && begun > now.saturating_sub(interval));
+    !is_later || stamp_of(&folder.join("state.db")).is_none_or(|now| now != stamp)
+}
+
+/// What tells one state of the file at `list` from another; `None` if it isn't there.
+fn stamp_of(list: &Path) -> Option<String> {
+    let file = std::fs::metadata(list).ok()?;
+    Some(format!("{} {} {}.{}", file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
+}
+
+/// Notes for [`may_begin_sweep`] that the `list` said at the time of `stamp` that a sweep was begun at `begun`. Without it nothing is wrong.
+fn note_sweep(list: &Path, stamp: &str, begun: i64) {
+    let is_settled = std::fs::metadata(list)
+        .and_then(|file| file.modified())
+        .is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > LONGEST_TICK));
+    if is_settled {
+        let mut note = std::fs::OpenOptions::new();
+        let note = note.write(true).create(true).truncate(true).mode(0o600).open(list.with_file_name(SWEPT));
+        let _ = note.and_then(|mut file| {
+            // One write: whoever reads half of it finds another stamp.
+            file.write_all(format!("{begun} {stamp}").as_bytes())
+        });
+    }
+}
+
 /// Whether it is time to sweep `folder`: [`State::begins_sweep`], for next to nothing where it isn't. A folder without a list of caches has
 /// nothing to be swept.
 ///
@@ -227,7 +265,9 @@ pub async fn begins_sweep(folder: &Path, now: i64, interval: i64) -> anyhow::Res
         let reader = Connection::open_with_flags(&list, flags)?;
         reader.query_row("SELECT begun_at FROM sweep", [], |row| row.get(0)).optional()
     };
-    if !list.exists() || begun().is_ok_and(|begun| begun.is_some_and(|begun| begun <= now && begun > now - interval)) {
+    let Some(stamp) = stamp_of(&list) else { return Ok(false) };
+    if let Some(begun) = begun().ok().flatten().filter(|begun| *begun <= now && *begun > now - interval) {
+        note_sweep(&list, &stamp, begun);
         return Ok(false);
     }
     State::open(folder)?.0.begins_sweep(now, interval).await
@@ -368,5 +408,36 @@ mod tests {
         let left: Vec<_> =
             std::fs::read_dir(folder.path()).expect("lists").map(|it| it.expect("it").file_name()).collect();
         assert!(left.iter().all(|name| !name.to_string_lossy().starts_with("nova")), "{left:?}");
+    }
+
+    #[test]
+    fn while_no_sweep_is_due_the_list_is_not_opened() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, list) = (folder.path(), folder.path().join("state.db"));
+        let begins =
+            |now| may_begin_sweep(path, now, 100) && smol::block_on(begins_sweep(path, now, 100)).expect("asks");
+        let settle = || {
+            let file = std::fs::File::options().append(true).open(&list).expect("opens");
+            file.set_modified(SystemTime::now() - 3 * LONGEST_TICK).expect("sets");
+        };
+        assert!(!begins(1000), "there is no list");
+        drop(State::open(path).expect("opens"));
+        assert!(!begins(1000), "the interval begins");
+        // The file system's clock may not have ticked since: what is written to the list now would not show.
+        assert!(!begins(1001) && may_begin_sweep(path, 1001, 100));
+        settle();
+        assert!(!begins(1002) && !may_begin_sweep(path, 1002, 100));
+        // As long as that holds nobody looks into it.
+        let (sound, seen) = (std::fs::read(&list).expect("reads"), list.metadata().expect("is there"));
+        std::fs::write(&list, vec![b'x'; sound.len()]).expect("writes");
+        let file = std::fs::File::options().append(true).open(&list).expect("opens");
+        file.set_modified(seen.modified().expect("a time")).expect("sets");
+        assert!(!begins(1099));
+        std::fs::write(&list, &sound).expect("writes");
+        assert!(may_begin_sweep(path, 1099, 100), "it has changed");
+        settle();
+        assert!(!begins(1099) && !may_begin_sweep(path, 1099, 100));
+        assert!(may_begin_sweep(path, 999, 100), "the clock was wrong");
+        assert!(begins(1100) && !begins(1101));
     }
 }

@@ -88,6 +88,8 @@ pub struct Invocation {
     pub dir: Option<PathBuf>,
     /// What to do.
     pub command: Command,
+    /// Its name with those of the commands that it belongs to before it: `cache info`.
+    pub name: String,
     /// What followed `--`, byte for byte; `None` without `--`, which is not the same as an empty list.
     pub paths: Option<Vec<OsString>>,
     /// There was no command, and `where` was put in for it: what to say if the first query names nothing.
@@ -133,6 +135,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let parsed = GitBhfuil::from_args(&PROGRAM, &words).map_err(|exit| early_exit(command.as_deref(), exit))?;
+    let name = command.clone().unwrap_or_default();
     let command = match parsed.command {
         _ if parsed.version => Command::Version,
         Some(Subcommand::Scan(args)) => match args.clash(paths.as_deref().unwrap_or_default()) {
@@ -167,7 +170,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
         None => return Err(usage_error(None, "a command is missing".to_owned())),
     };
     let implied = implied.map(|message| UsageError { message, usage: usage(None) });
-    Ok(Invocation { dir: joined(&parsed.directory), command, paths, implied })
+    Ok(Invocation { dir: joined(&parsed.directory), command, name, paths, implied })
 }
 
 /// The directories one after another, an absolute one starting anew and an empty one changing nothing (git(1), `-C`).

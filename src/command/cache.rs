@@ -283,7 +283,9 @@ async fn gc(report: &mut Strand) -> anyhow::Result<Ending> {
 /// goes is made again when it is needed.
 pub(super) async fn tidy(begun: SystemTime) {
     // Whatever goes wrong here, the answer was right, and the next one will be.
-    if let Ok(folder) = upkeep::folder() {
+    if let Ok(folder) = upkeep::folder()
+        && sweep::may_be_due(&folder, begun)
+    {
         let _ = smol::unblock(move || sweep::sweep_a_little(&folder, begun, limit)).await;
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::Loudness;
+use crate::debug;
 
 /// Work that is done sooner gets no bar: it would only flicker.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -27,6 +28,8 @@ impl Bar {
     pub(super) fn new(loudness: Loudness, json: bool) -> Self {
         let wanted = match (loudness.quiet, loudness.progress) {
             (true, _) | (_, Some(false)) => false,
+            // Lines and a bar can't share it.
+            _ if debug::is_on_stderr() => false,
             (_, Some(true)) => !json || std::io::stderr().is_terminal(),
             (_, None) => std::io::stderr().is_terminal() && (std::io::stdout().is_terminal() || stdout_is_file()),
         };

@@ -26,6 +26,7 @@ use std::time::Instant;
 use crate::error::{self, Class, Kind, exit};
 use crate::events::stream::{ErrorClass, Status};
 use crate::events::{Begin, End, Error, Event, SCHEMA};
+use crate::monitor;
 
 pub use answer::AnswerWriter;
 pub use bar::Bar;
@@ -264,6 +265,7 @@ impl Report {
         self.exit_code = kind.exit_code();
         let message = error::message_of(cause);
         let hint = error::hint_of(cause);
+        monitor::process().fault(kind, None, &message, hint, 1);
         let event = Error {
             repo: None,
             id: None,

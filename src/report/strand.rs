@@ -11,6 +11,7 @@ use super::output::{Gone, Pieces};
 use super::{Bar, Format, Loudness, class, counted, safe};
 use crate::error::Kind;
 use crate::events::{Error, Event, Progress, Warning};
+use crate::monitor;
 
 /// A part of the answer that failed.
 #[derive(Debug, Clone)]
@@ -136,6 +137,7 @@ impl Strand {
     pub async fn fail_part(&mut self, repo: &str, part: FailedPart<'_>) -> Result<(), Gone> {
         let FailedPart { id, query, kind, message, hint } = part;
         self.is_partial = true;
+        monitor::process().fault(kind, Some(repo), message, hint, 1);
         if self.format != Format::Jsonl {
             self.bar.say(&format!("error: {message}"));
             if let Some(hint) = hint {
@@ -209,6 +211,7 @@ impl Strand {
     pub async fn sum_up_failures(&mut self, repo: &str) -> Result<(), Gone> {
         for (kind, count) in std::mem::take(&mut self.uncounted) {
             let message = format!("{count} more of this kind");
+            monitor::process().fault(kind, Some(repo), &message, None, count);
             if self.format != Format::Jsonl {
                 self.bar.say(&format!("error: {}: {message}", kind.code()));
             }

@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::debug;
 use crate::error::Kind;
 use crate::gitcli::Bounds;
 
@@ -65,6 +66,7 @@ impl Claim {
                 Attempt::Taken(claim) => return Ok(claim),
                 Attempt::Busy(owner) if !told => {
                     told = true;
+                    debug::note("repos", || format!("waiting for {}, held by {owner:?}", path.display()));
                     waiting(owner);
                 }
                 Attempt::Busy(_) => {}
