@@ -41,6 +41,7 @@
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
 //! | [`upkeep`] | the caches that there are: what they hold, whether that is what git says, which may go | what is in them |
+//! | [`health`] | whether all is well with disks, git, databases, locks, caches, the clock, and what to do about it | doing it |
 //! | [`sync`] | mirrors: cloned or fetched, then indexed | how git does it |
 //! | [`repos`] | which repositories are registered, looking at one, mirrors that are whole or not there, at most so many at a time | output |
 //! | [`index`] | one repository: its refs, what bends its history, its graph, kept up to date in the cache | output |
@@ -308,6 +309,7 @@ pub mod files;
 pub mod git;
 pub mod gitcli;
 pub mod graph;
+pub mod health;
 pub mod index;
 pub mod lines;
 pub mod locate;

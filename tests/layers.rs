@@ -11,10 +11,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "upkeep", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "report", "monitor",
-            "events", "error", "shutdown",
+            "cli", "health", "upkeep", "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "report",
+            "monitor", "events", "error", "shutdown",
         ],
     ),
+    ("health", &["upkeep", "repos", "gitcli", "cache", "files", "error"]),
     (
         "upkeep",
         &["locate", "config", "matching", "gitcli", "git", "cache", "graph", "facts", "debug", "error", "shutdown"],

@@ -468,6 +468,12 @@ pub(super) fn quick_check(reader: &Connection) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The version of `SQLite` that is linked, as a text and as the number that it gives itself: 3 051 002 for 3.51.2.
+#[must_use]
+pub fn sqlite_version() -> (&'static str, i32) {
+    (rusqlite::version(), rusqlite::version_number())
+}
+
 /// Whether `error` says that the file is not a sound database.
 #[must_use]
 pub fn is_damaged(error: &anyhow::Error) -> bool {

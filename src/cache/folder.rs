@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use super::aside::{self, parse_damaged};
 use super::database::{alone_with, is_damaged, is_forbidden, open_for_reading};
 use super::schema::REPOSITORY;
-use super::state::State;
+use super::state::{self, State};
 use crate::error::Kind;
 
 /// How long a look waits for a migration by another process.
@@ -53,6 +53,8 @@ pub struct Contents {
     pub words: u64,
     /// Who follows the stream under a name.
     pub consumers: u64,
+    /// When it was last brought in line with the refs, in seconds since 1970.
+    pub indexed: Option<u64>,
 }
 
 /// Why a cache can't be looked into.
@@ -208,6 +210,45 @@ fn take_out(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What `SQLite` finds wrong with the file at `path` when it looks through it, whatever schema it has; `None` if nothing. Blocks for as long
+/// as it takes to read it.
+///
+/// # Errors
+/// If it can't be read for another reason.
+pub fn complaint(path: &Path) -> anyhow::Result<Option<String>> {
+    let read = |reader: rusqlite::Result<Connection>| -> anyhow::Result<Option<String>> {
+        let reader = reader?;
+        reader.busy_timeout(BUSY)?;
+        let answer: String = reader.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        Ok(Some(answer).filter(|answer| answer != "ok"))
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let found = match read(Connection::open_with_flags(path, flags)) {
+        Err(cause) if is_forbidden(&cause) => read(open_for_reading(path)),
+        found => found,
+    };
+    match found {
+        Err(cause) if is_damaged(&cause) => Ok(Some(crate::error::message_of(&cause))),
+        other => other,
+    }
+}
+
+/// Whether the list of caches in `folder` can be used: a newer version may have written it, or it is no database. `None` if there is none.
+#[must_use]
+pub fn list_state(folder: &Path) -> Option<Result<(), Closed>> {
+    let path = folder.join("state.db");
+    if std::fs::metadata(&path).ok()?.len() == 0 {
+        return None;
+    }
+    Some(match header(&path) {
+        Some((id, version)) if id == state::SCHEMA.application_id && version > state::SCHEMA.version() => {
+            Err(Closed::Newer)
+        }
+        Some((id, _)) if id == state::SCHEMA.application_id => Ok(()),
+        _ => Err(Closed::Damaged),
+    })
+}
+
 /// The common directory of the repository whose cache `file` is, or was before it was set aside, by the list of the folder. Blocks.
 #[must_use]
 pub fn noted(folder: &Path, file: &CacheFile) -> Option<PathBuf> {
@@ -316,6 +357,7 @@ fn contents(reader: &Connection) -> anyhow::Result<Contents> {
         patch_ids: number("patch", "SELECT count(*) FROM patch")?,
         words: number("worded", "SELECT coalesce(max(end), 0) FROM worded")?,
         consumers: number("consumer", "SELECT count(*) FROM consumer")?,
+        indexed: Some(number("snapshot", "SELECT coalesce(max(taken_at), 0) FROM snapshot")?).filter(|at| *at > 0),
     })
 }
 

@@ -9,6 +9,7 @@ pub mod config;
 pub mod repo;
 pub mod scan;
 pub mod schema;
+pub mod status;
 pub mod where_is;
 
 use std::{ffi::OsString, fmt, path::PathBuf};
@@ -22,6 +23,7 @@ pub use self::{
     repo::{RepoArgs, RepoCommand},
     scan::ScanArgs,
     schema::SchemaArgs,
+    status::StatusArgs,
     where_is::WhereArgs,
 };
 
@@ -58,6 +60,8 @@ pub enum Subcommand {
     Scan(ScanArgs),
     /// Prints the JSON Schema of the stream.
     Schema(SchemaArgs),
+    /// Tells whether all is well.
+    Status(StatusArgs),
     /// Tells where a change is.
     Where(WhereArgs),
 }
@@ -77,6 +81,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// `schema`.
     Schema(SchemaArgs),
+    /// `status`.
+    Status(StatusArgs),
     /// `where`.
     Where(WhereArgs),
 }
@@ -151,13 +157,18 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             None => Command::Where(args),
             Some(fault) => return Err(usage_error(Some("where"), fault)),
         },
-        Some(Subcommand::Schema(_) | Subcommand::Cache(_) | Subcommand::Config(_) | Subcommand::Repo(_))
-            if paths.as_ref().is_some_and(|paths| !paths.is_empty()) =>
-        {
+        Some(
+            Subcommand::Schema(_)
+            | Subcommand::Cache(_)
+            | Subcommand::Config(_)
+            | Subcommand::Repo(_)
+            | Subcommand::Status(_),
+        ) if paths.as_ref().is_some_and(|paths| !paths.is_empty()) => {
             let name = command.as_deref().unwrap_or_default();
             return Err(usage_error(Some(name), format!("'{name}' takes no paths")));
         }
         Some(Subcommand::Schema(args)) => Command::Schema(args),
+        Some(Subcommand::Status(args)) => Command::Status(args),
         Some(Subcommand::Config(args)) => Command::Config(args.command),
         Some(Subcommand::Cache(args)) => match args.command.fault() {
             Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),

@@ -6,6 +6,7 @@ mod repo;
 mod repositories;
 mod scan;
 mod schema;
+mod status;
 mod where_is;
 
 use std::os::unix::ffi::OsStrExt as _;
@@ -42,6 +43,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
     let code = match invocation.command {
         Command::Version => printed(format!("git-bhfuil version {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Schema(_) => schema::run(),
+        Command::Status(args) => Box::pin(status::run(&args, &dir, token)).await,
         Command::Cache(command) => Box::pin(cache::run(&command, &dir, token)).await,
         Command::Config(command) => Box::pin(config::run(&command, &dir, token)).await,
         Command::Repo(command) => Box::pin(repo::run(&command, &dir, token)).await,

@@ -47,7 +47,7 @@ pub(super) async fn run(command: &RepoCommand, dir: &Path, token: &Token) -> u8 
     }
 }
 
-fn registry() -> anyhow::Result<Registry> {
+pub(super) fn registry() -> anyhow::Result<Registry> {
     Ok(Registry::new(OwnFile::of(&|name| std::env::var_os(name))?))
 }
 
@@ -191,7 +191,7 @@ async fn tell(entries: &[Entry], gone: Gone, report: &mut Strand) -> anyhow::Res
     Ok(Ending::default())
 }
 
-fn event<'a>(entry: &'a Entry, found: Option<&Found>) -> Repo<'a> {
+pub(super) fn event<'a>(entry: &'a Entry, found: Option<&Found>) -> Repo<'a> {
     let git_dir = found.map(|found| lossy(found.git_dir.as_os_str().as_bytes()));
     let path = entry.path.as_ref().map(|path| lossy(path.as_os_str().as_bytes()));
     let owned = |text: (String, Option<String>)| (Some(Cow::Owned(text.0)), text.1.map(Cow::Owned));

@@ -9,6 +9,7 @@ mod listing;
 mod look;
 mod marks;
 mod output;
+mod overview;
 mod places;
 mod safe;
 mod sheet;
@@ -34,6 +35,7 @@ pub use listing::ListWriter;
 pub use look::{Color, Look};
 pub use output::Gone;
 use output::Output;
+pub use overview::OverviewWriter;
 pub use strand::{FailedPart, Strand};
 
 /// How events are written.
@@ -78,6 +80,12 @@ impl Format {
     #[must_use]
     pub fn listing(self) -> ListWriter {
         ListWriter::new(self)
+    }
+
+    /// A writer for the state of everything, of which people see a section for each kind of event.
+    #[must_use]
+    pub fn overview(self) -> OverviewWriter {
+        OverviewWriter::new(self)
     }
 
     /// Appends `event` to `out`, with its line end; nothing if this format doesn't show it.
@@ -276,6 +284,8 @@ impl Report {
             hint: hint.map(Cow::Borrowed),
             count: 1,
             fatal: true,
+            first_at: None,
+            last_at: None,
         };
         let _ = self.event(&Event::Error(event)).await;
         say_fatal(&message, hint);
@@ -301,6 +311,8 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Presence(_) => "presence",
         Event::Setting(_) => "setting",
         Event::Cache(_) => "cache",
+        Event::Operation(_) => "operation",
+        Event::Health(_) => "health",
         Event::Warning(_) => "warning",
         Event::Error(_) => "error",
         _ => return None,

@@ -154,6 +154,8 @@ impl Strand {
             hint: hint.map(Cow::Borrowed),
             count: 1,
             fatal: false,
+            first_at: None,
+            last_at: None,
         };
         self.event(&Event::Error(error)).await
     }
@@ -191,6 +193,8 @@ impl Strand {
             hint: hint.map(Cow::Borrowed),
             count: 1,
             fatal: false,
+            first_at: None,
+            last_at: None,
         };
         self.event(&Event::Error(error)).await
     }
@@ -225,6 +229,8 @@ impl Strand {
                 hint: None,
                 count,
                 fatal: false,
+                first_at: None,
+                last_at: None,
             };
             self.event(&Event::Error(error)).await?;
         }

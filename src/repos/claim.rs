@@ -118,6 +118,15 @@ impl Drop for Claim {
     }
 }
 
+/// Since when what was begun on the mirror at `place` lies there broken off, with the lock that says so: its owner has died. `None` if
+/// nothing does. Blocks.
+pub(super) fn broken_off(place: &Path) -> Option<(PathBuf, SystemTime)> {
+    let path = beside(place, ".lock");
+    let mut file = File::open(&path).ok()?;
+    file.try_lock_shared().ok()?;
+    parse(&text_of(&mut file).ok()?).map(|written| (path, written.since))
+}
+
 /// `nova.git.part` for `nova.git` and `.part`.
 pub(super) fn beside(place: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = place.file_name().unwrap_or_default().into();
