@@ -31,7 +31,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "scan",
         &[
             "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "facts",
-            "report", "events", "error", "shutdown",
+            "report", "monitor", "events", "error", "shutdown",
         ],
     ),
     (
