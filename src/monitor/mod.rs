@@ -7,7 +7,8 @@
 //!
 //! What was gathered outlives the process: at its end it is appended, in one write, to a small journal in the cache folder, and taken from
 //! there into `state.db` ([`history`]) when the journal has grown, or when somebody looks. To open a database costs a twentieth of a whole
-//! `where`; to append costs a two-hundredth. Where there is no cache folder, or it can't be written, nothing is kept, which is no error.
+//! `where`; to append costs a two-hundredth. Where there is no cache folder, or it can't be written, nothing is kept, which is no error. Of a
+//! run that is killed, or ended in a hurry by a second signal, nothing is kept either.
 
 pub mod history;
 mod journal;

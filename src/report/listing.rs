@@ -29,6 +29,10 @@ impl Cell {
         Self { color, text: safe::line(text).into_owned(), is_number: false }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// One that ends where its column does.
     pub(super) fn number(color: &'static str, text: &str) -> Self {
         Self { is_number: true, ..Self::new(color, text) }

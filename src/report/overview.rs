@@ -165,7 +165,7 @@ impl Rows {
             let number = |title: &&str| Cell::number(DIM, title);
             let mut rows = vec![titles.iter().map(number).collect::<Vec<_>>()];
             rows.extend(self.operations);
-            indented(&rows, look, out);
+            indented(&fitting(rows, look), look, out);
         }
         if !self.errors.is_empty() {
             heading("Errors", look, out);
@@ -202,6 +202,28 @@ fn indented(rows: &[Vec<Cell>], look: Look, out: &mut Vec<u8>) {
         out.extend_from_slice(b"  ");
         out.extend_from_slice(line);
     }
+}
+
+/// Columns of the table of operations that are shown however narrow the window is: the name, calls, success.
+const LEAST_COLUMNS: usize = 3;
+
+/// `rows`, the first of which has the titles, without columns that have nothing below theirs, and without the last ones where all don't fit.
+fn fitting(mut rows: Vec<Vec<Cell>>, look: Look) -> Vec<Vec<Cell>> {
+    let count = rows.first().map_or(0, Vec::len);
+    for at in (0..count).rev() {
+        if rows.iter().skip(1).all(|row| row[at].is_empty()) {
+            for row in &mut rows {
+                row.remove(at);
+            }
+        }
+    }
+    let is_too_wide = |rows: &[Vec<Cell>]| align(rows, look).first().is_some_and(|row| row.columns + 2 > look.width);
+    while rows.first().is_some_and(|row| row.len() > LEAST_COLUMNS) && is_too_wide(&rows) {
+        for row in &mut rows {
+            row.pop();
+        }
+    }
+    rows
 }
 
 /// Rows, each with its text behind it, or below where that needs more than the rest of the line, and the remedy below that.
@@ -283,6 +305,7 @@ fn percent(share: f64) -> String {
 /// A time in the unit that fits.
 fn spoken(milliseconds: u64) -> String {
     match milliseconds {
+        0 => "< 1 ms".to_owned(),
         time if time < 1000 => format!("{time} ms"),
         time if time < 100_000 => format!("{}.{} s", time / 1000, time / 100 % 10),
         time if time < 6_000_000 => format!("{} min", time / 60_000),
@@ -355,8 +378,8 @@ Caches
   2 in all, 2.4 KiB
 
 Operations
-         calls  success  half in  95 % in  longest  received  memory        last
-  fetch      3     50 %   900 ms   65.0 s   65.0 s   4.7 MiB          2026-01-02
+         calls  success  half in  95 % in  longest  received
+  fetch      3     50 %   900 ms   65.0 s   65.0 s   4.7 MiB
 
 Errors
   3x  network  nova  2026-01-01 to 2026-01-02  reset by peer
@@ -378,9 +401,22 @@ Health
     }
 
     #[test]
+    fn columns_that_are_empty_or_do_not_fit_are_left_out() {
+        let titles = |width| {
+            let shown = shown(&LINES, Look { width, ..ASCII });
+            shown.lines().find(|line| line.contains("calls")).unwrap_or_default().trim().to_owned()
+        };
+        assert_eq!(titles(200), "calls  success  half in  95 % in  longest  received        last");
+        assert_eq!([titles(45), titles(20)], ["calls  success  half in  95 % in", "calls  success"]);
+    }
+
+    #[test]
     fn a_share_and_a_time_are_told_as_people_say_them() {
         assert_eq!([1.0, 0.999, 0.5, 0.0].map(percent), ["100 %", "> 99 %", "50 %", "0 %"]);
-        assert_eq!([999, 1500, 99_950, 120_000, 7_200_000].map(spoken), ["999 ms", "1.5 s", "99.9 s", "2 min", "2 h"]);
+        assert_eq!(
+            [0, 999, 1500, 99_950, 120_000, 7_200_000].map(spoken),
+            ["< 1 ms", "999 ms", "1.5 s", "99.9 s", "2 min", "2 h"]
+        );
     }
 
     #[test]
