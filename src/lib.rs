@@ -28,6 +28,8 @@
 //! are registered: they are sections of the file that [`config`] owns, changed under a lock of [`files`]. [`sync`] clones and fetches those
 //! that lie elsewhere. Several are scanned or asked at once, so many at a time as [`repos::Limit`] lets, and share one pool of threads.
 //!
+//! [`monitor`] sees how long each run and the operations in it take, and which errors are told; `status` shows it, with what [`health`] finds.
+//!
 //! Arrows never turn back, and no two rooms use each other. Every third-party library has one door. `tests/layers.rs` keeps both so.
 //!
 //! # The rooms
@@ -80,7 +82,7 @@
 //! | Configuration | [`config::Config`] | kept for a while, read anew when a file or a variable changes; a bad version doesn't replace a good one |
 //! | Files | [`files::Lock`] | git's lock protocol; a reader sees all of one version; a dead owner's lock is taken over, a live one's waited for |
 //! | Registry | [`repos::Registry`] | names told apart; of concurrent writers none loses anything |
-//! | Monitor | [`monitor::Monitor`], [`monitor::history`] | a call that is dropped was cancelled; concurrent processes lose nothing and count nothing twice; history bounded by number and age |
+//! | Monitor | [`monitor::Monitor`], [`monitor::history`], [`health`] | a call that is dropped was cancelled; concurrent processes lose nothing and count nothing twice; history bounded by number and age; a remedy for each check that fails |
 //! | Errors | [`error`] | the kind is attached where the cause is known and survives any context put on top |
 //!
 //! **Git workers.** Blocking work, awaited. The thread outlives a panic:

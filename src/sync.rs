@@ -254,3 +254,34 @@ async fn hear(told: &Receiver<Told>, name: &str, report: &mut Strand) -> anyhow:
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gitcli::progress::Phase;
+
+    #[test]
+    fn the_most_that_git_says_has_come_is_seen_and_the_news_go_on() {
+        let received = Received::default();
+        let mut told = 0;
+        {
+            let mut hear = received.heard(|_| told += 1);
+            for bytes in [Some(10), Some(2048), None, Some(7)] {
+                let progress = Progress {
+                    phase: Phase::Receiving,
+                    done: 1,
+                    total: None,
+                    bytes,
+                    bytes_per_second: None,
+                    finished: false,
+                };
+                hear(News::Progress(progress));
+            }
+        }
+        let failed = received.time(Operation::Clone, async { Err::<(), _>(Kind::Network.error("reset")) });
+        assert!(smol::block_on(failed).is_err());
+        let seen = monitor::process().statistics();
+        let clone = seen.iter().find(|it| it.operation == "clone").expect("it was seen");
+        assert_eq!((told, clone.bytes, clone.failed), (4, Some(2048), 1));
+    }
+}

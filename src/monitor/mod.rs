@@ -16,6 +16,7 @@ mod statistics;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -416,7 +417,10 @@ fn now() -> i64 {
 /// The memory that this process had at the most so far, in bytes (proc(5), `VmHWM`). `None` where the system doesn't say.
 #[must_use]
 pub fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    // One read: the file is made anew at its beginning, and what is asked for stands in its first third.
+    let mut status = [0; 4096];
+    let length = std::fs::File::open("/proc/self/status").and_then(|mut file| file.read(&mut status)).ok()?;
+    let status = String::from_utf8_lossy(status.get(..length)?);
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kilobytes.checked_mul(1024)
