@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::cache::database::is_damaged;
 use crate::cache::texts::{StoredTexts, TextStore, Texts};
 use crate::cache::{Cache, Pass, Snapshot, StoredGraph, digest, location};
+use crate::debug;
 use crate::error::{self, Kind};
 use crate::facts::Oid;
 use crate::facts::oid::OidSet;
@@ -17,6 +18,7 @@ use crate::git::state::Overlay;
 use crate::git::{ObjectError, Repository};
 use crate::gitcli;
 use crate::graph::{Batch, Graph};
+use crate::monitor::{self, Outcome};
 use crate::pipeline::discovery::{self, Discovery};
 use crate::pipeline::{Handles, Pending, Pool};
 use crate::shutdown::Token;
@@ -116,6 +118,10 @@ impl Index {
             _ => None,
         };
         let mut index = pool.run(move || open(handles, opened, troubles, listed.as_ref())).await??;
+        debug::note("index", || {
+            let state = if index.fresh { "as the refs are" } else { "behind the refs" };
+            format!("{}: {} commits are indexed, {state}", index.repository().name, index.len())
+        });
         index.ahead = ahead.filter(|_| matches!(index.commits, Commits::Stored(_)));
         Ok(index)
     }
@@ -221,6 +227,24 @@ impl Index {
             }
         }
         wanted.extend_from_slice(tips);
+        let seen = monitor::process().begin("index");
+        let update = self.catch_up(&wanted, pool, stop, &mut progress).await;
+        seen.end(match &update {
+            Ok(Update::Broken(..)) => Outcome::Partial,
+            Ok(Update::Cancelled) => Outcome::Cancelled,
+            _ => Outcome::of(&update),
+        });
+        update
+    }
+
+    /// Adds to the graph what `wanted` reach and it hasn't.
+    async fn catch_up(
+        &mut self,
+        wanted: &[Oid],
+        pool: &Pool,
+        stop: &Token,
+        progress: &mut impl FnMut(usize),
+    ) -> anyhow::Result<Update> {
         let mut added = 0;
         for _ in 0..TRIES {
             let graph = self.graph(pool).await?;
@@ -231,7 +255,7 @@ impl Index {
             let built = graph.is_empty();
             let history = self.objects(true);
             let texts = self.text_store();
-            let found = discovery::discover(pool, history, graph, new, texts, stop, &mut progress).await?;
+            let found = discovery::discover(pool, history, graph, new, texts, stop, &mut *progress).await?;
             let Discovery { commits, texts, broken } = found;
             if stop.is_cancelled() {
                 return Ok(Update::Cancelled);

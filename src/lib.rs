@@ -30,6 +30,8 @@
 //! [`repos::Limit`] lets, and share one pool of threads. What nobody waits for is a task, a process of its own that does the same work as a
 //! command; [`tasks`] knows how each stands.
 //!
+//! [`monitor`] sees how long each run and the operations in it take, and which errors are told; `status` shows it, with what [`health`] finds.
+//!
 //! Arrows never turn back, and no two rooms use each other. Every third-party library has one door. `tests/layers.rs` keeps both so.
 //!
 //! # The rooms
@@ -44,6 +46,7 @@
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
 //! | [`upkeep`] | the caches that there are: what they hold, whether that is what git says, which may go | what is in them |
 //! | [`watch`] | repositories that are followed: when to look, what has moved | which are registered, fetching |
+//! | [`health`] | whether all is well with disks, git, databases, locks, caches, the clock, and what to do about it | doing it |
 //! | [`sync`] | mirrors: cloned or fetched, then indexed | how git does it |
 //! | [`tasks`] | what a background task's life is: ids, states, turns, heartbeats, what is left of it | what a task does |
 //! | [`repos`] | which repositories are registered, looking at one, mirrors that are whole or not there, at most so many at a time | output |
@@ -60,6 +63,8 @@
 //! | [`events`] | the wire; its rustdoc is the specification | behaviour |
 //! | [`report`] | the only writer to stdout: JSON Lines, text for people, bars on stderr | computing |
 //! | [`progress`] | how far work is, from any thread to one reader | how it is shown |
+//! | [`monitor`] | how long each operation took and how it ended, which errors were told; kept over time | what an operation does |
+//! | [`debug`] | the only door to log: the debug log, `GIT_BHFUIL_LOG` | what is worth a note |
 //! | [`files`] | lock files, replacing a file as a whole, seeing that one has changed | what is in them |
 //! | [`retry`] | when to try again, and after what wait | what is tried |
 //! | [`clock`] | what time it is, really or in a test; deadlines | what is waited for |
@@ -85,6 +90,7 @@
 //! | Registry | [`repos::Registry`] | names told apart; of concurrent writers none loses anything |
 //! | Tasks | [`tasks::Tasks`], [`tasks::Ledger`] | ids unique across processes; one way from pending to an end; so many at once; a panic or a dead owner is a failure; results expire |
 //! | Prefetch | [`locate::warm`], [`tasks::Tasks::foreground`] | gives way to what goes before; what was found out is kept; cancelled with its owner |
+//! | Monitor | [`monitor::Monitor`], [`monitor::history`], [`health`] | a call that is dropped was cancelled; concurrent processes lose nothing and count nothing twice; history bounded by number and age; a remedy for each check that fails |
 //! | Errors | [`error`] | the kind is attached where the cause is known and survives any context put on top |
 //!
 //! **Git workers.** Blocking work, awaited. The thread outlives a panic:
@@ -298,6 +304,37 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 //!
+//! **Monitor.** Any operation can be timed, sync or async, on any executor; what was seen outlives the process:
+//!
+//! ```
+//! use std::time::{Duration, SystemTime, UNIX_EPOCH};
+//! use git_bhfuil::clock::{Clock, ManualClock};
+//! use git_bhfuil::error::Kind;
+//! use git_bhfuil::monitor::{Monitor, history};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let hands = ManualClock::new();
+//! let monitor = Monitor::new(Clock::from(&hands));
+//! for seconds in [1, 2, 3, 10] {
+//!     let fetched = monitor.time("fetch", async {
+//!         hands.advance(Duration::from_secs(seconds));
+//!         if seconds == 10 { Err(Kind::Network.error("connection reset")) } else { Ok(seconds) }
+//!     });
+//!     let _ = smol::block_on(fetched);
+//! }
+//! monitor.fault(Kind::Network, Some("nova"), "connection reset", Some("is the network there?"), 1);
+//! monitor.write(folder.path())?;
+//!
+//! // By any process, later on.
+//! let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+//! let told = history::read(folder.path(), now.try_into()?)?;
+//! let fetch = &told.operations[0];
+//! assert_eq!((fetch.calls, fetch.failed, fetch.success()), (4, 1, Some(0.75)));
+//! assert_eq!((fetch.p50, fetch.longest), (Some(Duration::from_secs(2)), Some(Duration::from_secs(10))));
+//! assert_eq!((told.faults[0].code.as_str(), told.faults[0].count), ("network", 1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! **Errors.** The kind says what the wire, the hint and the exit code will be:
 //!
 //! ```
@@ -318,6 +355,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod debug;
 pub mod describe;
 pub mod error;
 pub mod events;
@@ -326,10 +364,12 @@ pub mod files;
 pub mod git;
 pub mod gitcli;
 pub mod graph;
+pub mod health;
 pub mod index;
 pub mod lines;
 pub mod locate;
 pub mod matching;
+pub mod monitor;
 pub mod panics;
 pub mod pipeline;
 pub mod progress;

@@ -3,10 +3,13 @@
 use std::process::ExitCode;
 
 use git_bhfuil::shutdown::{SignalWatch, Token};
-use git_bhfuil::{cli, command, error, gitcli, panics, report};
+use git_bhfuil::{cli, command, debug, error, gitcli, panics, report};
 
 fn main() -> ExitCode {
     panics::hush_caught();
+    if let Err(cause) = debug::start(std::env::var_os("GIT_BHFUIL_LOG").as_deref()) {
+        report::last_words(&format!("warning: {cause}"));
+    }
     let token = Token::new();
     // The second signal ends the process wherever it is.
     let watch = SignalWatch::start(token.clone(), |code| {

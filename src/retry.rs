@@ -40,6 +40,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::time::Duration;
 
 use crate::clock::{Clock, Deadline};
+use crate::debug;
 use crate::error::{self, Class, Kind};
 use crate::shutdown::Token;
 
@@ -247,6 +248,9 @@ impl<'a> Tries<'a> {
     /// # Errors
     /// [`Kind::Cancelled`], with `cause` below it, as soon as the token is cancelled.
     pub async fn wait(&self, wait: Duration, cause: anyhow::Error) -> anyhow::Result<()> {
+        debug::warn("retry", || {
+            format!("attempt {} of {} failed, the next in {wait:.1?}: {cause:#}", self.begun, self.strategy.attempts)
+        });
         let cancelled = async {
             self.token.cancelled().await;
             true

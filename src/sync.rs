@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
@@ -15,6 +16,7 @@ use crate::git::Repository;
 use crate::git::refs::Selection;
 use crate::gitcli::{self, Progress};
 use crate::index::Trouble;
+use crate::monitor::{self, Outcome};
 use crate::pipeline::Pool;
 use crate::report::{Gone, Strand};
 use crate::repos::mirror::{self, Cloned, News};
@@ -140,11 +142,17 @@ impl Mirrors {
                     move || Repository::discover_alone(&place).is_ok_and(|found| found.common_dir == place)
                 })
                 .await;
-            let is_new = !is_there
-                && mirror::clone(url, &place, &self.options(Operation::Clone, name)?, teller(&tell)).await?
-                    == Cloned::New;
+            let is_new = !is_there && {
+                let options = self.options(Operation::Clone, name)?;
+                let received = Received::default();
+                let clone = Box::pin(mirror::clone(url, &place, &options, received.heard(teller(&tell))));
+                received.time(Operation::Clone, clone).await? == Cloned::New
+            };
             if !is_new {
-                mirror::fetch(&place, &self.options(Operation::Fetch, name)?, teller(&tell)).await?;
+                let options = self.options(Operation::Fetch, name)?;
+                let received = Received::default();
+                let fetch = Box::pin(mirror::fetch(&place, &options, received.heard(teller(&tell))));
+                received.time(Operation::Fetch, fetch).await?;
             }
             anyhow::Ok(())
         };
@@ -191,6 +199,35 @@ impl Mirrors {
     }
 }
 
+/// How many bytes came in a transfer, as far as git said.
+#[derive(Debug, Clone, Default)]
+struct Received(Arc<AtomicU64>);
+
+impl Received {
+    /// Hands on what `tell` is told.
+    fn heard(&self, mut tell: impl FnMut(News<'_>) + Send) -> impl FnMut(News<'_>) + Send {
+        let most = Arc::clone(&self.0);
+        move |news| {
+            if let News::Progress(Progress { bytes: Some(bytes), .. }) = &news {
+                most.fetch_max(*bytes, Ordering::Relaxed);
+            }
+            tell(news);
+        }
+    }
+
+    /// Has it seen how long `work` takes.
+    async fn time<T>(&self, operation: Operation, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let mut seen = monitor::process().begin(operation.name());
+        let result = work.await;
+        match self.0.load(Ordering::Relaxed) {
+            0 => {}
+            bytes => seen.received(bytes),
+        }
+        seen.end(Outcome::of(&result));
+        result
+    }
+}
+
 /// What is told of a transfer.
 enum Told {
     Progress(Progress),
@@ -231,4 +268,35 @@ async fn hear(told: &Receiver<Told>, name: &str, report: &mut Strand) -> anyhow:
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gitcli::progress::Phase;
+
+    #[test]
+    fn the_most_that_git_says_has_come_is_seen_and_the_news_go_on() {
+        let received = Received::default();
+        let mut told = 0;
+        {
+            let mut hear = received.heard(|_| told += 1);
+            for bytes in [Some(10), Some(2048), None, Some(7)] {
+                let progress = Progress {
+                    phase: Phase::Receiving,
+                    done: 1,
+                    total: None,
+                    bytes,
+                    bytes_per_second: None,
+                    finished: false,
+                };
+                hear(News::Progress(progress));
+            }
+        }
+        let failed = received.time(Operation::Clone, async { Err::<(), _>(Kind::Network.error("reset")) });
+        assert!(smol::block_on(failed).is_err());
+        let seen = monitor::process().statistics();
+        let clone = seen.iter().find(|it| it.operation == "clone").expect("it was seen");
+        assert_eq!((told, clone.bytes, clone.failed), (4, Some(2048), 1));
+    }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::database::{Database, Schema, is_damaged};
+use crate::debug;
 use crate::error::Kind;
 
 /// Damaged files of one database that are kept, the newest.
@@ -43,6 +44,7 @@ pub(super) fn set_aside(
     let numbers = numbers(path).map_err(failed)?;
     let next = numbers.iter().max().map_or(1, |last| last + 1);
     let aside = damaged(path, next);
+    debug::warn("cache", || format!("{} is damaged and becomes {}", path.display(), aside.display()));
     for suffix in SUFFIXES {
         match std::fs::rename(with(path, suffix), with(&aside, suffix)) {
             Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(failed(cause)),

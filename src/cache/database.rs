@@ -16,6 +16,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 pub use super::migration::Schema;
 use super::migration::{Foreign, header_version, log_ahead, migrate, own_version, refuse_newer};
+use crate::debug;
 use crate::error::Kind;
 use crate::panics;
 
@@ -97,7 +98,10 @@ impl Database {
         }
         refuse_newer(header_version(path, schema)?, schema, path)?;
         match Self::open_for(Access::Write, path, schema) {
-            Err(cause) if is_forbidden(&cause) => Self::open_for(Access::Read, path, schema).map_err(|_| cause),
+            Err(cause) if is_forbidden(&cause) => {
+                debug::warn("cache", || format!("{} can't be written, it is read as it is: {cause:#}", path.display()));
+                Self::open_for(Access::Read, path, schema).map_err(|_| cause)
+            }
             other => other,
         }
     }
@@ -114,6 +118,7 @@ impl Database {
                 Err(cause) if is_moved(&cause) && begun.elapsed() < BUSY => {}
                 connection => {
                     database.keep(connection?);
+                    debug::note("cache", || format!("opened {} in {:.3?}", path.display(), begun.elapsed()));
                     return Ok(database);
                 }
             }
@@ -139,6 +144,8 @@ impl Database {
             let version = version?;
             refuse_newer(version, self.schema, &self.path)?;
             if version < self.schema.version() {
+                let (from, to) = (version, self.schema.version());
+                debug::note("cache", || format!("{}: from version {from} to {to}", self.path.display()));
                 anyhow::ensure!(self.access == Access::Write, "it is of version {version}, and can't be written");
                 migrate(&mut connection, self.schema, &self.path)?;
             } else if self.access == Access::Write {
@@ -459,6 +466,12 @@ pub(super) fn quick_check(reader: &Connection) -> anyhow::Result<()> {
     let answer: String = reader.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     anyhow::ensure!(answer == "ok", crate::graph::Damaged);
     Ok(())
+}
+
+/// The version of `SQLite` that is linked, as a text and as the number that it gives itself: 3 051 002 for 3.51.2.
+#[must_use]
+pub fn sqlite_version() -> (&'static str, i32) {
+    (rusqlite::version(), rusqlite::version_number())
 }
 
 /// Whether `error` says that the file is not a sound database.

@@ -3,8 +3,9 @@
 //! more, and what it is told after that nobody else will see.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use super::aside::{self, parse_damaged};
 use super::database::{alone_with, is_damaged, is_forbidden, open_for_reading};
 use super::schema::REPOSITORY;
-use super::state::State;
+use super::state::{self, State};
 use crate::error::Kind;
 
 /// How long a look waits for a migration by another process.
@@ -52,6 +53,8 @@ pub struct Contents {
     pub words: u64,
     /// Who follows the stream under a name.
     pub consumers: u64,
+    /// When it was last brought in line with the refs, in seconds since 1970.
+    pub indexed: Option<u64>,
 }
 
 /// Why a cache can't be looked into.
@@ -207,11 +210,87 @@ fn take_out(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What `SQLite` finds wrong with the file at `path` when it looks through it, whatever schema it has; `None` if nothing. Blocks for as long
+/// as it takes to read it.
+///
+/// # Errors
+/// If it can't be read for another reason.
+pub fn complaint(path: &Path) -> anyhow::Result<Option<String>> {
+    let read = |reader: rusqlite::Result<Connection>| -> anyhow::Result<Option<String>> {
+        let reader = reader?;
+        reader.busy_timeout(BUSY)?;
+        let answer: String = reader.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        Ok(Some(answer).filter(|answer| answer != "ok"))
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let found = match read(Connection::open_with_flags(path, flags)) {
+        Err(cause) if is_forbidden(&cause) => read(open_for_reading(path)),
+        found => found,
+    };
+    match found {
+        Err(cause) if is_damaged(&cause) => Ok(Some(crate::error::message_of(&cause))),
+        other => other,
+    }
+}
+
+/// Whether the list of caches in `folder` can be used: a newer version may have written it, or it is no database. `None` if there is none.
+#[must_use]
+pub fn list_state(folder: &Path) -> Option<Result<(), Closed>> {
+    let path = folder.join("state.db");
+    if std::fs::metadata(&path).ok()?.len() == 0 {
+        return None;
+    }
+    Some(match header(&path) {
+        Some((id, version)) if id == state::SCHEMA.application_id && version > state::SCHEMA.version() => {
+            Err(Closed::Newer)
+        }
+        Some((id, _)) if id == state::SCHEMA.application_id => Ok(()),
+        _ => Err(Closed::Damaged),
+    })
+}
+
 /// The common directory of the repository whose cache `file` is, or was before it was set aside, by the list of the folder. Blocks.
 #[must_use]
 pub fn noted(folder: &Path, file: &CacheFile) -> Option<PathBuf> {
     let state = folder.join("state.db").exists().then(|| State::open(folder))?;
     state.ok()?.0.common_dir(Path::new(file.database())).ok()?
+}
+
+/// The file that says when the last sweep was begun, so that the list need not be opened to learn that none is due.
+const SWEPT: &str = "swept";
+
+/// How long ago the list must have been written for its stamp to tell every later change: no file system's clock takes longer for a tick.
+const LONGEST_TICK: Duration = Duration::from_secs(2);
+
+/// Whether [`begins_sweep`] may say yes. No only if one was begun less than `interval` seconds before `now`, as was read from the list
+/// that still lies there unchanged: what it says counts, and not this note of it.
+#[must_use]
+pub fn may_begin_sweep(folder: &Path, now: i64, interval: i64) -> bool {
+    let noted = std::fs::read_to_string(folder.join(SWEPT)).unwrap_or_default();
+    let Some((begun, stamp)) = noted.split_once(' ') else { return true };
+    let is_later = begun.parse().is_ok_and(|begun: i64| begun <= now && begun > now.saturating_sub(interval));
+    !is_later || stamp_of(&folder.join("state.db")).is_none_or(|now| now != stamp)
+}
+
+/// What tells one state of the file at `list` from another; `None` if it isn't there.
+fn stamp_of(list: &Path) -> Option<String> {
+    let file = std::fs::metadata(list).ok()?;
+    Some(format!("{} {} {}.{}", file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
+}
+
+/// Notes for [`may_begin_sweep`] that the `list` said at the time of `stamp` that a sweep was begun at `begun`. Without it nothing is wrong.
+fn note_sweep(list: &Path, stamp: &str, begun: i64) {
+    let is_settled = std::fs::metadata(list)
+        .and_then(|file| file.modified())
+        .is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > LONGEST_TICK));
+    if is_settled {
+        let mut note = std::fs::OpenOptions::new();
+        let note = note.write(true).create(true).truncate(true).mode(0o600).open(list.with_file_name(SWEPT));
+        let _ = note.and_then(|mut file| {
+            // One write: whoever reads half of it finds another stamp.
+            file.write_all(format!("{begun} {stamp}").as_bytes())
+        });
+    }
 }
 
 /// Whether it is time to sweep `folder`: [`State::begins_sweep`], for next to nothing where it isn't. A folder without a list of caches has
@@ -227,7 +306,9 @@ pub async fn begins_sweep(folder: &Path, now: i64, interval: i64) -> anyhow::Res
         let reader = Connection::open_with_flags(&list, flags)?;
         reader.query_row("SELECT begun_at FROM sweep", [], |row| row.get(0)).optional()
     };
-    if !list.exists() || begun().is_ok_and(|begun| begun.is_some_and(|begun| begun <= now && begun > now - interval)) {
+    let Some(stamp) = stamp_of(&list) else { return Ok(false) };
+    if let Some(begun) = begun().ok().flatten().filter(|begun| *begun <= now && *begun > now - interval) {
+        note_sweep(&list, &stamp, begun);
         return Ok(false);
     }
     State::open(folder)?.0.begins_sweep(now, interval).await
@@ -276,6 +357,7 @@ fn contents(reader: &Connection) -> anyhow::Result<Contents> {
         patch_ids: number("patch", "SELECT count(*) FROM patch")?,
         words: number("worded", "SELECT coalesce(max(end), 0) FROM worded")?,
         consumers: number("consumer", "SELECT count(*) FROM consumer")?,
+        indexed: Some(number("snapshot", "SELECT coalesce(max(taken_at), 0) FROM snapshot")?).filter(|at| *at > 0),
     })
 }
 
@@ -368,5 +450,36 @@ mod tests {
         let left: Vec<_> =
             std::fs::read_dir(folder.path()).expect("lists").map(|it| it.expect("it").file_name()).collect();
         assert!(left.iter().all(|name| !name.to_string_lossy().starts_with("nova")), "{left:?}");
+    }
+
+    #[test]
+    fn while_no_sweep_is_due_the_list_is_not_opened() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, list) = (folder.path(), folder.path().join("state.db"));
+        let begins =
+            |now| may_begin_sweep(path, now, 100) && smol::block_on(begins_sweep(path, now, 100)).expect("asks");
+        let settle = || {
+            let file = std::fs::File::options().append(true).open(&list).expect("opens");
+            file.set_modified(SystemTime::now() - 3 * LONGEST_TICK).expect("sets");
+        };
+        assert!(!begins(1000), "there is no list");
+        drop(State::open(path).expect("opens"));
+        assert!(!begins(1000), "the interval begins");
+        // The file system's clock may not have ticked since: what is written to the list now would not show.
+        assert!(!begins(1001) && may_begin_sweep(path, 1001, 100));
+        settle();
+        assert!(!begins(1002) && !may_begin_sweep(path, 1002, 100));
+        // As long as that holds nobody looks into it.
+        let (sound, seen) = (std::fs::read(&list).expect("reads"), list.metadata().expect("is there"));
+        std::fs::write(&list, vec![b'x'; sound.len()]).expect("writes");
+        let file = std::fs::File::options().append(true).open(&list).expect("opens");
+        file.set_modified(seen.modified().expect("a time")).expect("sets");
+        assert!(!begins(1099));
+        std::fs::write(&list, &sound).expect("writes");
+        assert!(may_begin_sweep(path, 1099, 100), "it has changed");
+        settle();
+        assert!(!begins(1099) && !may_begin_sweep(path, 1099, 100));
+        assert!(may_begin_sweep(path, 999, 100), "the clock was wrong");
+        assert!(begins(1100) && !begins(1101));
     }
 }

@@ -6,6 +6,7 @@ pub mod checks;
 pub mod cursors;
 pub mod database;
 pub mod folder;
+pub mod history;
 pub mod location;
 mod migration;
 pub mod patches;

@@ -9,6 +9,7 @@ pub mod config;
 pub mod repo;
 pub mod scan;
 pub mod schema;
+pub mod status;
 pub mod task;
 pub mod watch;
 pub mod where_is;
@@ -24,6 +25,7 @@ pub use self::{
     repo::{RepoArgs, RepoCommand},
     scan::ScanArgs,
     schema::SchemaArgs,
+    status::StatusArgs,
     task::{TaskArgs, TaskCommand},
     watch::WatchArgs,
     where_is::WhereArgs,
@@ -62,6 +64,8 @@ pub enum Subcommand {
     Scan(ScanArgs),
     /// Prints the JSON Schema of the stream.
     Schema(SchemaArgs),
+    /// Tells whether all is well.
+    Status(StatusArgs),
     /// Works in the background.
     Task(TaskArgs),
     /// Follows repositories.
@@ -85,6 +89,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// `schema`.
     Schema(SchemaArgs),
+    /// `status`.
+    Status(StatusArgs),
     /// `task` and one of its commands.
     Task(TaskCommand),
     /// `watch`.
@@ -100,6 +106,8 @@ pub struct Invocation {
     pub dir: Option<PathBuf>,
     /// What to do.
     pub command: Command,
+    /// Its name with those of the commands that it belongs to before it: `cache info`.
+    pub name: String,
     /// What followed `--`, byte for byte; `None` without `--`, which is not the same as an empty list.
     pub paths: Option<Vec<OsString>>,
     /// There was no command, and `where` was put in for it: what to say if the first query names nothing.
@@ -145,6 +153,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let parsed = GitBhfuil::from_args(&PROGRAM, &words).map_err(|exit| early_exit(command.as_deref(), exit))?;
+    let name = command.clone().unwrap_or_default();
     let command = match parsed.command {
         _ if parsed.version => Command::Version,
         Some(Subcommand::Scan(args)) => match args.clash(paths.as_deref().unwrap_or_default()) {
@@ -166,12 +175,14 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             | Subcommand::Config(_)
             | Subcommand::Repo(_)
             | Subcommand::Task(_)
+            | Subcommand::Status(_)
             | Subcommand::Watch(_),
         ) if paths.as_ref().is_some_and(|paths| !paths.is_empty()) => {
             let name = command.as_deref().unwrap_or_default();
             return Err(usage_error(Some(name), format!("'{name}' takes no paths")));
         }
         Some(Subcommand::Schema(args)) => Command::Schema(args),
+        Some(Subcommand::Status(args)) => Command::Status(args),
         Some(Subcommand::Watch(args)) => match args.fault() {
             Some(fault) => return Err(usage_error(Some("watch"), fault.to_owned())),
             None => Command::Watch(args),
@@ -192,7 +203,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
         None => return Err(usage_error(None, "a command is missing".to_owned())),
     };
     let implied = implied.map(|message| UsageError { message, usage: usage(None) });
-    Ok(Invocation { dir: joined(&parsed.directory), command, paths, implied })
+    Ok(Invocation { dir: joined(&parsed.directory), command, name, paths, implied })
 }
 
 /// The directories one after another, an absolute one starting anew and an empty one changing nothing (git(1), `-C`).

@@ -284,7 +284,9 @@ pub(super) async fn gc(report: &mut Strand) -> anyhow::Result<Ending> {
 /// goes is made again when it is needed.
 pub(super) async fn tidy(begun: SystemTime) {
     // Whatever goes wrong here, the answer was right, and the next one will be.
-    if let Ok(folder) = upkeep::folder() {
+    if let Ok(folder) = upkeep::folder()
+        && sweep::may_be_due(&folder, begun)
+    {
         let _ = smol::unblock(move || sweep::sweep_a_little(&folder, begun, limit)).await;
     }
 }
@@ -312,7 +314,7 @@ async fn tell<'a>(events: impl Iterator<Item = Cache<'a>>, report: &mut Strand) 
 }
 
 /// A cache as it lies there.
-fn event<'a>(name: &'a str, kept: &'a Kept) -> Cache<'a> {
+pub(super) fn event<'a>(name: &'a str, kept: &'a Kept) -> Cache<'a> {
     let owned = |(text, exact): (String, Option<String>)| (Cow::Owned(text), exact.map(Cow::Owned));
     let (path, path_b64) = owned(lossy(kept.file.path.as_os_str().as_bytes()));
     let git_dir = kept.common_dir.as_ref().map(|dir| owned(lossy(dir.as_os_str().as_bytes())));
@@ -342,6 +344,7 @@ fn event<'a>(name: &'a str, kept: &'a Kept) -> Cache<'a> {
         words: contents.map(|contents| contents.words),
         consumers: contents.map(|contents| contents.consumers),
         used_at: date(kept.file.used).map(Cow::Owned),
+        indexed_at: contents.and_then(|contents| contents.indexed).and_then(rfc3339).map(Cow::Owned),
     }
 }
 

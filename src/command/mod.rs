@@ -7,6 +7,7 @@ mod repo;
 mod repositories;
 mod scan;
 mod schema;
+mod status;
 mod task;
 mod watch;
 mod where_is;
@@ -19,8 +20,10 @@ use crate::cli::scan::{Color as AskedColor, Format as Asked};
 use crate::cli::{Command, Exit, Invocation, RepoCommand, UsageError};
 use crate::config::{self as settings, Color as Configured};
 use crate::error::{Kind, exit};
+use crate::monitor::{self, Run};
 use crate::report::{self, Color, Ending, Format, Loudness, Report, Strand};
 use crate::shutdown::Token;
+use crate::upkeep;
 
 /// Runs what was typed and returns the exit code.
 pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
@@ -38,9 +41,12 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
     let begun = std::time::SystemTime::now();
     let keeps =
         matches!(&invocation.command, Command::Scan(_) | Command::Where(_) | Command::Repo(RepoCommand::Sync(_)));
+    let is_seen = !matches!(&invocation.command, Command::Version | Command::Schema(_));
+    let seen = is_seen.then(|| Run::begin(monitor::process(), invocation.name, upkeep::folder().ok()));
     let code = match invocation.command {
         Command::Version => printed(format!("git-bhfuil version {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Schema(_) => schema::run(),
+        Command::Status(args) => Box::pin(status::run(&args, &dir, token)).await,
         Command::Cache(command) => Box::pin(cache::run(&command, &dir, token)).await,
         Command::Config(command) => Box::pin(config::run(&command, &dir, token)).await,
         Command::Repo(command) => Box::pin(repo::run(&command, &dir, token)).await,
@@ -52,6 +58,9 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
     if keeps && code < exit::FATAL {
         // What is half done when it is stopped is as it was.
         let _ = token.unless_cancelled(cache::tidy(begun)).await;
+    }
+    if let Some(run) = seen {
+        run.end(code);
     }
     code
 }

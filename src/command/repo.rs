@@ -201,7 +201,7 @@ async fn tell(entries: &[Entry], gone: Gone, report: &mut Strand) -> anyhow::Res
     Ok(Ending::default())
 }
 
-fn event<'a>(entry: &'a Entry, found: Option<&Found>) -> Repo<'a> {
+pub(super) fn event<'a>(entry: &'a Entry, found: Option<&Found>) -> Repo<'a> {
     let git_dir = found.map(|found| lossy(found.git_dir.as_os_str().as_bytes()));
     let path = entry.path.as_ref().map(|path| lossy(path.as_os_str().as_bytes()));
     let owned = |text: (String, Option<String>)| (Some(Cow::Owned(text.0)), text.1.map(Cow::Owned));

@@ -12,7 +12,7 @@ use crate::spelling::{did_you_mean, nearest};
 use crate::{files, gitcli};
 
 /// Variables of ours that are no settings.
-const OTHER_VARIABLES: [&str; 2] = ["GIT_BHFUIL_CACHE", "GIT_BHFUIL_CONFIG"];
+const OTHER_VARIABLES: [&str; 3] = ["GIT_BHFUIL_CACHE", "GIT_BHFUIL_CONFIG", "GIT_BHFUIL_LOG"];
 
 /// What is wrong with what counts in the folder `dir`: lines that can't be understood, bad values, names of no setting. `set` are the
 /// names of the variables of the environment, some of which may be meant for us.

@@ -167,6 +167,10 @@ pub struct Cache<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub used_at: Option<Cow<'a, str>>,
+    /// When it was last brought in line with the refs (RFC 3339). Absent as `texts`, and where it never was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub indexed_at: Option<Cow<'a, str>>,
 }
 
 /// How a cache stands, or what was done with it.

@@ -141,6 +141,14 @@ pub struct Error<'a> {
     pub count: u64,
     /// Whether it ended the run.
     pub fatal: bool,
+    /// When it was met first (RFC 3339), where errors of earlier runs are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub first_at: Option<Cow<'a, str>>,
+    /// When it was met last. Absent as `first_at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub last_at: Option<Cow<'a, str>>,
 }
 
 /// The classes of error.

@@ -30,12 +30,14 @@ const LINES: &str = r#"
 {"type":"setting","key":"bhfuil.jobs","value":"3","origin":"config:12"}
 {"type":"setting","key":"bhfuil.jobs","value":"3","origin":"default","scope":"default","repo":"nova"}
 {"type":"operation","operation":"scan","calls":12,"failed":1,"p50_ms":40,"p95_ms":90,"peak_bytes":1}
+{"type":"operation","operation":"fetch","calls":3,"failed":1,"p50_ms":40,"p95_ms":90,"peak_bytes":null,"longest_ms":91,"partial_calls":0,"cancelled":1,"success":0.5,"bytes":7,"last_at":"d"}
 {"type":"cache","repo":"nova","path":"p","bytes":1,"commits":1,"schema":3}
 {"type":"cache","repo":"nova","path":"p","bytes":0,"commits":1,"schema":3,"git_dir":"/srv/�","git_dir_b64":"L3Nydi//","state":"removed","because":"too-large","freed":1,"texts":1,"patch_ids":1,"words":1,"consumers":0,"used_at":"2024-01-02T03:04:05Z"}
 {"type":"health","check":"cache-integrity","ok":true,"message":"m","remedy":"r"}
 {"type":"warning","repo":"nova","code":"shallow-history","message":"m","hint":"h","count":1}
 {"type":"warning","repo":"nova","query":"q","code":"nothing-found","message":"m","count":1}
 {"type":"error","repo":"x","id":"aa","code":"repo-open","class":"transient","message":"m","hint":"h","count":1,"fatal":false}
+{"type":"error","repo":"x","code":"network","class":"transient","message":"m","count":3,"fatal":false,"first_at":"d","last_at":"d"}
 {"type":"repo-end","repo":"nova","status":"ok","index":"fresh","new":12,"counts":{"commit":4}}
 {"type":"end","status":"ok","complete":true,"exit_code":0,"cursor":"c","counts":{"commit":4,"match":3},"elapsed_ms":42}
 "#;

@@ -117,6 +117,30 @@ pub struct Operation<'a> {
     /// The highest memory use in bytes; `null` where the system doesn't say.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "asked")]
     pub peak_bytes: Option<Option<u64>>,
+    /// The longest time in milliseconds. As `p50_ms`, of the calls that weren't stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub longest_ms: Option<u64>,
+    /// How many did a part of what was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub partial_calls: Option<u64>,
+    /// How many were stopped from outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub cancelled: Option<u64>,
+    /// How many of those that weren't stopped did all that was asked, from 0 to 1. Absent where all were stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    pub success: Option<f64>,
+    /// How many bytes all together received. Absent where that isn't known of any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub bytes: Option<u64>,
+    /// When the last one ended (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub last_at: Option<Cow<'a, str>>,
 }
 
 /// The result of one health check.

@@ -140,6 +140,38 @@ impl Holder {
     }
 }
 
+/// A lock that lies beside a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A process of ours holds it.
+    Held,
+    /// A process of ours held it and has died; who wants it next takes it over.
+    Stale,
+    /// Another program made it, at this time if that is known, and says nothing of itself.
+    Foreign(Option<SystemTime>),
+}
+
+/// The lock of the file at `path`, and where it is; `None` if there is none. It stays as it is. Blocks.
+#[must_use]
+pub fn find(path: &Path) -> Option<(PathBuf, Found)> {
+    let lock = suffixed(&followed(path), ".lock");
+    let metadata = std::fs::symlink_metadata(&lock).ok()?;
+    let found = match File::open(&lock) {
+        Ok(file) => {
+            let mut text = Vec::new();
+            let _ = (&file).take(MARK.len() as u64).read_to_end(&mut text);
+            // Whoever has marked it holds the advisory lock already: nobody is kept from it.
+            match (text == MARK.as_bytes()).then(|| file.try_lock_shared()) {
+                Some(Ok(())) => Found::Stale,
+                Some(Err(_)) => Found::Held,
+                None => Found::Foreign(metadata.modified().ok()),
+            }
+        }
+        Err(_) => Found::Foreign(metadata.modified().ok()),
+    };
+    Some((lock, found))
+}
+
 /// Makes the lock file, or looks who has it.
 fn attempt(path: &Path) -> io::Result<Attempt> {
     let target = followed(path);
@@ -233,6 +265,23 @@ mod tests {
         let refused = acquired(path).expect_err("it is held");
         assert_eq!(kind_of(&refused), Kind::Locked);
         message_of(&refused)
+    }
+
+    #[test]
+    fn a_lock_is_found_and_left_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config");
+        let lock = folder.path().join("config.lock");
+        assert_eq!(find(&path), None);
+        let held = smol::block_on(Lock::acquire(&path, Duration::ZERO)).expect("takes it");
+        assert_eq!(find(&path), Some((lock.clone(), Found::Held)));
+        let text = std::fs::read(&lock).expect("reads");
+        drop(held);
+        std::fs::write(&lock, &text).expect("as one leaves it that is killed");
+        assert_eq!(find(&path), Some((lock.clone(), Found::Stale)));
+        drop(smol::block_on(Lock::acquire(&path, Duration::ZERO)).expect("takes it over"));
+        std::fs::write(&lock, "").expect("as git does");
+        assert!(matches!(find(&path), Some((_, Found::Foreign(Some(_))))));
     }
 
     #[test]

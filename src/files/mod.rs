@@ -3,6 +3,7 @@
 //! Owns how a file is changed so that no reader ever sees half of one, and no writer's change is lost. Refuses to know what is in
 //! them. Nothing here blocks the executor: what waits for a disk runs on the threads of `smol::unblock`.
 
+pub mod disk;
 mod lock;
 
 use std::fs::{File, OpenOptions, Permissions};
@@ -11,7 +12,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-pub use lock::{Lock, MOST_HOLDERS};
+pub use lock::{Found, Lock, MOST_HOLDERS, find};
 
 /// As git has it for its own files; the umask takes from it.
 const MODE: u32 = 0o666;

@@ -12,6 +12,7 @@ use smol::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::program::Bounds;
 use super::tree::Tree;
+use crate::debug;
 use crate::error::Kind;
 
 /// How long is waited for the pipes to close when git has ended. Whom it leaves behind (an ssh that later connections share) may
@@ -76,6 +77,8 @@ pub(super) async fn run_into(
     heard: &mut (dyn FnMut(&[u8]) + Send),
 ) -> anyhow::Result<ExitStatus> {
     let failed = |cause: std::io::Error| Kind::Git.wrap(cause, format!("running {}", work.operation));
+    let begun = Instant::now();
+    debug::note("git", || spelt(&work.command));
     let mut running = Running::start(work.command, !work.input.is_empty(), work.apart, work.grace)
         .map_err(|cause| Kind::Git.wrap(cause, "running git: is it installed and on PATH?"))?;
     let child = &mut running.child;
@@ -107,6 +110,14 @@ pub(super) async fn run_into(
         let stop = async { Err(bounds.stop().await) };
         smol::future::or(async { Ok(finish(talk, status, linger).await) }, stop).await
     };
+    debug::note("git", || {
+        let how = match &outcome {
+            Ok(Ok(status)) => status.to_string(),
+            Ok(Err(cause)) => cause.to_string(),
+            Err(stop) => format!("to be ended: {stop:?}"),
+        };
+        format!("{} after {:.3?}: {how}", work.operation, begun.elapsed())
+    });
     match outcome {
         Ok(status) => {
             let status = status.map_err(failed)?;
@@ -122,6 +133,13 @@ pub(super) async fn run_into(
             Err(bounds.error(stop, work.operation))
         }
     }
+}
+
+/// A command as somebody would type it, for the log, which takes passwords out.
+fn spelt(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let folder = command.get_current_dir().map_or_else(String::new, |dir| format!(" in {}", dir.display()));
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ") + &folder
 }
 
 /// The exit status, when the pipes have closed as well or `linger` is over.

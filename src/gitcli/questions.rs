@@ -58,6 +58,19 @@ pub async fn rev_parse(repository: &Repository, revisions: &[OsString]) -> anyho
     Ok(Revisions { tips })
 }
 
+/// What the `git` on PATH says of its version: `2.47.3`, or more words where its builder has added some.
+///
+/// # Errors
+/// [`Kind::Git`] if there is none, or it says nothing of the kind.
+pub async fn version() -> anyhow::Result<String> {
+    let output = run_with(Program::default().command(), &["version".into()], &[]).await?;
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    match said.strip_prefix("git version ") {
+        Some(version) if output.success => Ok(version.to_owned()),
+        _ => Err(Kind::Git.error(format!("'git version' says no version: {said}{}", output.last_words()))),
+    }
+}
+
 /// Asks git whether it would work in a repository that somebody else owns, or a bare one that it has only come across:
 /// `safe.directory` and `safe.bareRepository` are configuration that only counts where the repository itself can't have set it.
 /// Costs nothing where neither is in question.

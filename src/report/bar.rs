@@ -13,6 +13,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::look::columns;
 use super::{Loudness, safe};
 use crate::clock::Clock;
+use crate::debug;
 use crate::progress::{self, Progress, Reader, Snapshot};
 
 /// Work that is done sooner gets no bar: it would only flicker.
@@ -76,6 +77,8 @@ impl Bars {
     pub(super) fn new(command: &str, loudness: Loudness, json: bool) -> Self {
         let wanted = match (loudness.quiet, loudness.progress) {
             (true, _) | (_, Some(false)) => false,
+            // Lines and a bar can't share it.
+            _ if debug::is_on_stderr() => false,
             (_, Some(true)) => !json || std::io::stderr().is_terminal(),
             (_, None) => std::io::stderr().is_terminal() && (std::io::stdout().is_terminal() || stdout_is_file()),
         };

@@ -19,14 +19,24 @@ pub struct ListWriter {
 }
 
 #[derive(Debug)]
-struct Cell {
+pub(super) struct Cell {
     color: &'static str,
     text: String,
+    is_number: bool,
 }
 
 impl Cell {
-    fn new(color: &'static str, text: &str) -> Self {
-        Self { color, text: safe::line(text).into_owned() }
+    pub(super) fn new(color: &'static str, text: &str) -> Self {
+        Self { color, text: safe::line(text).into_owned(), is_number: false }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// One that ends where its column does.
+    pub(super) fn number(color: &'static str, text: &str) -> Self {
+        Self { is_number: true, ..Self::new(color, text) }
     }
 }
 
@@ -136,7 +146,7 @@ fn age(milliseconds: u64) -> String {
 }
 
 /// Bytes in the unit that leaves three digits or fewer.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut tenths = u128::from(bytes) * 10;
     let mut unit = 0;
@@ -148,7 +158,7 @@ fn size(bytes: u64) -> String {
 }
 
 /// Writes rows whose columns line up.
-fn write_rows(rows: &[Vec<Cell>], look: Look, out: &mut Vec<u8>) {
+pub(super) fn write_rows(rows: &[Vec<Cell>], look: Look, out: &mut Vec<u8>) {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widest = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| columns(&cell.text)).max();
     let widths: Vec<usize> = (0..count).map(|at| widest(at).unwrap_or(0)).collect();
@@ -156,10 +166,12 @@ fn write_rows(rows: &[Vec<Cell>], look: Look, out: &mut Vec<u8>) {
         let last = row.iter().rposition(|cell| !cell.text.is_empty());
         let shown = last.map_or(0, |last| last + 1);
         for (at, cell) in row.iter().take(shown).enumerate() {
+            let missing = widths[at] - columns(&cell.text);
+            blanks(if cell.is_number { missing } else { 0 }, out);
             look.paint(cell.color, &cell.text, out);
             if at + 1 < shown {
                 let gap = if widths[at] == 0 { 0 } else { GAP };
-                blanks(widths[at] - columns(&cell.text) + gap, out);
+                blanks(if cell.is_number { gap } else { missing + gap }, out);
             }
         }
         out.push(b'\n');
@@ -193,5 +205,10 @@ mod tests {
         let mut out = Vec::new();
         write_rows(&rows, Look { color: false, unicode: true, width: 80, names: false }, &mut out);
         assert_eq!(String::from_utf8(out).expect("UTF-8"), "a     日本  x\nlong  b\nc     d     y\n");
+        let number = |text: &str| Cell::number("", text);
+        let mut out = Vec::new();
+        let rows = [vec![cell("a"), number("7"), number("日")], vec![cell("bc"), number("1000"), number("b")]];
+        write_rows(&rows, Look { color: false, unicode: true, width: 80, names: false }, &mut out);
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), "a      7  日\nbc  1000   b\n");
     }
 }

@@ -9,6 +9,7 @@ mod listing;
 mod look;
 mod marks;
 mod output;
+mod overview;
 mod places;
 mod safe;
 mod sheet;
@@ -27,6 +28,7 @@ use std::time::Instant;
 use crate::error::{self, Class, Kind, exit};
 use crate::events::stream::{ErrorClass, Status};
 use crate::events::{Begin, End, Error, Event, SCHEMA};
+use crate::monitor;
 use crate::progress::Reader;
 
 pub use answer::AnswerWriter;
@@ -36,6 +38,7 @@ pub use listing::ListWriter;
 pub use look::{Color, Look};
 pub use output::Gone;
 use output::Output;
+pub use overview::OverviewWriter;
 pub use strand::{FailedPart, Strand};
 
 /// How events are written.
@@ -80,6 +83,12 @@ impl Format {
     #[must_use]
     pub fn listing(self) -> ListWriter {
         ListWriter::new(self)
+    }
+
+    /// A writer for the state of everything, of which people see a section for each kind of event.
+    #[must_use]
+    pub fn overview(self) -> OverviewWriter {
+        OverviewWriter::new(self)
     }
 
     /// Appends `event` to `out`, with its line end; nothing if this format doesn't show it.
@@ -293,6 +302,7 @@ impl Report {
         self.exit_code = kind.exit_code();
         let message = error::message_of(cause);
         let hint = error::hint_of(cause);
+        monitor::process().fault(kind, None, &message, hint, 1);
         let event = Error {
             repo: None,
             id: None,
@@ -303,6 +313,8 @@ impl Report {
             hint: hint.map(Cow::Borrowed),
             count: 1,
             fatal: true,
+            first_at: None,
+            last_at: None,
         };
         let _ = self.event(&Event::Error(event)).await;
         say_fatal(&message, hint);
@@ -353,6 +365,8 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Presence(_) => "presence",
         Event::Setting(_) => "setting",
         Event::Cache(_) => "cache",
+        Event::Operation(_) => "operation",
+        Event::Health(_) => "health",
         Event::Task(_) => "task",
         Event::Warning(_) => "warning",
         Event::Error(_) => "error",

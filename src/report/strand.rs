@@ -11,6 +11,7 @@ use super::output::{Gone, Pieces};
 use super::{Bar, Bars, Format, Loudness, class, counted, safe};
 use crate::error::Kind;
 use crate::events::{Error, Event, Progress, Warning};
+use crate::monitor;
 
 /// A part of the answer that failed.
 #[derive(Debug, Clone)]
@@ -151,6 +152,7 @@ impl Strand {
         let FailedPart { id, query, kind, message, hint } = part;
         self.is_partial = true;
         self.failure.get_or_insert_with(|| message.to_owned());
+        monitor::process().fault(kind, Some(repo), message, hint, 1);
         if self.format != Format::Jsonl {
             self.bar.say(&format!("error: {message}"));
             if let Some(hint) = hint {
@@ -167,6 +169,8 @@ impl Strand {
             hint: hint.map(Cow::Borrowed),
             count: 1,
             fatal: false,
+            first_at: None,
+            last_at: None,
         };
         self.event(&Event::Error(error)).await
     }
@@ -204,6 +208,8 @@ impl Strand {
             hint: hint.map(Cow::Borrowed),
             count: 1,
             fatal: false,
+            first_at: None,
+            last_at: None,
         };
         self.event(&Event::Error(error)).await
     }
@@ -224,6 +230,7 @@ impl Strand {
     pub async fn sum_up_failures(&mut self, repo: &str) -> Result<(), Gone> {
         for (kind, count) in std::mem::take(&mut self.uncounted) {
             let message = format!("{count} more of this kind");
+            monitor::process().fault(kind, Some(repo), &message, None, count);
             if self.format != Format::Jsonl {
                 self.bar.say(&format!("error: {}: {message}", kind.code()));
             }
@@ -237,6 +244,8 @@ impl Strand {
                 hint: None,
                 count,
                 fatal: false,
+                first_at: None,
+                last_at: None,
             };
             self.event(&Event::Error(error)).await?;
         }

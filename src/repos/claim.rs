@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::debug;
 use crate::error::Kind;
 use crate::gitcli::Bounds;
 
@@ -65,6 +66,7 @@ impl Claim {
                 Attempt::Taken(claim) => return Ok(claim),
                 Attempt::Busy(owner) if !told => {
                     told = true;
+                    debug::note("repos", || format!("waiting for {}, held by {owner:?}", path.display()));
                     waiting(owner);
                 }
                 Attempt::Busy(_) => {}
@@ -114,6 +116,15 @@ impl Drop for Claim {
         // While it is still locked, or it could be another's by now.
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// Since when what was begun on the mirror at `place` lies there broken off, with the lock that says so: its owner has died. `None` if
+/// nothing does. Blocks.
+pub(super) fn broken_off(place: &Path) -> Option<(PathBuf, SystemTime)> {
+    let path = beside(place, ".lock");
+    let mut file = File::open(&path).ok()?;
+    file.try_lock_shared().ok()?;
+    parse(&text_of(&mut file).ok()?).map(|written| (path, written.since))
 }
 
 /// `nova.git.part` for `nova.git` and `.part`.

@@ -176,6 +176,13 @@ pub async fn clone(
     Ok(Cloned::New)
 }
 
+/// Since when a clone or fetch of the mirror at `place` lies there broken off, and the lock that says so: whoever did it has died, and the
+/// next one cleans up after it. `None` if none does. Blocks.
+#[must_use]
+pub fn broken_off(place: &Path) -> Option<(PathBuf, std::time::SystemTime)> {
+    super::claim::broken_off(place)
+}
+
 /// Brings the mirror at `place` up to date: branches and tags as they are there now, and HEAD if the branch that it names is gone.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ use crate::git::refs::Selection;
 use crate::git::walk::{Limits, Walk};
 use crate::graph::Graph;
 use crate::index::{Index, Update};
+use crate::monitor::{self, Outcome};
 use crate::pipeline::stream::{Render, Stream};
 use crate::pipeline::walker::{Source, Walker};
 
@@ -111,6 +112,8 @@ impl Scan<'_> {
         let (true, false, Some(history)) = (done, self.report.is_partial(), history) else {
             return Ok((skipped, done));
         };
+        // The walk itself was the stream's; from here on all is for the next run.
+        let seen = monitor::process().begin("index");
         // What is left of the texts is written while the graph is put in order.
         let commits = self.pool.submit(move || history.into_batch()).await?;
         let texts = match store {
@@ -119,7 +122,9 @@ impl Scan<'_> {
         };
         let commits = commits.result().await?;
         let new = commits.len();
-        let indexed = match index.adopt(commits, texts, &self.pool).await {
+        let adopted = index.adopt(commits, texts, &self.pool).await;
+        seen.end(Outcome::of(&adopted));
+        let indexed = match adopted {
             Ok(_) if index.cache().is_some() => Indexed { state: IndexState::Built, new },
             Ok(_) => skipped,
             Err(cause) => {

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Kept, all, forget_missing};
 use crate::cache::folder;
+use crate::debug;
 
 /// Seconds between sweeps that are done by themselves.
 const DAY: i64 = 86_400;
@@ -71,6 +72,17 @@ pub fn sweep(folder: &Path, limit: u64) -> anyhow::Result<Swept> {
     Ok(swept)
 }
 
+/// Whether [`sweep_a_little`] may find something to do `now`; where it wouldn't, this is known for the price of two looks at files. Doesn't
+/// block for longer than that.
+#[must_use]
+pub fn may_be_due(folder: &Path, now: SystemTime) -> bool {
+    folder::may_begin_sweep(folder, seconds(now), DAY)
+}
+
+fn seconds(now: SystemTime) -> i64 {
+    now.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
 /// Sweeps `folder` a little if that was not done today. `limit` says how many bytes may be left; it is asked only then. What was used
 /// since `begun`, when this run began, stays. Blocks.
 ///
@@ -82,7 +94,7 @@ pub fn sweep_a_little(
     limit: impl FnOnce() -> anyhow::Result<u64>,
 ) -> anyhow::Result<Option<Swept>> {
     let now = SystemTime::now();
-    let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    let seconds = seconds(now);
     if !smol::block_on(folder::begins_sweep(folder, seconds, DAY))? {
         return Ok(None);
     }
@@ -98,6 +110,7 @@ fn swept(
     begun: Option<SystemTime>,
     measure: Measure,
 ) -> anyhow::Result<Swept> {
+    debug::note("cache", || format!("sweeping {}, which may take {limit} bytes", folder.display()));
     let mut sweep = Sweep { left: measure.files, swept: Swept::default() };
     let unused = |kept: &Kept| now.duration_since(kept.file.used).unwrap_or_default();
     let mut kept = Vec::new();
@@ -142,6 +155,7 @@ impl Sweep {
         }
         match one.file.remove_unused() {
             Ok(true) => {
+                debug::note("cache", || format!("removed {}: {because:?}", one.file.path.display()));
                 self.left -= 1;
                 self.swept.removed.push((one, because));
             }
