@@ -1,11 +1,11 @@
-//! `git bhfuil status`: what is registered and kept, how operations have fared, which errors were met, and whether all is well.
+//! `git bhfuil status`: what is registered and kept, how tasks stand, how operations have fared, which errors were met, and whether all is well.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::repositories::told_apart;
-use super::{cache, framed, repo};
+use super::{cache, framed, repo, task};
 use crate::cli::StatusArgs;
 use crate::config::OwnFile;
 use crate::describe::rfc3339;
@@ -19,6 +19,7 @@ use crate::report::{Ending, OverviewWriter, Strand};
 use crate::repos::{self, Entry, Found};
 use crate::shutdown::Token;
 use crate::sync;
+use crate::tasks::{self, Ledger, Record};
 use crate::upkeep::{self, Kept};
 
 /// How long caches may be looked through for damage.
@@ -34,6 +35,7 @@ pub(super) async fn run(args: &StatusArgs, dir: &Path, token: &Token) -> u8 {
 struct State {
     entries: Vec<(Entry, Option<Found>)>,
     kept: Vec<Kept>,
+    tasks: Option<(Ledger, Vec<Record>)>,
     history: History,
     checks: Vec<Check>,
 }
@@ -50,7 +52,7 @@ async fn status(report: &mut Strand) -> anyhow::Result<Ending> {
 }
 
 /// The sections in their order, each of which tells its part.
-const SECTIONS: [fn(&State, &mut OverviewWriter); 5] = [repositories, caches, operations, errors, checks];
+const SECTIONS: [fn(&State, &mut OverviewWriter); 6] = [repositories, caches, tasks, operations, errors, checks];
 
 /// What can't be found out is a finding, and keeps nothing else from being told.
 async fn gather() -> State {
@@ -84,6 +86,17 @@ async fn gather() -> State {
     };
     let mut checks = health::checks(scene).await;
     // Only now: to read it mends a list that is damaged, which was to be told first.
+    let tasks = match &folder {
+        Some(folder) if folder.join("state.db").exists() => noted_tasks().await.map(Some),
+        _ => Ok(None),
+    };
+    let tasks = tasks.unwrap_or_else(|cause| {
+        if kind_of(&cause) != Kind::CacheNewer {
+            trouble.push(ill("tasks", &cause, "what is wrong with the folder of the caches is told above"));
+        }
+        None
+    });
+    checks.extend(tasks.as_ref().map(|(ledger, records)| stalled(ledger, records)));
     let told = match folder {
         Some(folder) => smol::unblock(move || history::read(&folder, seconds(now))).await,
         None => Ok(History::default()),
@@ -96,7 +109,25 @@ async fn gather() -> State {
         History::default()
     });
     checks.append(&mut trouble);
-    State { entries: looked_at(entries).await, kept, history, checks }
+    State { entries: looked_at(entries).await, kept, tasks, history, checks }
+}
+
+async fn noted_tasks() -> anyhow::Result<(Ledger, Vec<Record>)> {
+    let ledger = task::ledger().await?;
+    let records = ledger.list().await?;
+    Ok((ledger, records))
+}
+
+/// Whether all tasks that run get on.
+fn stalled(ledger: &Ledger, records: &[Record]) -> Check {
+    let is_stalled = |record: &&Record| record.is_stalled(ledger.now(), ledger.rules().stall_after);
+    let stalled: Vec<&str> = records.iter().filter(is_stalled).map(|record| record.id.as_str()).collect();
+    let running = records.iter().filter(|record| record.state() == tasks::State::Running).count();
+    if stalled.is_empty() {
+        return Check::well("tasks", format!("{running} tasks run, each gets on"));
+    }
+    let remedy = "git bhfuil task show tells where a task is and its log, git bhfuil task cancel stops it; bhfuil.stallAfter sets when it counts as stalled";
+    Check::ill("tasks", format!("without progress: {}", stalled.join(", ")), remedy)
 }
 
 fn ill(name: &'static str, cause: &anyhow::Error, remedy: &str) -> Check {
@@ -146,6 +177,14 @@ fn caches(state: &State, overview: &mut OverviewWriter) {
             at.and_then(|at| names.get(at).cloned()).unwrap_or_else(|| kept.name())
         };
         overview.add(&Event::Cache(cache::event(&name, kept)));
+    }
+}
+
+fn tasks(state: &State, overview: &mut OverviewWriter) {
+    if let Some((ledger, records)) = &state.tasks {
+        for record in records {
+            overview.add(&Event::Task(task::event(record, ledger)));
+        }
     }
 }
 

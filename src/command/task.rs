@@ -267,7 +267,7 @@ async fn tell(ledger: &Ledger, records: &[Record], report: &mut Strand) -> anyho
     Ok(Ending::default())
 }
 
-fn event<'a>(record: &'a Record, ledger: &Ledger) -> Task<'a> {
+pub(super) fn event<'a>(record: &'a Record, ledger: &Ledger) -> Task<'a> {
     let (now, rules) = (ledger.now(), ledger.rules());
     let date = |time: Option<u64>| time.and_then(|time| rfc3339(time / 1000)).map(Cow::Owned);
     let place = |path: &Path| Cow::Owned(lossy(path.as_os_str().as_bytes()).0);

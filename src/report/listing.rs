@@ -120,7 +120,7 @@ fn cache_row(cache: &Cache<'_>) -> Vec<Cell> {
 }
 
 /// The id, what it does and of what, how it stands, how old it is, and what there is to say.
-fn task_row(task: &Task<'_>) -> Vec<Cell> {
+pub(super) fn task_row(task: &Task<'_>) -> Vec<Cell> {
     let (color, state) = match task.state {
         _ if task.stalled => (RED, "stalled".to_owned()),
         TaskState::Running | TaskState::Completed => (GREEN, word(task.state)),

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::listing::{Cell, size, write_rows};
+use super::listing::{Cell, size, task_row, write_rows};
 use super::look::{BOLD, CYAN, DIM, GREEN, Look, RED, YELLOW, wrap};
 use super::{Format, counted, safe, word};
 use crate::events::repository::CacheState;
@@ -27,6 +27,7 @@ struct Rows {
     caches: Vec<Vec<Cell>>,
     /// How many caches there are, and their bytes.
     kept: (u64, u64),
+    tasks: Vec<Vec<Cell>>,
     operations: Vec<Vec<Cell>>,
     errors: Vec<Remark>,
     health: Vec<Remark>,
@@ -61,6 +62,7 @@ impl OverviewWriter {
             (Format::Jsonl, event) => self.format.write(event, &mut self.bytes),
             (Format::Human(_), Event::Repo(repo)) => self.rows.repositories.push(Repository::of(repo)),
             (Format::Human(_), Event::Cache(cache)) => self.rows.cache(cache),
+            (Format::Human(_), Event::Task(task)) => self.rows.tasks.push(task_row(task)),
             (Format::Human(_), Event::Operation(operation)) => self.rows.operations.push(operation_row(operation)),
             (Format::Human(look), Event::Error(error)) => self.rows.errors.push(error_remark(error, look)),
             (Format::Human(look), Event::Health(health)) => self.rows.health.push(health_remark(health, look)),
@@ -159,6 +161,10 @@ impl Rows {
         let total = if count == 0 { "none".to_owned() } else { format!("{count} in all, {}", size(bytes)) };
         note(&total, look, out);
 
+        if !self.tasks.is_empty() {
+            heading("Tasks", look, out);
+            indented(&self.tasks, look, out);
+        }
         if !self.operations.is_empty() {
             heading("Operations", look, out);
             let titles = ["", "calls", "success", "half in", "95 % in", "longest", "received", "memory", "last"];
