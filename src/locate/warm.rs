@@ -3,7 +3,8 @@
 //!
 //! Likely is what has the same author to the second: a pick keeps both. (Those that change the same paths as well are but 4 % fewer,
 //! 21,156 of 21,980 on systemd. Telling them apart would read every tree twice, and of an adapted pick, whose paths differ, the
-//! ladder asks for the patch too.) Merges are left out: they have no patch.
+//! ladder asks for the patch too.) Merges are left out: they have no patch. Of 100 commits of systemd, all asked about, the queries made 66
+//! diffs without this, and 4 after it.
 
 use std::collections::VecDeque;
 use std::ops::Range;
