@@ -168,6 +168,12 @@ impl Graph {
         Oid::from_bytes(self.id_bytes(position)).expect("ids have one of the two lengths since the first append")
     }
 
+    /// The ids of all, one after another in the order of their positions.
+    #[must_use]
+    pub fn id_array(&self) -> &[u8] {
+        &self.ids
+    }
+
     fn id_bytes(&self, position: Position) -> &[u8] {
         let start = position as usize * self.hash_len;
         &self.ids[start..start + self.hash_len]

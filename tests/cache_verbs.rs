@@ -24,7 +24,8 @@ fn run(repo: &Repo, args: &[&str]) -> Output {
 fn well(repo: &Repo, args: &[&str]) -> Vec<Value> {
     let output = run(repo, args);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""), "{args:?}");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""), "{args:?}: {told}");
     events(&output)
 }
 
@@ -384,7 +385,7 @@ fn whatever_runs_at_once_every_answer_is_right() {
             let gc = bhfuil(&repo).args(["cache", "gc"]).env("GIT_BHFUIL_CACHE_SIZE", "1").output().expect("runs");
             assert_eq!(gc.status.code(), Some(0), "{}", String::from_utf8_lossy(&gc.stderr));
             let verify = run(&repo, &["cache", "verify"]);
-            let said = String::from_utf8_lossy(&verify.stderr).into_owned();
+            let said = String::from_utf8_lossy(&[verify.stdout, verify.stderr].concat()).into_owned();
             assert!(verify.status.success() || said.contains("made anew"), "{:?} {said}", verify.status);
             if round % 2 == 1 {
                 assert_eq!(run(&repo, &["cache", "clear", "--all"]).status.code(), Some(0));

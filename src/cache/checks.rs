@@ -161,8 +161,7 @@ impl Cache {
     pub fn still_holds(&self, whole: &Whole) -> anyhow::Result<bool> {
         self.database().read(|reader| {
             let overlay: i64 = reader.query_row("SELECT overlay FROM repository", [], |row| row.get(0))?;
-            Ok(overlay == whole.overlay
-                && (whole.graph.is_empty() || postings::is_stored(reader, &whole.graph, self.hash_len())?))
+            Ok(overlay == whole.overlay && (whole.graph.is_empty() || postings::is_stored(reader, &whole.graph)?))
         })
     }
 

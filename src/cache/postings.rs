@@ -108,8 +108,7 @@ impl Cache {
     /// # Errors
     /// If the cache can't be written.
     pub async fn file(&self, base: usize, graph: Arc<Graph>, rules: i64, postings: Postings) -> anyhow::Result<bool> {
-        let hash_len = self.hash_len();
-        self.database().write(move |transaction| file(transaction, base, &graph, rules, &postings, hash_len)).await
+        self.database().write(move |transaction| file(transaction, base, &graph, rules, &postings)).await
     }
 
     /// The commits filed under each of `keys`, ascending. Blocks.
@@ -154,15 +153,21 @@ fn filed(reader: &Connection, rules: i64) -> anyhow::Result<Option<Filed>> {
     Ok(found.and_then(|(count, last)| Some(Filed { count: usize::try_from(count).ok()?, last })))
 }
 
-/// Whether the stored graph has `graph`'s last commit at its place, and so all before it.
-pub(super) fn is_stored(reader: &Connection, graph: &Graph, hash_len: usize) -> anyhow::Result<bool> {
-    let Some(last) = graph.len().checked_sub(1) else { return Ok(false) };
-    let query =
-        "SELECT substr(ids, (?1 - first) * ?2 + 1, ?2) FROM segment WHERE first <= ?1 ORDER BY first DESC LIMIT 1";
-    let stored: Option<Vec<u8>> = reader
-        .query_row(query, params![i64::try_from(last)?, i64::try_from(hash_len)?], |row| row.get(0))
-        .optional()?;
-    Ok(stored.is_some_and(|id| id == graph.id(u32::try_from(last).unwrap_or(u32::MAX)).as_bytes()))
+/// Whether the stored graph begins with all of `graph`, each commit at its place. That the last one is there says nothing of those before
+/// it: two first passes over one history needn't put it in the same order.
+pub(super) fn is_stored(reader: &Connection, graph: &Graph) -> anyhow::Result<bool> {
+    let mut left = graph.id_array();
+    let mut statement = reader.prepare("SELECT ids FROM segment ORDER BY first")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()?.filter(|_| !left.is_empty()) {
+        let stored = row.get_ref(0)?.as_blob()?;
+        let shared = stored.len().min(left.len());
+        if stored[..shared] != left[..shared] {
+            return Ok(false);
+        }
+        left = &left[shared..];
+    }
+    Ok(!graph.is_empty() && left.is_empty())
 }
 
 fn file(
@@ -171,11 +176,10 @@ fn file(
     graph: &Graph,
     rules: i64,
     postings: &Postings,
-    hash_len: usize,
 ) -> anyhow::Result<bool> {
     let known = filed_of(transaction, rules, graph)?;
     // Positions are those of this graph only as long as nobody has made it anew.
-    if known != base || !is_stored(transaction, graph, hash_len)? {
+    if known != base || !is_stored(transaction, graph)? {
         return Ok(false);
     }
     let last = u32::try_from(graph.len() - 1).map(|last| graph.id(last))?;
@@ -247,9 +251,13 @@ mod tests {
 
     /// The first `count` commits of such a graph, the first with the number `first`.
     fn graph_of(first: u8, count: u8) -> Arc<Graph> {
+        graph(first..first + count)
+    }
+
+    fn graph(numbers: impl IntoIterator<Item = u8>) -> Arc<Graph> {
         let id = |number: u8| Oid::from_bytes(&[number; 20]).expect("20 bytes");
         let mut commits = Batch::default();
-        for number in first..first + count {
+        for number in numbers {
             commits.push(id(number), 0, []);
         }
         let mut graph = Graph::default();
@@ -309,6 +317,7 @@ mod tests {
         assert!(!file(0, graph_of(1, 2), 1, 6), "somebody else was first");
         assert!(!file(2, graph_of(1, 9), 1, 6), "the graph has no such commits");
         assert!(!file(0, graph_of(2, 2), 1, 6), "the stored graph is another");
+        assert!(!file(0, graph([2, 1, 3]), 2, 6), "it has the same commits in another order");
         assert_eq!((filed(1, &whole), filed(2, &whole), filed(1, &graph_of(2, 3))), (2, 0, 0));
         assert!(file(0, Arc::clone(&whole), 2, 8));
         assert_eq!(cache.under(&[5, 8]).expect("read"), [vec![], vec![0]]);

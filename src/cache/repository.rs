@@ -106,6 +106,12 @@ impl Cache {
             // First use, or the repository was made anew in another format at the same place: nothing of it can be used.
             let common_dir = common_dir.as_os_str().as_bytes().to_vec();
             smol::block_on(cache.database.write(move |transaction| {
+                let known = "SELECT object_format FROM repository";
+                let known: Option<String> = transaction.query_row(known, [], |row| row.get(0)).optional()?;
+                if known.as_deref() == Some(format) {
+                    // Another process was first; what it has stored since stays.
+                    return Ok(());
+                }
                 forget(transaction)?;
                 transaction.execute("DELETE FROM repository", [])?;
                 transaction.execute("INSERT INTO repository VALUES (1, ?1, ?2, 0)", params![common_dir, format])?;

@@ -2,8 +2,8 @@
 //! them, only which row has which word: 10 MB for 70,000 commits. What a word is the caller decides (`facts::words`); what is
 //! found is read again by whoever tells it.
 //!
-//! It lags behind the graph until somebody looks for words, and is brought up to date in batches. Each leaves a note of the last
-//! commit that it indexed, so that a process whose graph is another one (made anew meanwhile) finds that nothing here is its own.
+//! It lags behind the graph until somebody looks for words, and is brought up to date in batches. Each leaves a note of the
+//! commits that are indexed since, so that a process whose graph is another one (made anew meanwhile) finds that nothing here is its own.
 
 use std::sync::Arc;
 
@@ -80,6 +80,14 @@ impl Cache {
     }
 }
 
+/// What tells the first `end` commits of `graph` from others: two first passes over one history needn't put it in the same order, and may
+/// yet end with the same commit.
+fn mark(graph: &Graph, end: Position) -> Vec<u8> {
+    let last = graph.id(end - 1);
+    let ids = &graph.id_array()[..end as usize * last.as_bytes().len()];
+    [last.as_bytes(), &crc32fast::hash(ids).to_le_bytes()].concat()
+}
+
 /// How many commits of `graph` the notes say are indexed.
 pub(super) fn indexed(reader: &Connection, rule: Rule, graph: &Graph) -> anyhow::Result<usize> {
     let mut statement =
@@ -89,7 +97,7 @@ pub(super) fn indexed(reader: &Connection, rule: Rule, graph: &Graph) -> anyhow:
         let end: Position = row.get(0)?;
         // Of later ones this process hasn't heard.
         if end as usize <= graph.len() {
-            let is_own = row.get_ref(1)?.as_blob()? == graph.id(end - 1).as_bytes();
+            let is_own = row.get_ref(1)?.as_blob()? == mark(graph, end);
             return Ok(if is_own { end as usize } else { 0 });
         }
     }
@@ -113,10 +121,9 @@ fn add(transaction: &Transaction<'_>, rule: Rule, graph: &Graph, batch: &Batch) 
     for (row, text) in (base + 1..).zip(&batch.texts) {
         insert.execute(params![row, text])?;
     }
-    let last = graph.id(end - 1);
     transaction.execute(
         "INSERT INTO worded VALUES (?1, ?2, ?3, ?4)",
-        params![end, last.as_bytes(), rule.rules, rule.overlay],
+        params![end, mark(graph, end), rule.rules, rule.overlay],
     )?;
     let old = "DELETE FROM worded WHERE end <= (SELECT end FROM worded ORDER BY end DESC LIMIT 1 OFFSET ?1)";
     transaction.execute(old, [NOTES])?;
@@ -195,6 +202,7 @@ mod tests {
         assert_eq!(cache.worded(RULE, &graph(1..4)).expect("read"), 2, "an older state of the same");
         assert!(!add(&cache, RULE, &graph(1..4), 2, &["x"]), "who is behind doesn't overwrite");
         assert_eq!(cache.worded(RULE, &other).expect("read"), 0);
+        assert_eq!(cache.worded(RULE, &graph([2, 1, 3, 4])).expect("read"), 0, "the same commits in another order");
         assert_eq!(found(&cache, &other, 2, &["a"]), None);
         assert!(!add(&cache, Rule { overlay: 3, ..RULE }, &own, 0, &["x"]), "history is bent otherwise now");
         assert!(add(&cache, RULE, &other, 0, &["a", "z"]), "it begins anew");

@@ -190,9 +190,13 @@ impl Audit<'_> {
             Err(cause) => return Err(cause),
         };
         audited.findings.extend(complaints.into_iter().map(|complaint| format!("SQLite says: {complaint}")));
-        if kept.common_dir.as_ref() != Some(&witness.repository.common_dir) {
-            let said = kept.common_dir.as_deref().unwrap_or(std::path::Path::new("nothing")).display();
-            audited.findings.push(format!("it says that it is about {said}"));
+        match &kept.common_dir {
+            // Whoever makes one says a moment later what it is about.
+            None => audited.skipped.push("it has only just been begun".to_owned()),
+            Some(dir) if *dir != witness.repository.common_dir => {
+                audited.findings.push(format!("it says that it is about {}", dir.display()));
+            }
+            Some(_) => {}
         }
         match whole {
             Ok(whole) => Ok(Some((cache, whole))),
