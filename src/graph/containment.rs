@@ -119,26 +119,26 @@ impl Reach {
         let Some(&lowest) = commits.iter().min() else { return Self { words, masks } };
         let mut reaching = Vec::new();
         for (word, chunk) in groups.chunks(M::BITS).enumerate() {
+            // Below the lowest commit that is asked about, and above the highest tip, there is nothing to be known.
+            let highest = chunk.iter().flatten().max().map_or(0, |&tip| tip + 1);
             reaching.clear();
-            reaching.resize(graph.len(), M::default());
-            let mut highest = 0;
+            reaching.resize(highest.saturating_sub(lowest) as usize, M::default());
             for (bit, tips) in chunk.iter().enumerate() {
-                for &tip in tips {
-                    reaching[tip as usize] |= M::one(bit);
-                    highest = highest.max(tip + 1);
+                for at in tips.iter().filter_map(|tip| tip.checked_sub(lowest)) {
+                    reaching[at as usize] |= M::one(bit);
                 }
             }
-            // Below the lowest commit that is asked about nothing is looked at any more.
             for at in (lowest..highest).rev() {
-                let mark = reaching[at as usize];
+                let mark = reaching[(at - lowest) as usize];
                 if mark != M::default() {
-                    for &parent in graph.parents(at) {
+                    for parent in graph.parents(at).iter().filter_map(|parent| parent.checked_sub(lowest)) {
                         reaching[parent as usize] |= mark;
                     }
                 }
             }
-            for (commit, &position) in commits.iter().enumerate() {
-                masks[commit * words + word] = reaching[position as usize].into();
+            for (commit, position) in commits.iter().enumerate() {
+                let reached = reaching.get((position - lowest) as usize).copied().unwrap_or_default();
+                masks[commit * words + word] = reached.into();
             }
         }
         Self { words, masks }
