@@ -61,11 +61,16 @@ impl Settings {
     /// [`Kind::BadValue`] naming key, value and where it is set, or the line of our own file that can't be understood.
     pub async fn read(repository: &Arc<Repository>) -> anyhow::Result<Self> {
         let repository = Arc::clone(repository);
-        smol::unblock(move || {
-            let view = View::read_for(Some(&repository), &|name| std::env::var_os(name))?;
-            Self::of(&view, view.repo())
-        })
-        .await
+        smol::unblock(move || Self::read_blocking(&repository)).await
+    }
+
+    /// As [`Self::read`], for a thread that may block.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_blocking(repository: &Repository) -> anyhow::Result<Self> {
+        let view = View::read_for(Some(repository), &|name| std::env::var_os(name))?;
+        Self::of(&view, view.repo())
     }
 
     /// Those that hold for `repo`, or for all, in `view`.

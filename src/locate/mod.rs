@@ -200,8 +200,17 @@ async fn open<'a>(
     token: &'a Token,
     is_new: bool,
 ) -> anyhow::Result<Search<'a>> {
-    let repository = Arc::new(Repository::find(&options.sought)?);
-    let settings = Settings::read(&repository).await?;
+    let asked = Arc::clone(&options);
+    let find = move || -> anyhow::Result<(Arc<Repository>, Settings)> {
+        let repository = Repository::find(&asked.sought)?;
+        let settings = Settings::read_blocking(&repository)?;
+        Ok((Arc::new(repository), settings))
+    };
+    // Of a thousand repositories none is looked for while another could be answered for.
+    let (repository, settings) = match &options.pool {
+        Some(shared) => shared.run(find).await??,
+        None => smol::unblock(find).await?,
+    };
     let pool = match &options.pool {
         Some(shared) => shared.clone(),
         None => Pool::new(options.threads.unwrap_or(settings.threads)).context("starting worker threads")?,
