@@ -215,7 +215,8 @@ impl Scan<'_> {
             let to = cursors::Consumer { filters, token };
             Consumer { cache, name, to }
         });
-        Ok(Scanned { ending: Ending { cursor, incomplete: !plan.whole, negative: false }, refs, consumer })
+        let incomplete = !plan.whole || !done;
+        Ok(Scanned { ending: Ending { cursor, incomplete, negative: false }, refs, consumer })
     }
 
     /// Opens what is to be scanned, tells what it is, and finds out where the stream begins.
