@@ -13,7 +13,6 @@ mod remotes;
 mod support;
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -23,8 +22,8 @@ use smol::future::{or, poll_fn};
 use census::{census, difference, files, memory, processes, wait_until};
 use operations::{OPERATIONS, Operation, Stage};
 use remotes::{Answer, HttpServer};
-use support::Repo;
 use support::dag::Dice;
+use support::{Repo, run_anew};
 
 const NAME: &str = "what_was_cancelled_leaves_nothing_behind";
 /// Where the second process works; it marks whatever that starts.
@@ -57,16 +56,12 @@ fn what_was_cancelled_leaves_nothing_behind() {
     let server = HttpServer::start(small.path(), |_, _| Answer::Silence);
     let place = large.home().parent().expect("a folder").to_owned();
     furnish(&large, &small, &server.url("silent.git"));
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
-    large.seal(&mut command).args(["--exact", NAME, "--nocapture", "--test-threads=1"]).current_dir(&place);
-    command.env(PLACE, &place).env("TMPDIR", place.join("tmp")).env(OTHER, small.path());
-    command.env("BLOCKING_MAX_THREADS", BLOCKING.to_string());
-    let output = command.env(SILENT, server.url("silent.git")).output().expect("it runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}\n{told}");
+    let told = run_anew(&large, NAME, |command| {
+        command.current_dir(&place).env(PLACE, &place).env("TMPDIR", place.join("tmp"));
+        command.env(OTHER, small.path()).env(SILENT, server.url("silent.git"));
+        command.env("BLOCKING_MAX_THREADS", BLOCKING.to_string());
+    });
     assert!(!told.contains("panicked"), "a thread has: {told}");
-    assert!(text.contains("1 passed"), "it has run: {text}");
 }
 
 /// Folders, two mirrors, and a helper that never says a password.
@@ -216,7 +211,7 @@ fn tidy(stage: &Stage, operation: &Operation) {
     let made = stage.made();
     let halves = || -> Vec<String> {
         let half = [".lock", ".part", ".new", "-wal", "-shm", "-journal"];
-        let mut left = files(&[made.clone()]);
+        let mut left = files(std::slice::from_ref(&made));
         left.retain(|path| half.iter().any(|suffix| path.ends_with(suffix)) && !path.contains(operations::RAW));
         left
     };

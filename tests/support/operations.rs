@@ -1,6 +1,7 @@
 //! Operations of every kind that can be cancelled, through the public API, on a stage that a test has set. Each panics if it fails for
 //! another reason than that it was cancelled.
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -51,11 +52,11 @@ const fn endless(name: &'static str, begin: for<'s> fn(&'s Stage, &'s Token) -> 
 
 /// Every kind.
 pub(crate) static OPERATIONS: [Operation; 32] = [
-    ending("scan", |stage, token| Box::pin(stage.scan(stage.cache(), token))),
+    ending("scan", |stage, token| Box::pin(stage.scan(cache(), token))),
     ending("scan, the first", |stage, token| Box::pin(stage.scan(stage.made().join("cache"), token))),
-    ending("where", |stage, token| Box::pin(stage.locate(stage.cache(), &["main~3"], token))),
+    ending("where", |stage, token| Box::pin(stage.locate(cache(), &["main~3"], token))),
     ending("where, the first", |stage, token| Box::pin(stage.locate(stage.made().join("cache"), &["main~3"], token))),
-    ending("where, words", |stage, token| Box::pin(stage.locate(stage.cache(), &["change number 12", "prose"], token))),
+    ending("where, words", |stage, token| Box::pin(stage.locate(cache(), &["change number 12", "prose"], token))),
     ending("where, words, the first", |stage, token| {
         Box::pin(stage.locate(stage.made().join("cache"), &["change number 12"], token))
     }),
@@ -97,6 +98,13 @@ pub(crate) struct Stage {
     program: Program,
     clock: Clock,
     monitor: Monitor,
+    /// As the first scan found them, which was let run to its end.
+    commits: OnceCell<u64>,
+}
+
+/// Where everything is cached that stays.
+fn cache() -> PathBuf {
+    scan::cache_folder().expect("it is set")
 }
 
 /// A failure is one of the test unless the operation was told to stop.
@@ -106,12 +114,17 @@ fn fine<T>(outcome: anyhow::Result<T>, token: &Token) {
     }
 }
 
+/// Does `work`, unless it is told to stop.
+async fn unless_told(token: &Token, work: impl Future<Output = anyhow::Result<()>>) {
+    fine(token.unless_cancelled(Box::pin(work)).await.unwrap_or(Ok(())), token);
+}
+
 impl Stage {
     pub(crate) fn new(place: PathBuf, small: PathBuf, silent: String) -> Self {
         let large = place.join("repo");
         let file = format!("file://{}", small.display());
         let (program, clock, monitor) = (Program::default(), Clock::Real, Monitor::default());
-        let stage = Self { place, large, small, silent, file, program, clock, monitor };
+        let stage = Self { place, large, small, silent, file, program, clock, monitor, commits: OnceCell::new() };
         std::fs::create_dir(stage.made()).expect("a folder");
         stage
     }
@@ -119,10 +132,6 @@ impl Stage {
     /// Where an operation makes what wasn't there.
     pub(crate) fn made(&self) -> PathBuf {
         self.place.join("made")
-    }
-
-    fn cache(&self) -> PathBuf {
-        scan::cache_folder().expect("it is set")
     }
 
     /// What the operations that were cut short, so many of each, have left in what they were to change.
@@ -145,13 +154,21 @@ impl Stage {
             patch_id: true,
             ..scan::Options::default()
         };
-        fine(scan::run(&options, &mut Strand::mute(), token).await, token);
+        let mut strand = Strand::mute();
+        let outcome = scan::run(&options, &mut strand, token).await;
+        if let Ok(scanned) = &outcome
+            && !scanned.ending.incomplete
+        {
+            let count = strand.counts().get("commit").copied().unwrap_or(0);
+            assert_eq!(count, *self.commits.get_or_init(|| count), "what is cut short says so");
+        }
+        fine(outcome, token);
     }
 
     fn asking(&self, queries: &[&str]) -> locate::Options {
         locate::Options {
             sought: locate::Sought::here(&self.large),
-            cache_folder: Some(self.cache()),
+            cache_folder: Some(cache()),
             threads: Some(2),
             queries: queries.iter().map(Into::into).collect(),
             missing: true,
@@ -273,7 +290,7 @@ impl Stage {
             }
             Ok(())
         };
-        fine(token.unless_cancelled(work).await.unwrap_or(Ok(())), token);
+        unless_told(token, work).await;
         let length = std::fs::metadata(&path).map_or(100_000, |written| written.len());
         assert_eq!(length, 100_000, "all of it or nothing");
     }
@@ -292,7 +309,7 @@ impl Stage {
             registry.select(&Selection { all: true, ..Selection::default() }).await?;
             registry.remove(&["two".into()]).await.map(drop)
         };
-        fine(token.unless_cancelled(work).await.unwrap_or(Ok(())), token);
+        unless_told(token, work).await;
     }
 
     async fn subscribe(&self, token: &Token) {
@@ -308,7 +325,7 @@ impl Stage {
             }
             Ok(())
         };
-        fine(token.unless_cancelled(work).await.unwrap_or(Ok(())), token);
+        unless_told(token, work).await;
     }
 
     async fn tasks(&self, token: &Token) {
@@ -342,7 +359,7 @@ impl Stage {
             }
             ledger.clean().await.map(drop)
         };
-        fine(token.unless_cancelled(work).await.unwrap_or(Ok(())), token);
+        unless_told(token, work).await;
     }
 
     async fn watch(&self, token: &Token) {
@@ -350,7 +367,7 @@ impl Stage {
         let strands = Report::begin("watch", None, Format::Jsonl, loudness).expect("a thread").strands();
         let short = Duration::from_millis(2);
         let options = watch::Options {
-            scan: scan::Options { cache_folder: Some(self.cache()), patch_id: true, ..scan::Options::default() },
+            scan: scan::Options { cache_folder: Some(cache()), patch_id: true, ..scan::Options::default() },
             locate: Some(self.asking(&[])),
             limit: Limit::new(2),
             pool: Pool::new(2).expect("threads"),
@@ -360,7 +377,7 @@ impl Stage {
             wall: SystemTime::now,
         };
         let member = |dir: &PathBuf| watch::Member { sought: scan::Sought::here(dir), refs: scan::Selection::Usual };
-        let (changes, changed) = async_channel::bounded(1);
+        let (registry, named) = async_channel::bounded(1);
         let moving = async {
             loop {
                 smol::Timer::after(short * 5).await;
@@ -368,9 +385,9 @@ impl Stage {
             }
         };
         let members = [&self.small, &self.large].map(member).into_iter().collect();
-        let run = watch::run(members, &changed, &options, &strands, token);
+        let run = watch::run(members, &named, &options, &strands, token);
         fine(smol::future::or(run, moving).await, token);
-        drop(changes);
+        drop(registry);
     }
 
     async fn progress(&self, token: &Token) {
@@ -391,17 +408,20 @@ impl Stage {
     }
 
     async fn time(&self, token: &Token) {
-        let work = self.monitor.time("wait", async { Ok(token.cancelled().await) });
+        let work = self.monitor.time("wait", async {
+            token.cancelled().await;
+            Ok(())
+        });
         let _ = token.unless_cancelled(work).await;
     }
 
     async fn sweep(&self, token: &Token) {
-        let (kept, fresh) = (self.cache(), self.made().join("cache"));
+        let (kept, fresh) = (cache(), self.made().join("cache"));
         let work = async {
             self.scan_a_little(&fresh, token).await;
             smol::unblock(move || sweep::sweep(&kept, u64::MAX).and_then(|_| sweep::sweep(&fresh, 0))).await.map(drop)
         };
-        fine(token.unless_cancelled(work).await.unwrap_or(Ok(())), token);
+        unless_told(token, work).await;
     }
 
     async fn scan_a_little(&self, folder: &std::path::Path, token: &Token) {
@@ -414,14 +434,14 @@ impl Stage {
     async fn audit(&self, token: &Token) {
         let sought = upkeep::Sought::here(&self.large);
         let work = async {
-            let place = upkeep::place(&sought, &self.cache())?;
+            let place = upkeep::place(&sought, &cache())?;
             let audit = Audit { sought: sought.clone(), full: true, seed: 1, token };
             for kept in upkeep::of(&place.path)? {
                 audit.run(&kept).await?;
             }
             Ok(())
         };
-        fine(token.unless_cancelled(work).await.unwrap_or(Ok(())), token);
+        unless_told(token, work).await;
     }
 
     async fn work(&self, token: &Token) {
