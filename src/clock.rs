@@ -222,19 +222,26 @@ pub struct Deadline {
     at: Option<Instant>,
     allowed: Duration,
     setting: Option<Cow<'static, str>>,
+    whole: Option<Cow<'static, str>>,
 }
 
 impl Deadline {
     /// The one that lies `allowed` from now.
     #[must_use]
     pub fn after(clock: &Clock, allowed: Duration) -> Self {
-        Self { at: clock.now().checked_add(allowed), allowed, setting: None }
+        Self { at: clock.now().checked_add(allowed), allowed, setting: None, whole: None }
     }
 
     /// The same, as `setting` has it, a key of the configuration.
     #[must_use]
     pub fn set_by(self, setting: impl Into<Cow<'static, str>>) -> Self {
         Self { setting: Some(setting.into()), ..self }
+    }
+
+    /// The same, for all of `operation` (`cloning nova`): whichever step of that misses it, it is the whole that took too long.
+    #[must_use]
+    pub fn bounding(self, operation: impl Into<Cow<'static, str>>) -> Self {
+        Self { whole: Some(operation.into()), ..self }
     }
 
     /// The time that is left of it; zero if it is over.
@@ -248,9 +255,11 @@ impl Deadline {
         clock.sleep(self.left(clock)).await;
     }
 
-    /// The error of `operation` (`cloning nova`) that missed it: [`Kind::Timeout`], and the setting as a hint.
+    /// The error of `operation` (`cloning nova`), or of the whole that it is a step of, which missed it: [`Kind::Timeout`], and the
+    /// setting as a hint.
     #[must_use]
     pub fn missed(&self, operation: &str) -> anyhow::Error {
+        let operation = self.whole.as_deref().unwrap_or(operation);
         let message = format!("{operation} took longer than {}", spoken(self.allowed));
         match &self.setting {
             Some(setting) => Kind::Timeout.hinted(message, format!("{setting} sets how long it may take")),

@@ -38,14 +38,14 @@ const ROOMS: &[(&str, &[&str])] = &[
         "scan",
         &[
             "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "facts",
-            "report", "monitor", "events", "error", "shutdown",
+            "report", "monitor", "events", "error", "clock", "shutdown",
         ],
     ),
     (
         "locate",
         &[
             "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "matching",
-            "lines", "facts", "repos", "tasks", "report", "events", "error", "shutdown",
+            "lines", "facts", "repos", "tasks", "report", "events", "error", "clock", "shutdown",
         ],
     ),
     ("tasks", &["cache", "gitcli", "files", "clock", "error", "panics", "shutdown"]),

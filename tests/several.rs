@@ -288,3 +288,29 @@ fn paths_need_no_place_for_a_registry() {
     let output = command.args(["scan", "--no-commits", "--repo=."]).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn what_takes_too_long_is_named_with_the_setting_that_allows_more() {
+    let (repo, home) = (Repo::synthetic(3000), Repo::new());
+    let url = format!("file://{}", repo.path().display());
+    let limited = |args: &[&str], limit: &str| {
+        let mut command = bhfuil(&home);
+        let output = command.args(args).env(format!("GIT_BHFUIL_TIMEOUT_{limit}"), "1ms").output().expect("it runs");
+        let error = of_type(&events(&output), "error")[0].clone();
+        assert_eq!((error["code"].as_str(), output.status.success()), (Some("timeout"), false), "{args:?}: {error}");
+        let setting = format!("bhfuil.timeout.{} sets how long it may take", limit.to_lowercase());
+        assert_eq!(error["hint"], setting.as_str(), "{args:?}");
+        error["message"].as_str().expect("a text").to_owned()
+    };
+    let place = format!("--repo={}", repo.path().display());
+    assert_eq!(limited(&["scan", &place], "SCAN"), "scanning repo took longer than 1 ms");
+    assert_eq!(limited(&["where", &place, "HEAD"], "WHERE"), "finding changes in repo took longer than 1 ms");
+    assert_eq!(limited(&["repo", "add", &url], "CLONE"), format!("cloning {url} took longer than 1 ms"));
+    assert_eq!(
+        bhfuil(&home).args(["repo", "add", "--name=far", &url]).output().expect("it runs").status.code(),
+        Some(0)
+    );
+    // Whichever of its steps is under way by then.
+    let fetched = limited(&["repo", "sync", "far"], "FETCH");
+    assert!(fetched.starts_with("fetching into ") && fetched.ends_with("far.git took longer than 1 ms"), "{fetched}");
+}

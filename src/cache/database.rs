@@ -75,8 +75,12 @@ impl Drop for Writer {
         self.jobs.close();
         let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
         if let Some(thread) = thread {
-            // Every job catches its own panic.
-            let _ = thread.join();
+            // A change that nobody waits for any more may be the last owner; the writer, which can't wait for its own end, then ends
+            // after it.
+            if thread.thread().id() != std::thread::current().id() {
+                // Every job catches its own panic.
+                let _ = thread.join();
+            }
         }
     }
 }

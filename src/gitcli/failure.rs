@@ -288,7 +288,7 @@ fn without_mark(line: &str) -> &str {
 }
 
 /// `text` with the passwords taken out of the URLs in it.
-pub(super) fn without_password(text: &str) -> std::borrow::Cow<'_, str> {
+pub fn without_password(text: &str) -> std::borrow::Cow<'_, str> {
     static PASSWORD: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"(://[^/@\s:']*):[^/@\s']*@").expect("a pattern that is tested"));
     PASSWORD.replace_all(text, "$1@")

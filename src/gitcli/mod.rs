@@ -18,7 +18,7 @@ pub mod transfer;
 mod tree;
 pub mod witness;
 
-pub use self::failure::{Cause, Judgement, judge};
+pub use self::failure::{Cause, Judgement, judge, without_password};
 pub use self::process::{Ended, end_all};
 pub use self::program::{Bounds, Program, Stop, can_prompt};
 pub use self::progress::Progress;

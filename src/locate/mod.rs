@@ -47,8 +47,8 @@ use self::query::Query;
 use self::search::Search;
 pub use self::warm::{Warmed, warm, warm_one_of_several};
 use crate::announce::{self, Indexed};
+use crate::clock::{Clock, Deadline};
 use crate::config::Settings;
-use crate::error::Kind;
 use crate::events::repository::IndexState;
 use crate::git::Repository;
 pub use crate::git::Sought;
@@ -183,12 +183,10 @@ async fn within<T>(
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
     let Some(limit) = limit else { return work.await };
+    let deadline = Deadline::after(&Clock::Real, limit).set_by("bhfuil.timeout.where");
     let expired = async {
-        smol::Timer::after(limit).await;
-        Err(Kind::Timeout.hinted(
-            format!("finding changes in {name} took longer than {limit:?}"),
-            "bhfuil.timeout.where sets the limit",
-        ))
+        deadline.over(&Clock::Real).await;
+        Err(deadline.missed(&format!("finding changes in {name}")))
     };
     smol::future::or(work, expired).await
 }

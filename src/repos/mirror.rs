@@ -15,7 +15,7 @@ use super::debris::{self, Debris};
 use crate::clock::{Clock, Deadline};
 use crate::error::Kind;
 use crate::gitcli::transfer::{self, MIRROR_REFSPECS, Refs, Session};
-use crate::gitcli::{Bounds, Ended, Program, Progress, end_orphans};
+use crate::gitcli::{Bounds, Ended, Program, Progress, end_orphans, without_password};
 use crate::retry::{Attempt, Chance, Operation, Strategy, Tried, Tries, transient};
 use crate::shutdown::Token;
 
@@ -66,9 +66,13 @@ impl Options {
         }
     }
 
-    fn deadline(&self, operation: Operation) -> Option<Deadline> {
+    fn deadline(&self, operation: Operation, whole: String) -> Option<Deadline> {
         let timeout = self.timeout?;
-        Some(Deadline::after(&self.clock, timeout).set_by(format!("bhfuil.timeout.{}", operation.name())))
+        Some(
+            Deadline::after(&self.clock, timeout)
+                .set_by(format!("bhfuil.timeout.{}", operation.name()))
+                .bounding(whole),
+        )
     }
 
     fn bounds<'a>(&'a self, deadline: Option<&'a Deadline>) -> Bounds<'a> {
@@ -143,7 +147,7 @@ pub async fn clone(
     mut tell: impl FnMut(News<'_>) + Send,
 ) -> anyhow::Result<Cloned> {
     transfer::check_url(url)?;
-    let deadline = options.deadline(Operation::Clone);
+    let deadline = options.deadline(Operation::Clone, format!("cloning {}", without_password(url)));
     let bounds = options.bounds(deadline.as_ref());
     let place = &absolute(place)?;
     let operation = format!("cloning to {}", place.display());
@@ -189,10 +193,10 @@ pub fn broken_off(place: &Path) -> Option<(PathBuf, std::time::SystemTime)> {
 /// Those of [`transfer::fetch`], after the last attempt; [`Kind::NoRepository`] if nothing is at `place`, [`Kind::BadValue`] if
 /// that is no mirror: its own branches would be overwritten.
 pub async fn fetch(place: &Path, options: &Options, mut tell: impl FnMut(News<'_>) + Send) -> anyhow::Result<()> {
-    let deadline = options.deadline(Operation::Fetch);
-    let bounds = options.bounds(deadline.as_ref());
     let place = &absolute(place)?;
     let operation = format!("fetching into {}", place.display());
+    let deadline = options.deadline(Operation::Fetch, operation.clone());
+    let bounds = options.bounds(deadline.as_ref());
     if place.symlink_metadata().is_err() {
         return Err(Kind::NoRepository.error(format!("there is no repository at {}", place.display())));
     }

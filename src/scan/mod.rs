@@ -18,6 +18,7 @@ use self::plan::Plan;
 use crate::announce;
 use crate::cache::Cache;
 use crate::cache::cursors::{self, Cursor};
+use crate::clock::{Clock, Deadline};
 use crate::config::Settings;
 use crate::describe::Wishes;
 use crate::error::Kind;
@@ -155,12 +156,10 @@ pub async fn run(options: &Options, report: &mut Strand, token: &Token) -> anyho
     let limit = settings.scan_timeout;
     let scan = Scan { options, report, token, pool, settings, keeps: true }.run(Arc::clone(&repository));
     let Some(limit) = limit else { return scan.await };
+    let deadline = Deadline::after(&Clock::Real, limit).set_by("bhfuil.timeout.scan");
     let expired = async {
-        smol::Timer::after(limit).await;
-        Err(Kind::Timeout.hinted(
-            format!("scanning {} took longer than {limit:?}", repository.name),
-            "bhfuil.timeout.scan sets the limit",
-        ))
+        deadline.over(&Clock::Real).await;
+        Err(deadline.missed(&format!("scanning {}", repository.name)))
     };
     smol::future::or(scan, expired).await
 }
@@ -215,7 +214,8 @@ impl Scan<'_> {
             let to = cursors::Consumer { filters, token };
             Consumer { cache, name, to }
         });
-        Ok(Scanned { ending: Ending { cursor, incomplete: !plan.whole, negative: false }, refs, consumer })
+        let incomplete = !plan.whole || !done;
+        Ok(Scanned { ending: Ending { cursor, incomplete, negative: false }, refs, consumer })
     }
 
     /// Opens what is to be scanned, tells what it is, and finds out where the stream begins.

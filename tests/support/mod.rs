@@ -180,6 +180,19 @@ impl Repo {
     }
 }
 
+/// Runs the test `name` of this program once more, in a process of its own that is sealed for `repo` and furnished by `furnish`, by whose
+/// variables the test sees that it is there. For what asks the environment of its process. Returns what it wrote to stderr.
+pub(crate) fn run_anew(repo: &Repo, name: &str, furnish: impl FnOnce(&mut Command)) -> String {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    repo.seal(&mut command).args(["--exact", name, "--nocapture", "--test-threads=1"]);
+    furnish(&mut command);
+    let output = command.output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && text.contains("1 passed"), "{text}\n{told}");
+    told
+}
+
 /// `git-bhfuil` inside `repo`, sealed. stdin is empty unless the test gives one.
 pub(crate) fn bhfuil(repo: &Repo) -> assert_cmd::Command {
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_git-bhfuil"));

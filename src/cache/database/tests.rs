@@ -71,6 +71,25 @@ fn a_transaction_that_waits_for_another_is_given_up_with_its_future() {
 }
 
 #[test]
+fn a_change_that_is_the_last_owner_of_its_database_is_kept_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = std::sync::Arc::new(open(folder.path()));
+    let (go, wait) = async_channel::bounded::<()>(1);
+    let owner = std::sync::Arc::clone(&database);
+    let change = move |t: &Transaction<'_>| {
+        let _ = wait.recv_blocking();
+        let changed = t.execute("INSERT INTO t VALUES (1)", [])?;
+        drop(owner);
+        Ok(changed)
+    };
+    let pending = smol::block_on(database.submit(change)).expect("the writer has it");
+    drop(database);
+    go.close();
+    assert_eq!(smol::block_on(pending.result()).expect("commits"), 1);
+    assert_eq!(count(&open(folder.path())), 1);
+}
+
+#[test]
 fn references_are_enforced() {
     const WITH_REFERENCES: Schema = Schema {
         application_id: 7,
