@@ -4,12 +4,13 @@
 //! # What flows where
 //!
 //! ```text
-//! main → cli → command ─┬→ watch · sync · upkeep│
+//! main → cli → command ─┬→ watch · sync         │
+//!                       ├→ upkeep · health      │
 //!                       ├→ repos ────→ config ──┤
 //!                       ├→ scan ───┬→ index ────┤
 //!                       └→ locate ─┼→ pipeline ─┼→ git · gitcli · cache → graph → facts
 //!                            │     ├→ describe ─┘
-//!                            │     └→ announce → report → events
+//!                            │     └→ announce → report → events · progress · monitor
 //!                            └→ matching · lines · tasks
 //! ```
 //!
