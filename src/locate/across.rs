@@ -19,6 +19,8 @@ use crate::announce::{self, Indexed};
 use crate::error::{self, Kind};
 use crate::events::Event;
 use crate::events::repository::IndexState;
+use crate::facts::Oid;
+use crate::git::Repository;
 use crate::git::refs::Selection;
 use crate::index::Trouble;
 use crate::report::{Ending, FailedPart, Gone, Strand};
@@ -141,18 +143,23 @@ async fn ask(
     for home in homes.iter_mut() {
         home.seen = vec![0; asked.len()];
     }
-    let mut is_first = true;
+    // Whoever has what is asked for goes first: the others hear of it when it is their turn, and need no second one.
+    let holders = holders(&asked, homes).await?;
+    for is_holder in [true, false] {
+        let wants = |place: usize, home: &Home| home.failure.is_none() && holders[place] == is_holder;
+        turns(homes, limit, wants, async |place, home| Box::pin(gather(&asked, place, home, true, token)).await)
+            .await?;
+    }
     while !token.is_cancelled() {
         let wants = |place: usize, home: &Home| {
             let has_news = |(asked, seen): (&Asked, &usize)| asked.board.borrow().since(*seen, place).next().is_some();
-            home.failure.is_none() && (is_first || asked.iter().zip(&home.seen).any(has_news))
+            home.failure.is_none() && asked.iter().zip(&home.seen).any(has_news)
         };
-        if !turns(homes, limit, wants, async |place, home| Box::pin(gather(&asked, place, home, is_first, token)).await)
+        if !turns(homes, limit, wants, async |place, home| Box::pin(gather(&asked, place, home, false, token)).await)
             .await?
         {
             break;
         }
-        is_first = false;
     }
     let families: Vec<BTreeMap<usize, Vec<Family>>> =
         asked.iter().map(|asked| asked.board.borrow().families()).collect();
@@ -164,6 +171,31 @@ async fn ask(
     };
     turns(homes, limit, has_part, tell).await?;
     sum_up(&asked, is_alone, homes, token).await
+}
+
+/// Which of `homes` have an object that is asked for by its whole id. Costs a tenth of a turn.
+async fn holders(asked: &[Asked], homes: &[Home]) -> anyhow::Result<Vec<bool>> {
+    let id = |asked: &Asked| Oid::from_hex(asked.query.to_str()?.as_bytes());
+    let ids: Arc<Vec<Oid>> = Arc::new(asked.iter().filter_map(id).collect());
+    let mut pending = Vec::with_capacity(homes.len());
+    for home in homes {
+        let Some(pool) = home.options.pool.as_ref().filter(|_| !ids.is_empty()) else { continue };
+        let (options, ids) = (Arc::clone(&home.options), Arc::clone(&ids));
+        let has_one = move || {
+            // Why one can't be opened is said when it is its turn.
+            let Ok(repository) = Repository::find(&options.sought) else { return false };
+            let handle = repository.handle();
+            let mut fitting = ids.iter().filter(|id| id.as_bytes().len() == repository.hash_len);
+            fitting.any(|id| handle.kind(id).is_some())
+        };
+        pending.push(pool.submit(has_one).await?);
+    }
+    let mut holders = Vec::with_capacity(homes.len());
+    for one in pending {
+        holders.push(one.result().await?);
+    }
+    holders.resize(homes.len(), false);
+    Ok(holders)
 }
 
 /// Gives each home that `wants` one its turn. `false` if none does. What goes wrong in one is its own.
