@@ -146,7 +146,9 @@ fn line(since: Duration, thread: &str, area: &str, message: &str) -> String {
 
 /// `text` without what may be a secret: who asks, in a URL, and its query; what follows `Authorization:` and the like.
 fn secretless(text: &str) -> String {
-    static USER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"://[^/\s'"]*@"#).expect("a pattern that is tested"));
+    static USER: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"://[^/\s'"]*@|://[^/@\s'":]*:[^\d/\s'"][^\s'"]*@"#).expect("a pattern that is tested")
+    });
     static QUERY: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r#"(://[^\s'"?]*\?)[^\s'"]*"#).expect("a pattern that is tested"));
     static HEADER: LazyLock<Regex> = LazyLock::new(|| {

@@ -85,6 +85,7 @@ const DOORS: &[(&str, &str)] = &[
     ("log::", "debug"),
     ("rusqlite", "cache"),
     ("async_process", "gitcli"),
+    ("rustix::event", "report"),
     ("rustix::fs", "files"),
     ("rustix::process", "gitcli"),
     ("rustix::termios", "gitcli"),

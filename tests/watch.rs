@@ -179,6 +179,50 @@ fn a_repository_that_goes_and_returns_loses_nothing() {
 }
 
 #[test]
+fn a_repository_around_the_one_that_has_gone_is_another() {
+    let outer = Repo::fixture("merges");
+    outer.shell("git init -q inner && git -C inner -c user.name=x -c user.email=x@y commit -q --allow-empty -m inner");
+    let inner = outer.path().join("inner");
+    let watch = Watch::start(&outer, &["-C", inner.to_str().expect("UTF-8")], 1);
+    std::fs::remove_dir_all(&inner).expect("removed");
+    let told = watch.until("warning");
+    assert_eq!(told.last().expect("a warning")["code"], "gone", "{told:?}");
+    outer.git(&["commit", "-q", "--allow-empty", "-m", "outer"]);
+    outer.shell("git init -q inner && git -C inner commit -q --allow-empty -m anew");
+    let told = watch.until("repo-end");
+    let anew = outer.git(&["-C", "inner", "rev-parse", "HEAD"]);
+    assert_eq!(ids(&told), [anew.trim()], "{told:?}");
+    watch.stop();
+}
+
+#[test]
+fn two_work_trees_of_one_repository_both_hear_of_it() {
+    let repo = Repo::fixture("merges");
+    repo.shell("git worktree add -q --detach ../one && git worktree add -q --detach ../other");
+    let place = |name: &str| format!("--repo={}", repo.path().parent().expect("a folder").join(name).display());
+    let watch = Watch::start(&repo, &[&place("one"), &place("other")], 2);
+    repo.git(&["branch", "new"]);
+    let told = [watch.until("repo-end"), watch.until("repo-end")].concat();
+    let refs = of_type(&told, "ref").into_iter().filter(|event| event["ref"] == "refs/heads/new");
+    let told: BTreeSet<String> = refs.map(|event| text(event, "repo").to_owned()).collect();
+    assert_eq!(told, BTreeSet::from(["one".to_owned(), "other".to_owned()]));
+    watch.stop();
+}
+
+#[test]
+fn it_ends_when_nobody_reads_any_more_though_nothing_happens() {
+    let repo = Repo::fixture("merges");
+    let mut command = bhfuil_command(&repo, &["watch"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().expect("git-bhfuil starts");
+    let mut lines = std::io::BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    for _ in 0..3 {
+        lines.next().expect("a line").expect("it is read");
+    }
+    drop(lines);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
 fn each_new_commit_is_located() {
     let repo = Repo::fixture("backports");
     let watch = Watch::start(&repo, &["--where"], 1);

@@ -13,11 +13,12 @@ use super::repo::mirrors;
 use super::repositories::{self, Chosen, Shared, Wanted};
 use crate::cli::WatchArgs;
 use crate::clock::Clock;
+use crate::config::syntax::Document;
 use crate::config::{Config, Current, Sources, values};
 use crate::error::{Kind, exit};
 use crate::locate;
 use crate::report::{self, Ending, Loudness, Report, Strands};
-use crate::repos::Limit;
+use crate::repos::{Limit, Listing};
 use crate::scan::{self, Selection, Sought};
 use crate::shutdown::Token;
 use crate::sync::Mirrors;
@@ -116,6 +117,8 @@ fn every(text: &str, option: &str) -> anyhow::Result<Duration> {
 /// The repositories that are followed as things are now.
 async fn members(wanted: &Wanted<'_>, dir: &Path) -> anyhow::Result<Vec<Member>> {
     if wanted.is_here() {
+        // Should it be removed and made again, the folder that the user stands in is another one.
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         return Ok(vec![Member { sought: Sought::here(dir), refs: wanted.refs.clone() }]);
     }
     let chosen = wanted.chosen().await?;
@@ -168,7 +171,7 @@ async fn fetch(
     loop {
         // Where the registry can't be read there is nothing to be fetched; that is said elsewhere.
         let members = members(wanted, dir).await.unwrap_or_default();
-        let listing = mirrors.registry.read().await?;
+        let listing = mirrors.registry.read().await.unwrap_or_else(|_| Listing::of(Document::default()));
         let is_followed = |name: &str| members.iter().any(|member| member.sought.name.as_deref() == Some(name));
         let mirrored = listing.entries().iter().filter(|entry| entry.url.is_some() && is_followed(&entry.name));
         let jobs = mirrored.map(|entry| {

@@ -189,7 +189,11 @@ pub fn name_fault(name: &str) -> Option<&'static str> {
 pub fn holds_password(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let Some((user, _)) = authority.rsplit_once('@') else { return false };
+    let Some((user, _)) = authority.rsplit_once('@') else {
+        // A slash in a password seems to end the host; what stands for its port then is none.
+        let port = authority.rsplit_once(':').map(|(_, port)| port).unwrap_or_default();
+        return rest.contains('@') && !port.bytes().all(|byte| byte.is_ascii_digit()) && !port.ends_with(']');
+    };
     let looks_like_token =
         user.len() >= 20 && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     user.split_once(':').is_some_and(|(_, password)| !password.is_empty()) || looks_like_token
@@ -221,6 +225,16 @@ fn listed(words: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_seen_whatever_letters_it_has() {
+        for url in ["https://me:secret@h/x", "http://me:sec/ret@h:1/x", "https://ghp_0123456789abcdefghij@h/x"] {
+            assert!(holds_password(url), "{url}");
+        }
+        for url in ["https://h:8080/a@b", "ssh://[::1]/a@b", "ssh://git@h:22/x", "git@h:a/b@c", "https://h/x"] {
+            assert!(!holds_password(url), "{url}");
+        }
+    }
 
     #[test]
     fn times_and_sizes_have_gits_units() {

@@ -2,6 +2,7 @@
 //! for in English. What the other side sends (`remote: …`) counts only where git's own words tell nothing: a server's full
 //! disk isn't ours.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -287,11 +288,17 @@ fn without_mark(line: &str) -> &str {
     ["fatal: ", "error: ", "ERROR: "].iter().find_map(|mark| line.strip_prefix(mark)).unwrap_or(line)
 }
 
-/// `text` with the passwords taken out of the URLs in it.
-pub fn without_password(text: &str) -> std::borrow::Cow<'_, str> {
-    static PASSWORD: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"(://[^/@\s:']*):[^/@\s']*@").expect("a pattern that is tested"));
-    PASSWORD.replace_all(text, "$1@")
+/// `text` with what may be secret taken out of the URLs in it: passwords, whatever letters they have, and queries.
+pub fn without_password(text: &str) -> Cow<'_, str> {
+    static PASSWORD: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(://[^/@\s:']*):(?:[^/@\s']*|[^\d/\s'][^\s']*)@").expect("a pattern that is tested")
+    });
+    static QUERY: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(://[^\s'?]*\?)[^\s']+").expect("a pattern that is tested"));
+    match PASSWORD.replace_all(text, "$1@") {
+        Cow::Borrowed(text) => QUERY.replace_all(text, "$1…"),
+        Cow::Owned(text) => QUERY.replace_all(&text, "$1…").into_owned().into(),
+    }
 }
 
 #[cfg(test)]

@@ -334,6 +334,12 @@ impl Strands {
         self.report.into_inner()
     }
 
+    /// Whether somebody may still read what is told.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        output::is_read()
+    }
+
     /// As [`Report::strand`].
     #[must_use]
     pub fn strand(&self) -> Strand {

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::thread::JoinHandle;
 
 use async_channel::{Receiver, Sender};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::bar::Bars;
 
@@ -74,6 +75,15 @@ impl Output {
         self.queue.close();
         self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the output thread panicked")))
     }
+}
+
+/// Whether somebody may still read stdout: who writes seldom would else hear only then that nobody does.
+pub(super) fn is_read() -> bool {
+    let stdout = io::stdout();
+    let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // Where it can't be asked, writing will tell.
+    poll(&mut watched, Some(&now)).is_err() || !watched[0].revents().intersects(PollFlags::ERR)
 }
 
 fn write_all(queue: &Receiver<Vec<u8>>, bars: &Bars) -> io::Result<()> {

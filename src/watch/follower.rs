@@ -29,11 +29,13 @@ pub(super) struct Follower {
     called: Option<String>,
     /// Its refs as they were last told; `None` before the first look that succeeded.
     known: Option<Arc<RefList>>,
+    /// The refs as they were before the commits that are still to be located.
+    unlocated: Option<Arc<RefList>>,
 }
 
 impl Follower {
     pub(super) fn new(member: Member, pace: Pace) -> Self {
-        Self { member, pace, place: None, failure: None, called: None, known: None }
+        Self { member, pace, place: None, failure: None, called: None, known: None, unlocated: None }
     }
 
     /// What it is called on the wire.
@@ -82,13 +84,23 @@ impl Follower {
 
     async fn look_once(&mut self, options: &Options, strand: &mut Strand, token: &Token) -> anyhow::Result<()> {
         let sought = self.member.sought.clone();
+        // The folder that the process stands in may have been removed, and be another by now. Without any nothing can be opened.
+        if std::env::current_dir().is_err() && std::env::set_current_dir(&sought.dir).is_err() {
+            return Err(Kind::NoRepository.error(format!("{} was removed", sought.dir.display())));
+        }
         let repository = Arc::new(options.pool.run(move || Repository::find(&sought)).await??);
+        let place = Place { git_dir: repository.git_dir.clone(), common_dir: repository.common_dir.clone() };
+        if self.place.as_ref().is_some_and(|old| *old != place) {
+            // Around the folder of one that has gone there may be another.
+            let dir = self.member.sought.dir.display();
+            return Err(Kind::NoRepository.error(format!("{dir} belongs to {} now", place.git_dir.display())));
+        }
         self.called = Some(repository.name.clone());
-        self.place = Some(Place { git_dir: repository.git_dir.clone(), common_dir: repository.common_dir.clone() });
+        self.place = Some(place);
         if let Some(known) = &self.known {
             let now = self.refs(&repository, options).await?;
             if same(known, &now) {
-                return Ok(());
+                return self.locate_new(&repository, options, strand, token).await;
             }
         }
         let asked = scan::Options {
@@ -104,10 +116,23 @@ impl Follower {
         if token.is_cancelled() {
             return Ok(());
         }
-        let before = self.known.replace(Arc::clone(&refs));
-        if let (Some(before), Some(locate)) = (before, &options.locate) {
-            self.locate(&repository, &before, &refs, locate, strand, token).await?;
+        let before = self.known.replace(refs);
+        self.unlocated = self.unlocated.take().or(before);
+        self.locate_new(&repository, options, strand, token).await
+    }
+
+    /// Where each commit is that came since it was last told where commits are. What fails is tried again by the next look.
+    async fn locate_new(
+        &mut self,
+        repository: &Repository,
+        options: &Options,
+        strand: &mut Strand,
+        token: &Token,
+    ) -> anyhow::Result<()> {
+        if let (Some(before), Some(now), Some(locate)) = (&self.unlocated, &self.known, &options.locate) {
+            self.locate(repository, before, now, locate, strand, token).await?;
         }
+        self.unlocated = None;
         Ok(())
     }
 

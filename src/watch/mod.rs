@@ -24,7 +24,7 @@ use crate::git::refs::Selection;
 use crate::index::Trouble;
 use crate::locate;
 use crate::pipeline::Pool;
-use crate::report::Strands;
+use crate::report::{Gone, Strands};
 use crate::repos::Limit;
 use crate::scan;
 use crate::shutdown::Token;
@@ -105,6 +105,7 @@ pub async fn run(
             Woken::Noticed(dirty) => watch.notice(&dirty, now),
             Woken::Members(members) => watch.follow(members),
             Woken::Due => {}
+            Woken::Unread => return Err(Gone.into()),
         }
         if walls.has_slept(now, (options.wall)()) {
             watch.notice(&notice::Dirty::All, now);
@@ -119,6 +120,8 @@ enum Woken {
     Noticed(notice::Dirty),
     Members(Vec<Member>),
     Due,
+    /// Nobody reads any more.
+    Unread,
 }
 
 struct Watch<'a> {
@@ -179,7 +182,13 @@ impl Watch<'_> {
                 Err(_) => std::future::pending().await,
             }
         };
-        smol::future::or(others, smol::future::or(noticed, due)).await
+        let unread = async {
+            while self.strands.is_read() {
+                self.options.clock.sleep(self.options.times.unnoticed).await;
+            }
+            Woken::Unread
+        };
+        smol::future::or(smol::future::or(others, unread), smol::future::or(noticed, due)).await
     }
 
     fn due(&self, follower: &Follower) -> Instant {

@@ -55,8 +55,8 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     dirty: Dirty,
-    /// The name of the repository that each folder belongs to.
-    folders: BTreeMap<PathBuf, PathBuf>,
+    /// The names of the repositories that each folder belongs to: work trees share most of theirs.
+    folders: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
 }
 
 /// Hears of what happens.
@@ -130,7 +130,7 @@ impl Notices {
     fn add(&mut self, name: &Path, wanted: &[(PathBuf, RecursiveMode)]) -> Result<(), notify::Error> {
         let Some(Ok(watcher)) = &mut self.watcher else { return Ok(()) };
         for (path, mode) in wanted {
-            self.shared.state().folders.insert(path.clone(), name.to_owned());
+            self.shared.state().folders.entry(path.clone()).or_default().insert(name.to_owned());
             if let Err(cause) = watcher.watch(path, *mode) {
                 self.forget(name);
                 return Err(cause);
@@ -151,7 +151,11 @@ impl Notices {
     pub(super) fn forget(&mut self, name: &Path) {
         self.watched.remove(name);
         let mut state = self.shared.state();
-        let own: Vec<PathBuf> = state.folders.extract_if(.., |_, owner| owner == name).map(|(path, _)| path).collect();
+        for owners in state.folders.values_mut() {
+            owners.remove(name);
+        }
+        let own: Vec<PathBuf> =
+            state.folders.extract_if(.., |_, owners| owners.is_empty()).map(|(path, _)| path).collect();
         drop(state);
         if let Some(Ok(watcher)) = &mut self.watcher {
             for path in own {
@@ -198,7 +202,7 @@ impl Shared {
             .iter()
             .filter(|path| !is_lock(path))
             .filter_map(|path| path.ancestors().find_map(|folder| state.folders.get(folder).cloned()));
-        let owners: Vec<PathBuf> = owners.collect();
+        let owners: Vec<PathBuf> = owners.flatten().collect();
         drop(state);
         self.mark(owners.iter());
     }
@@ -246,7 +250,7 @@ mod tests {
     fn notices() -> Notices {
         let notices = Notices::new(false);
         for (folder, name) in [("/a.git", "a"), ("/a.git/refs", "a"), ("/b.git", "b")] {
-            notices.shared.state().folders.insert(folder.into(), name.into());
+            notices.shared.state().folders.insert(folder.into(), BTreeSet::from([name.into()]));
         }
         notices
     }

@@ -280,6 +280,8 @@ fn every_cause_has_a_way_out_and_none_tells_a_password() {
         ("https://:secret@h/x", "https://@h/x"),
         ("https://h:8080/a@b:c", "https://h:8080/a@b:c"),
         ("git@h:x/y@z", "git@h:x/y@z"),
+        ("http://me:sec/@@ret@h:1/x", "http://me@h:1/x"),
+        ("https://h/x?private_token=secret and 'https://h/?a'", "https://h/x?… and 'https://h/?…'"),
         ("'ssh://a:b@h/' and 'ssh://a:b@h/'", "'ssh://a@h/' and 'ssh://a@h/'"),
     ] {
         assert_eq!(without_password(text), shown);
