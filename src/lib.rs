@@ -351,6 +351,7 @@
 //! ```
 
 pub mod announce;
+pub mod backlog;
 pub mod cache;
 pub mod cli;
 pub mod clock;

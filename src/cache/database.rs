@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_channel::{Receiver, Sender};
+use rusqlite::config::DbConfig;
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
@@ -142,6 +143,8 @@ impl Database {
                 Access::Read => open_for_reading(&self.path)?,
             };
             connection.busy_timeout(BUSY)?;
+            // A plan that may depend on the values is made anew each time that they are bound: as long as most queries take.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
             let version = own_version(&mut connection, self.schema);
             // Only now is the log open too. If the path has led to this file all the time, both belong together.
             anyhow::ensure!(FileId::at(&self.path)? == Some(self.file), Moved);

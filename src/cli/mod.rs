@@ -6,6 +6,8 @@
 pub mod argv;
 pub mod cache;
 pub mod config;
+pub mod followups;
+pub mod missing;
 pub mod repo;
 pub mod scan;
 pub mod schema;
@@ -22,6 +24,8 @@ use self::argv::{Argv, RawArg};
 pub use self::{
     cache::{CacheArgs, CacheCommand},
     config::{ConfigArgs, ConfigCommand},
+    followups::FollowupsArgs,
+    missing::MissingArgs,
     repo::{RepoArgs, RepoCommand},
     scan::ScanArgs,
     schema::SchemaArgs,
@@ -58,6 +62,10 @@ pub enum Subcommand {
     Cache(CacheArgs),
     /// Shows and changes settings.
     Config(ConfigArgs),
+    /// Lists what follows up what a branch has.
+    Followups(FollowupsArgs),
+    /// Lists what a branch lacks.
+    Missing(MissingArgs),
     /// Registers repositories.
     Repo(RepoArgs),
     /// Streams commits and refs.
@@ -83,6 +91,10 @@ pub enum Command {
     Cache(CacheCommand),
     /// `config` and one of its commands.
     Config(ConfigCommand),
+    /// `followups`.
+    Followups(FollowupsArgs),
+    /// `missing`.
+    Missing(MissingArgs),
     /// `repo` and one of its commands.
     Repo(RepoCommand),
     /// `scan`.
@@ -169,8 +181,13 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             None => Command::Where(args),
             Some(fault) => return Err(usage_error(Some("where"), fault)),
         },
+        Some(Subcommand::Missing(args)) => match args.fault() {
+            Some(fault) => return Err(usage_error(Some("missing"), fault.to_owned())),
+            None => Command::Missing(args),
+        },
         Some(
             Subcommand::Schema(_)
+            | Subcommand::Followups(_)
             | Subcommand::Cache(_)
             | Subcommand::Config(_)
             | Subcommand::Repo(_)
@@ -181,6 +198,10 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             let name = command.as_deref().unwrap_or_default();
             return Err(usage_error(Some(name), format!("'{name}' takes no paths")));
         }
+        Some(Subcommand::Followups(args)) => match args.branches.is_empty() {
+            true => return Err(usage_error(Some("followups"), "a branch is missing".to_owned())),
+            false => Command::Followups(args),
+        },
         Some(Subcommand::Schema(args)) => Command::Schema(args),
         Some(Subcommand::Status(args)) => Command::Status(args),
         Some(Subcommand::Watch(args)) => match args.fault() {

@@ -3,6 +3,7 @@
 mod cache;
 mod config;
 mod errand;
+mod missing;
 mod repo;
 mod repositories;
 mod scan;
@@ -39,8 +40,14 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
         return refused(refusal);
     }
     let begun = std::time::SystemTime::now();
-    let keeps =
-        matches!(&invocation.command, Command::Scan(_) | Command::Where(_) | Command::Repo(RepoCommand::Sync(_)));
+    let keeps = matches!(
+        &invocation.command,
+        Command::Scan(_)
+            | Command::Where(_)
+            | Command::Missing(_)
+            | Command::Followups(_)
+            | Command::Repo(RepoCommand::Sync(_))
+    );
     let is_seen = !matches!(&invocation.command, Command::Version | Command::Schema(_));
     let seen = is_seen.then(|| Run::begin(monitor::process(), invocation.name, upkeep::folder().ok()));
     let code = match invocation.command {
@@ -53,6 +60,8 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
         Command::Task(command) => Box::pin(task::run(&command, &dir, token)).await,
         Command::Watch(args) => Box::pin(watch::run(&args, &dir, token)).await,
         Command::Where(args) => Box::pin(where_is::run(&args, &dir, token)).await,
+        Command::Missing(args) => Box::pin(missing::run(&args, invocation.paths, &dir, token)).await,
+        Command::Followups(args) => Box::pin(missing::run_followups(&args, &dir, token)).await,
         Command::Scan(args) => Box::pin(scan::run(&args, invocation.paths, &dir, token)).await,
     };
     if keeps && code < exit::FATAL {

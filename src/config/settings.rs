@@ -1,6 +1,6 @@
 //! The settings that rooms below are handed, as plain values.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -19,8 +19,14 @@ pub struct Settings {
     pub scan_timeout: Option<Duration>,
     /// How long finding a change may take (`bhfuil.timeout.where`); by default as long as it needs.
     pub where_timeout: Option<Duration>,
+    /// How long finding what a branch lacks may take (`bhfuil.timeout.missing`); by default as long as it needs.
+    pub missing_timeout: Option<Duration>,
+    /// The file that says what need not be ported (`bhfuil.dismissedFile`); by default the one at the source's tip.
+    pub dismissed_file: Option<PathBuf>,
     /// Regexes that mark a request for a backport (`bhfuil.requestPattern`).
     pub request_patterns: Vec<String>,
+    /// Regexes that mark a message as being about security (`bhfuil.securityPattern`).
+    pub security_patterns: Vec<String>,
     /// Project keys of a Jira tracker, such as `PROJ` (`bhfuil.jiraProject`).
     pub jira_projects: Vec<String>,
     /// Globs of the branches of release lines (`bhfuil.stable`).
@@ -37,7 +43,10 @@ impl Default for Settings {
             threads: default_threads(),
             scan_timeout: None,
             where_timeout: None,
+            missing_timeout: None,
+            dismissed_file: None,
             request_patterns: Vec::new(),
+            security_patterns: Vec::new(),
             jira_projects: Vec::new(),
             stable: Vec::new(),
             mainline: Vec::new(),
@@ -82,7 +91,10 @@ impl Settings {
             threads: usize::try_from(view.number("threads", repo)?).unwrap_or(usize::MAX),
             scan_timeout: view.time("timeout.scan", repo)?,
             where_timeout: view.time("timeout.where", repo)?,
+            missing_timeout: view.time("timeout.missing", repo)?,
+            dismissed_file: view.text("dismissedFile", repo)?.map(PathBuf::from),
             request_patterns: view.texts("requestPattern", repo)?,
+            security_patterns: view.texts("securityPattern", repo)?,
             jira_projects: view.texts("jiraProject", repo)?,
             stable: view.texts("stable", repo)?,
             mainline: view.texts("mainline", repo)?,
@@ -96,8 +108,11 @@ impl Settings {
     /// # Errors
     /// [`Kind::BadValue`] naming the pattern that is none.
     pub fn patterns(&self) -> anyhow::Result<Patterns> {
+        let bad = |key: &str, pattern: &str| Kind::BadValue.error(format!("bad value '{pattern}' for bhfuil.{key}"));
         Patterns::compile(&self.request_patterns, &self.jira_projects)
-            .map_err(|cause| Kind::BadValue.error(format!("bad value '{}' for bhfuil.requestPattern", cause.pattern)))
+            .map_err(|cause| bad("requestPattern", &cause.pattern))?
+            .with_security(&self.security_patterns)
+            .map_err(|cause| bad("securityPattern", &cause.pattern))
     }
 }
 

@@ -299,6 +299,14 @@ pub struct Missing<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub short_b64: Option<Cow<'a, str>>,
+    /// The subject of the commit to take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub subject: Option<Cow<'a, str>>,
+    /// The exact bytes of `subject` in base64 (padded). Absent where `subject` is exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub subject_b64: Option<Cow<'a, str>>,
     /// What the ref has of the change.
     pub state: MissingState,
     /// Why it should be there.
@@ -365,6 +373,22 @@ pub struct Followup<'a> {
     #[serde(rename = "ref_b64", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub refname_b64: Option<Cow<'a, str>>,
+    /// The refname without its prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub short: Option<Cow<'a, str>>,
+    /// The exact bytes of `short` in base64 (padded). Absent where `short` is exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub short_b64: Option<Cow<'a, str>>,
+    /// The subject of the follow-up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub subject: Option<Cow<'a, str>>,
+    /// The exact bytes of `subject` in base64 (padded). Absent where `subject` is exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub subject_b64: Option<Cow<'a, str>>,
     /// Whether the ref has the follow-up.
     pub state: FollowupState,
 }

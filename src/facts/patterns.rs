@@ -1,4 +1,4 @@
-//! Patterns that the user configures: what asks for a backport, which words are Jira projects.
+//! Patterns that the user configures: what asks for a backport, what is about security, which words are Jira projects.
 //!
 //! Owns their compilation, within a size limit. Refuses to read configuration. Syntax: <https://docs.rs/regex/#syntax>.
 
@@ -13,6 +13,7 @@ const SIZE_LIMIT: usize = 1 << 20;
 #[derive(Debug, Clone, Default)]
 pub struct Patterns {
     request: Vec<Regex>,
+    security: Vec<Regex>,
     jira_projects: Vec<String>,
 }
 
@@ -23,7 +24,22 @@ impl Patterns {
     ///
     /// The first pattern that is malformed, or grows beyond 1 MiB.
     pub fn compile(request: &[String], jira_projects: &[String]) -> Result<Self, BadPattern> {
-        Ok(Self { request: compile(request)?, jira_projects: jira_projects.to_vec() })
+        Ok(Self { request: compile(request)?, security: Vec::new(), jira_projects: jira_projects.to_vec() })
+    }
+
+    /// These, and the ones that mark a message as being about security.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::compile`].
+    pub fn with_security(self, security: &[String]) -> Result<Self, BadPattern> {
+        Ok(Self { security: compile(security)?, ..self })
+    }
+
+    /// Whether `message` is marked as being about security.
+    #[must_use]
+    pub fn is_security(&self, message: &str) -> bool {
+        self.security.iter().any(|pattern| pattern.is_match(message))
     }
 
     /// What the request patterns find: their first group if they have one, else the whole match.
@@ -88,5 +104,7 @@ mod tests {
             let error = Patterns::compile(&strings(&[bad]), &[]).expect_err(bad);
             assert_eq!(error.pattern, bad);
         }
+        let patterns = patterns.with_security(&strings(&["(?i)use.after.free"])).expect("valid");
+        assert!(patterns.is_security("fix a Use-after-free") && !patterns.is_security("fix a leak"));
     }
 }

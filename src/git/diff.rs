@@ -5,6 +5,9 @@
 //! them) and to say what a change means: `facts` does that.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
 
 use gix::objs::{
     CommitRefIter, Find, Kind, TreeRefIter,
@@ -25,6 +28,20 @@ const MAX_DEPTH: usize = 2048;
 pub struct TreeDiff {
     spare: Vec<Vec<u8>>,
     path: Vec<u8>,
+    within: Option<Arc<BTreeSet<Vec<u8>>>>,
+}
+
+/// Why a walk ends early.
+enum Halt {
+    Object(ObjectError),
+    /// A path differs that isn't one of those that the walk is kept within.
+    Outside,
+}
+
+impl From<ObjectError> for Halt {
+    fn from(cause: ObjectError) -> Self {
+        Self::Object(cause)
+    }
 }
 
 impl TreeDiff {
@@ -72,7 +89,47 @@ impl TreeDiff {
         if old == Some(new) {
             return Ok(());
         }
-        self.walk(objects, old.map(gix_id), Some(gix_id(new)), 0, out)
+        match self.walk(objects, old.map(gix_id), Some(gix_id(new)), 0, out) {
+            Err(Halt::Object(cause)) => Err(cause),
+            Ok(()) | Err(Halt::Outside) => Ok(()),
+        }
+    }
+
+    /// As [`Self::of_trees`], but only if no path differs that isn't in `within`: else `false`, as soon as that shows, with most trees
+    /// unread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of_trees`].
+    pub fn of_trees_within(
+        &mut self,
+        objects: &impl Find,
+        old: Option<&Oid>,
+        new: &Oid,
+        within: &Arc<BTreeSet<Vec<u8>>>,
+        out: &mut Vec<Change>,
+    ) -> Result<bool, ObjectError> {
+        out.clear();
+        self.path.clear();
+        if old == Some(new) {
+            return Ok(true);
+        }
+        self.within = Some(Arc::clone(within));
+        let walked = self.walk(objects, old.map(gix_id), Some(gix_id(new)), 0, out);
+        self.within = None;
+        match walked {
+            Ok(()) => Ok(true),
+            Err(Halt::Outside) => Ok(false),
+            Err(Halt::Object(cause)) => Err(cause),
+        }
+    }
+
+    /// Whether the walk may go on at `self.path`: a file, or a directory with its `/`.
+    fn admits(&self) -> bool {
+        let Some(within) = &self.within else { return true };
+        let next = within.range::<[u8], _>((Bound::Included(self.path.as_slice()), Bound::Unbounded)).next();
+        let is_directory = self.path.ends_with(b"/");
+        next.is_some_and(|path| if is_directory { path.starts_with(&self.path) } else { *path == self.path })
     }
 
     fn commit_against_parent(
@@ -104,9 +161,9 @@ impl TreeDiff {
         new: Option<&gix::oid>,
         depth: usize,
         out: &mut Vec<Change>,
-    ) -> Result<(), ObjectError> {
+    ) -> Result<(), Halt> {
         if let (true, Some(id)) = (depth > MAX_DEPTH, new.or(old)) {
-            return Err(corrupt(id, "its directories are nested too deep"));
+            return Err(corrupt(id, "its directories are nested too deep").into());
         }
         let mut old_buffer = self.spare.pop().unwrap_or_default();
         let mut new_buffer = self.spare.pop().unwrap_or_default();
@@ -127,7 +184,7 @@ impl TreeDiff {
         mut new: Entries<'_>,
         depth: usize,
         out: &mut Vec<Change>,
-    ) -> Result<(), ObjectError> {
+    ) -> Result<(), Halt> {
         let (mut left, mut right) = (old.next()?, new.next()?);
         loop {
             let order = match (&left, &right) {
@@ -159,12 +216,16 @@ impl TreeDiff {
         new: Option<&EntryRef<'_>>,
         depth: usize,
         out: &mut Vec<Change>,
-    ) -> Result<(), ObjectError> {
+    ) -> Result<(), Halt> {
         let Some(either) = new.or(old) else { return Ok(()) };
         let parent_len = self.path.len();
         self.path.extend_from_slice(either.filename);
-        let result = if either.mode.is_tree() {
+        if either.mode.is_tree() {
             self.path.push(b'/');
+        }
+        let result = if !self.admits() {
+            Err(Halt::Outside)
+        } else if either.mode.is_tree() {
             self.walk(objects, old.map(|entry| entry.oid), new.map(|entry| entry.oid), depth + 1, out)
         } else {
             out.extend(Change::new(self.path.clone(), old.and_then(side), new.and_then(side)));
@@ -434,6 +495,7 @@ mod tests {
                 let raw = ["log", "-1", "-z", "--format=", "--raw", "--no-renames", "--no-abbrev", &name];
                 let ours = changes.iter().flat_map(raw_line).collect::<Vec<u8>>();
                 assert_eq!(ours, git(dir, &raw, b""), "{format} {name}");
+                agrees_within(&objects, &commit, &changes);
                 let big = format!("core.bigFileThreshold={BIG}");
                 let patch = git(dir, &["-c", &big, "log", "-1", "-p", "--no-renames", "--full-index", &name], b"");
                 let theirs = git(dir, &["patch-id", "--stable"], &patch);
@@ -443,6 +505,30 @@ mod tests {
             }
             assert_eq!(seen, 27);
         }
+    }
+
+    /// Kept within the paths that a commit changes the walk finds the same; without one of them it ends.
+    fn agrees_within(objects: &impl Find, commit: &Oid, changes: &[Change]) {
+        let (mut walk, mut found, mut buffer) = (TreeDiff::new(), Vec::new(), Vec::new());
+        let (tree, parents) = tree_and_parents(objects, commit, &mut buffer).expect("there");
+        let old = match parents {
+            Parents::Many => return,
+            Parents::One(parent) => Some(tree_and_parents(objects, &parent, &mut buffer).expect("there").0),
+            Parents::None => None,
+        };
+        let paths = |skip: usize| -> Arc<BTreeSet<Vec<u8>>> {
+            let all = changes.iter().enumerate().filter(|(at, _)| *at != skip).map(|(_, change)| change.path.clone());
+            Arc::new(all.chain([b"another".to_vec()]).collect())
+        };
+        let mut within = |paths| walk.of_trees_within(objects, old.as_ref(), &tree, &paths, &mut found).expect("there");
+        assert!(within(paths(usize::MAX)));
+        for (at, change) in changes.iter().enumerate() {
+            // A file that became a directory has the same name twice.
+            let is_twice = paths(at).contains(&change.path);
+            assert_eq!(within(paths(at)), is_twice, "{}", String::from_utf8_lossy(&change.path));
+        }
+        assert!(walk.of_trees_within(objects, old.as_ref(), &tree, &paths(usize::MAX), &mut found).expect("there"));
+        assert_eq!(found, changes);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! What a commit did: the paths that it changed, and its patch-id, from the objects.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::diff::{TreeDiff, blob};
 use super::repository::{Handle, ObjectError};
 use crate::facts::Oid;
@@ -61,6 +64,26 @@ impl Patches {
         };
         self.trees.of_trees(&handle.repo.objects, old.as_ref(), tree, &mut self.changes)?;
         Ok(&self.changes)
+    }
+
+    /// As [`Self::changes`], if the commit changes only paths that are in `within`; else `None`, with most trees unread.
+    ///
+    /// # Errors
+    /// As [`Self::changes`].
+    pub fn changes_within(
+        &mut self,
+        handle: &Handle,
+        tree: &Oid,
+        parent: Option<&Oid>,
+        within: &Arc<BTreeSet<Vec<u8>>>,
+    ) -> Result<Option<&[Change]>, ObjectError> {
+        let old = match parent {
+            None => None,
+            Some(parent) => Some(tree_of(handle, parent, &mut self.old)?),
+        };
+        let objects = &handle.repo.objects;
+        let is_within = self.trees.of_trees_within(objects, old.as_ref(), tree, within, &mut self.changes)?;
+        Ok(is_within.then_some(&self.changes))
     }
 
     /// Blobs with more bytes than this are not compared.

@@ -156,6 +156,23 @@ pub async fn rev_list(
     Ok(output.stdout.split(|&byte| byte == b'\n').filter_map(Oid::from_hex).collect())
 }
 
+/// The content of the file at `path`, from the top of the tree of `commit`; `None` if there is none.
+///
+/// # Errors
+/// If git fails.
+pub async fn file_at(repository: &Repository, commit: &Oid, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
+    let name: OsString = format!("{commit}:{path}").into();
+    let there = run(repository, &["rev-parse".into(), "--verify".into(), "--quiet".into(), name.clone()]).await?;
+    if !there.success {
+        return Ok(None);
+    }
+    let file = run(repository, &["cat-file".into(), "blob".into(), name]).await?;
+    if !file.success {
+        return Err(Kind::Git.error(format!("reading {path}: {}", file.last_words())));
+    }
+    Ok(Some(file.stdout))
+}
+
 /// The patch-ids of the patches in `text` (`git patch-id --stable`), and the paths that they change, sorted.
 ///
 /// # Errors

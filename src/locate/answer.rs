@@ -7,9 +7,10 @@ use super::board::Family;
 use super::closure::{Closure, account, close};
 use super::desk::Desk;
 use super::each::{Asked, Many};
+use super::histories::Histories;
 use super::kin::Tie;
 use super::places::{Firsts, Place, PlaceKind};
-use super::presence::{State, Step, state};
+use super::presence::State;
 use super::ranges;
 use super::resolve::Target;
 use super::reverts::{Turn, turns};
@@ -64,11 +65,11 @@ pub(super) struct Change<'c> {
     /// Those of them that are it and nothing else: what is told of one of these is told of all.
     own: Vec<Position>,
     /// Commits that are it together, none of them alone.
-    parts: Vec<Position>,
+    pub(super) parts: Vec<Position>,
     /// Those that the query named; empty if it named none.
     named: Vec<Position>,
     /// The one that gives it its name.
-    oldest: Position,
+    pub(super) oldest: Position,
     closure: &'c Closure,
 }
 
@@ -407,7 +408,7 @@ impl Answer<'_, '_, '_> {
         } else {
             turns(self.desk, &members)
         };
-        let history = Histories::new(self.desk, &turns, &self.change.parts);
+        let history = Histories::new(self.desk, &turns, &self.change.parts, &scope.places.tips);
         let lines = scope.options.tags != Tags::None || scope.places.list.iter().any(|place| place.line.is_some());
         let has =
             |place: &Place| matches!(history.of(place), State::Present(_) | State::Reapplied(_) | State::Together);
@@ -509,52 +510,6 @@ fn is_reported(options: &Options, place: &Place, found: State, index: usize, fir
 /// The line of which the tag at `index` is the first with the change.
 fn line_of_tag(index: usize, firsts: &[Firsts]) -> Option<usize> {
     firsts.iter().position(|first| first.tag == Some(index))
-}
-
-/// What became of a change on each ref.
-struct Histories {
-    contained: Containment,
-    steps: Vec<Step>,
-    of_tip: Vec<State>,
-}
-
-impl Histories {
-    /// `parts` are commits that bring the change together.
-    fn new(desk: &Desk<'_>, turns: &[Turn], parts: &[Position]) -> Self {
-        let scope = desk.scope;
-        let partial = Containment::sweep(&scope.graph, parts, &scope.places.tips);
-        let has_all = |tip: usize| !parts.is_empty() && (0..parts.len()).all(|part| partial.has(tip, part));
-        let commits: Vec<Position> = turns.iter().map(|turn| turn.position).collect();
-        let contained = Containment::sweep(&scope.graph, &commits, &scope.places.tips);
-        let ancestry = Containment::sweep(&scope.graph, &commits, &commits);
-        let steps: Vec<Step> =
-            turns.iter().map(|turn| Step { brings: turn.brings, time: scope.graph.time(turn.position) }).collect();
-        let of_tip = (0..scope.places.tips.len())
-            .map(|tip| {
-                if contained.of(tip).iter().all(|word| *word == 0) {
-                    return if has_all(tip) { State::Together } else { State::Missing };
-                }
-                let has: Vec<usize> = (0..steps.len()).filter(|&step| contained.has(tip, step)).collect();
-                state(&steps, &has, |a, b| a != b && ancestry.has(b, a))
-            })
-            .collect();
-        Self { contained, steps, of_tip }
-    }
-
-    fn of(&self, place: &Place) -> State {
-        place.tip.map_or(State::Missing, |tip| self.of_tip[tip])
-    }
-
-    /// How the change came to a place; the first `own` steps are the commits that it is asked about.
-    fn how(&self, place: &Place, own: usize) -> Option<PresenceHow> {
-        let tip = place.tip?;
-        let mut brought =
-            (0..self.steps.len()).filter(|&step| self.steps[step].brings && self.contained.has(tip, step));
-        let Some(first) = brought.next() else {
-            return (self.of_tip[tip] == State::Together).then_some(PresenceHow::Backport);
-        };
-        Some(if first < own { PresenceHow::Ancestor } else { PresenceHow::Backport })
-    }
 }
 
 /// The merge on the first-parent history of `tip` that brought `commit` there; `None` if it was made there itself, or history breaks

@@ -38,6 +38,12 @@ impl Closure {
     pub(super) fn index(&self, position: Position) -> Option<usize> {
         self.nodes.iter().position(|&node| node == position)
     }
+
+    /// Whether a commit is known to hold several changes.
+    pub(super) fn holds_others(&self, position: Position) -> bool {
+        let node = self.index(position);
+        self.changes.squashes.iter().any(|(whole, _)| Some(*whole) == node)
+    }
 }
 
 /// Finds everything that is one change with one of `seeds`, and what matches one of them at least as weakly as `least`.

@@ -240,7 +240,7 @@ fn give_up(sketch: &mut Sketch, need: Need) {
     }
 }
 
-fn sorted_paths(changes: &[crate::facts::changes::Change]) -> Vec<Vec<u8>> {
+pub(super) fn sorted_paths(changes: &[crate::facts::changes::Change]) -> Vec<Vec<u8>> {
     let mut paths: Vec<Vec<u8>> = changes.iter().map(|change| change.path.clone()).collect();
     paths.sort_unstable();
     paths.dedup();

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::look::{CYAN, DIM, GREEN, Look, MAGENTA, RED, YELLOW};
-use super::{safe, short, word};
+use super::{safe, short, word, worklist};
 use crate::events::{Commit, Event, Ref, Setting};
 
 pub(super) fn write(event: &Event<'_>, look: Look, out: &mut Vec<u8>) {
@@ -11,6 +11,8 @@ pub(super) fn write(event: &Event<'_>, look: Look, out: &mut Vec<u8>) {
         Event::Commit(commit) => write_commit(commit, look, out),
         Event::Ref(entry) => write_ref(entry, look, out),
         Event::Setting(setting) => write_setting(setting, look, out),
+        Event::Missing(missing) => worklist::write_missing(missing, look, out),
+        Event::Followup(followup) => worklist::write_followup(followup, look, out),
         // The rest frames the stream for programs; warnings and errors go to stderr.
         _ => {}
     }

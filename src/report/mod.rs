@@ -16,6 +16,7 @@ mod sheet;
 mod strand;
 mod table;
 mod why;
+mod worklist;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -369,6 +370,10 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Candidate(_) => "candidate",
         Event::Match(_) => "match",
         Event::Presence(_) => "presence",
+        Event::Missing(_) => "missing",
+        Event::Followup(_) => "followup",
+        Event::Verdict(_) => "verdict",
+        Event::Interdiff(_) => "interdiff",
         Event::Setting(_) => "setting",
         Event::Cache(_) => "cache",
         Event::Operation(_) => "operation",

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::output::{Gone, Pieces};
+use super::worklist;
 use super::{Bar, Bars, Format, Loudness, class, counted, safe};
 use crate::error::Kind;
 use crate::events::{Error, Event, Progress, Warning};
@@ -119,6 +120,18 @@ impl Strand {
             *self.counts.entry(name).or_default() += count;
         }
         Ok(())
+    }
+
+    /// For people, the commands that pick `commits` to `branch`, after a list of them. Programs make their own.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn picks(&mut self, branch: &str, commits: &[String]) -> Result<(), Gone> {
+        let mut bytes = Vec::new();
+        if let Format::Human(look) = self.format {
+            worklist::write_picks(branch, commits, look, &mut bytes);
+        }
+        Ok(self.output.write(bytes).await?)
     }
 
     /// For people, what was made of an answer with an empty line between it and the answer before.

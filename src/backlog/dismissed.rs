@@ -1,0 +1,131 @@
+//! What somebody decided need not be ported: the file `.bhfuil-dismissed`, a dismissal a line.
+//!
+//! `<id or Change-Id> <ref glob> <reason>`, set apart by blanks; empty lines and those that begin with `#` are comments. Owns the format.
+//! Refuses to find the file.
+
+use crate::error::Kind;
+use crate::git::refs::{glob_matches, short};
+
+/// The file's name, at the top of the tree.
+pub(super) const FILE: &str = ".bhfuil-dismissed";
+/// Digits of an id at the least.
+const SHORTEST: usize = 7;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Dismissal {
+    change: Change,
+    on: Vec<u8>,
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Change {
+    /// Hexadecimal digits in small letters: the start of an id.
+    Id(String),
+    /// In small letters too, whole.
+    ChangeId(String),
+}
+
+impl Dismissal {
+    /// A line without its end.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn parse(line: &str) -> Result<Self, String> {
+        let mut rest = line.trim();
+        let mut word = || {
+            let (word, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            rest = after.trim_start();
+            word
+        };
+        let (named, on) = (word(), word());
+        if on.is_empty() {
+            return Err("a ref and a reason are missing".to_owned());
+        }
+        if rest.is_empty() {
+            return Err("a reason is missing".to_owned());
+        }
+        let change = Change::named(named)
+            .ok_or_else(|| format!("'{named}' is neither an id of {SHORTEST} digits or more nor a Change-Id"))?;
+        Ok(Self { change, on: on.as_bytes().to_vec(), reason: rest.to_owned() })
+    }
+
+    /// Whether it is for the branch `refname`.
+    pub(super) fn is_on(&self, refname: &[u8]) -> bool {
+        [refname, short(refname)].iter().any(|name| glob_matches(&self.on, name))
+    }
+
+    /// Whether it is about a commit with this id, in hexadecimal.
+    pub(super) fn names(&self, hex: &str) -> bool {
+        matches!(&self.change, Change::Id(start) if hex.starts_with(start.as_str()))
+    }
+
+    /// Whether it is about the change with this Change-Id.
+    pub(super) fn names_change(&self, change_id: &str) -> bool {
+        matches!(&self.change, Change::ChangeId(own) if own.eq_ignore_ascii_case(change_id))
+    }
+}
+
+impl Change {
+    fn named(text: &str) -> Option<Self> {
+        let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if let Some(digits) = text.strip_prefix(['I', 'i'])
+            && digits.len() == 40
+            && is_hex(digits)
+        {
+            return Some(Self::ChangeId(text.to_ascii_lowercase()));
+        }
+        (text.len() >= SHORTEST && is_hex(text)).then(|| Self::Id(text.to_ascii_lowercase()))
+    }
+}
+
+/// The dismissals in the `bytes` of the file `named`.
+///
+/// # Errors
+/// [`Kind::BadValue`] naming the file and the line that is none.
+pub(super) fn parse(bytes: &[u8], named: &str) -> anyhow::Result<Vec<Dismissal>> {
+    let text = String::from_utf8_lossy(bytes);
+    let lines = text.lines().enumerate().filter(|(_, line)| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with('#')
+    });
+    let dismissal = |(number, line): (usize, &str)| {
+        Dismissal::parse(line).map_err(|why| {
+            let hint = "a line is: <id or Change-Id> <ref glob> <reason>";
+            Kind::BadValue.hinted(format!("{named}:{}: {why}", number + 1), hint)
+        })
+    };
+    lines.map(dismissal).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_a_change_a_ref_and_the_reason() {
+        let text = "# why not\n\n  1A2b3c4d  v255-stable \t needs the new API, see #12 \n\
+                    I0123456789012345678901234567890123456789 stable/* not there\n";
+        let found = parse(text.as_bytes(), "f").expect("parses");
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].reason, "needs the new API, see #12");
+        assert!(found[0].names("1a2b3c4d00") && !found[0].names("1a2b3c4e00"));
+        assert!(found[0].is_on(b"refs/heads/v255-stable") && !found[0].is_on(b"refs/heads/v254-stable"));
+        assert!(found[1].is_on(b"refs/remotes/stable/1") && found[1].is_on(b"refs/heads/stable/2024.1"));
+        assert!(found[1].names_change("i0123456789012345678901234567890123456789"));
+    }
+
+    #[test]
+    fn a_malformed_line_is_named() {
+        for (line, why) in [
+            ("1a2b3c4", "a ref and a reason are missing"),
+            ("1a2b3c4 main", "a reason is missing"),
+            ("1a2b main because", "'1a2b' is neither an id of 7 digits or more nor a Change-Id"),
+            ("wontfix main because", "'wontfix' is neither an id of 7 digits or more nor a Change-Id"),
+        ] {
+            let cause = parse(format!("# \n{line}\n").as_bytes(), "main:.bhfuil-dismissed").expect_err(line);
+            assert_eq!(crate::error::message_of(&cause), format!("main:.bhfuil-dismissed:2: {why}"));
+        }
+    }
+}

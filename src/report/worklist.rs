@@ -1,0 +1,123 @@
+//! What a branch lacks, as people see it: a commit a line, what is special about it below, and at the end what to type.
+
+use std::io::Write as _;
+
+use super::look::{CYAN, DIM, GREEN, Look, MAGENTA, RED, YELLOW};
+use super::{safe, short, word};
+use crate::events::Followup;
+use crate::events::Missing;
+use crate::events::matching::{Apply, FollowupRelation, MissingState};
+
+/// Ids on one line of what to type.
+const ON_A_LINE: usize = 5;
+
+/// `<branch> <id> <subject>`, and below it why, unless it is simply missing.
+pub(super) fn write_missing(missing: &Missing<'_>, look: Look, out: &mut Vec<u8>) {
+    write_commit(&missing.repo, &missing.short, &missing.id, missing.subject.as_deref(), look, out);
+    let mut note = |code: &str, word: &str, text: &str| write_note(code, word, text, look, out);
+    match missing.state {
+        MissingState::Missing if missing.because.ends_with(" has it") => {}
+        MissingState::Missing => note(CYAN, "because", &missing.because),
+        MissingState::Reverted => note(RED, "reverted", &missing.because),
+        MissingState::Unknown => note(YELLOW, "perhaps there", &missing.because),
+    }
+    match missing.apply {
+        Some(Some(Apply::Clean)) => note(GREEN, "applies", ""),
+        Some(Some(Apply::Conflict)) => {
+            let paths = missing.conflicts.as_deref().unwrap_or_default();
+            note(RED, "conflicts in", &paths.join(", "));
+        }
+        Some(_) => note(YELLOW, "couldn't be tried", ""),
+        None => {}
+    }
+}
+
+/// `<branch> <id> <subject>`, and below it what it follows up.
+pub(super) fn write_followup(followup: &Followup<'_>, look: Look, out: &mut Vec<u8>) {
+    let branch = followup.short.as_deref().unwrap_or(&followup.refname);
+    write_commit(&followup.repo, branch, &followup.id, followup.subject.as_deref(), look, out);
+    let code = if followup.relation == FollowupRelation::Reverts { RED } else { CYAN };
+    write_note(code, &word(followup.relation), short(&followup.of), look, out);
+}
+
+fn write_commit(repo: &str, branch: &str, id: &str, subject: Option<&str>, look: Look, out: &mut Vec<u8>) {
+    if look.names {
+        look.paint(MAGENTA, &safe::line(repo), out);
+        out.push(b' ');
+    }
+    look.paint(DIM, &safe::line(branch), out);
+    out.push(b' ');
+    look.paint(YELLOW, short(id), out);
+    let _ = writeln!(out, " {}", safe::line(subject.unwrap_or_default()));
+}
+
+fn write_note(code: &str, word: &str, text: &str, look: Look, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"    ");
+    look.paint(code, word, out);
+    if !text.is_empty() {
+        let _ = write!(out, " {}", safe::line(text));
+    }
+    out.push(b'\n');
+}
+
+/// The commands that pick `commits`, in their order.
+pub(super) fn write_picks(branch: &str, commits: &[String], look: Look, out: &mut Vec<u8>) {
+    if commits.is_empty() {
+        return;
+    }
+    out.push(b'\n');
+    look.paint(DIM, &format!("# on {}:", safe::line(branch)), out);
+    out.push(b'\n');
+    for some in commits.chunks(ON_A_LINE) {
+        let ids: Vec<&str> = some.iter().map(|id| short(id)).collect();
+        let _ = writeln!(out, "git cherry-pick -x {}", ids.join(" "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Look = Look { color: false, unicode: true, width: 80, names: false };
+
+    #[test]
+    fn what_is_missing_is_told_with_what_is_special_about_it() {
+        let missing = |state, because: &'static str, apply| Missing {
+            repo: "nova".into(),
+            change: "1".repeat(40).into(),
+            id: "1".repeat(40).into(),
+            refname: "refs/heads/stable".into(),
+            refname_b64: None,
+            short: "stable".into(),
+            short_b64: None,
+            subject: Some("fix\u{1b}it".into()),
+            subject_b64: None,
+            state,
+            because: because.into(),
+            because_b64: None,
+            apply,
+            conflicts: Some(vec!["a".into(), "b c".into()]),
+        };
+        let written = |event: &Missing<'_>| {
+            let mut out = Vec::new();
+            write_missing(event, PLAIN, &mut out);
+            String::from_utf8(out).expect("UTF-8")
+        };
+        let first = written(&missing(MissingState::Missing, "main has it", None));
+        assert_eq!(first.lines().count(), 1);
+        assert!(first.starts_with("stable 111111111111 fix") && !first.contains('\u{1b}'), "{first}");
+        let reverted = written(&missing(MissingState::Reverted, "2 took it back", Some(Some(Apply::Conflict))));
+        assert!(reverted.ends_with("    reverted 2 took it back\n    conflicts in a, b c\n"), "{reverted}");
+    }
+
+    #[test]
+    fn what_to_type_is_in_the_order_of_the_list() {
+        let mut out = Vec::new();
+        write_picks("stable", &(0..7).map(|digit| digit.to_string().repeat(40)).collect::<Vec<_>>(), PLAIN, &mut out);
+        let text = String::from_utf8(out).expect("UTF-8");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines.len(), lines[1]), (4, "# on stable:"));
+        assert!(lines[2].starts_with("git cherry-pick -x 000000000000 111111111111"));
+        assert!(lines[3].ends_with("555555555555 666666666666"));
+    }
+}
