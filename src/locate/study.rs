@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Options;
 use super::answer::changes;
-use super::closure::{close, verdict};
+use super::closure::close;
 use super::desk::{Desk, sorted_paths, with_sketch};
 use super::histories::Histories;
 use super::presence::State;
@@ -264,28 +264,16 @@ impl<'a> Study<'a> {
         let paths: HashSet<Vec<Vec<u8>>> = own.iter().map(|one| one.paths.clone()).collect();
         let like = self.changing(theirs, paths).await?;
         let others = self.patches(&like).await?;
-        let mut by_id: HashMap<Oid, Vec<Position>> = HashMap::new();
+        // A revert is not the same as what lands something for having its patch.
+        let mut by_patch: HashMap<(Oid, bool), Vec<Position>> = HashMap::new();
         for patch in own {
-            by_id.entry(patch.id).or_default().push(patch.position);
+            by_patch.entry((patch.id, patch.is_revert)).or_default().push(patch.position);
         }
         let pairs = others.iter().flat_map(|other| {
-            let own = by_id.get(&other.id).into_iter().flatten();
+            let own = by_patch.get(&(other.id, other.is_revert)).into_iter().flatten();
             own.map(|&own| (own, other.position))
         });
-        let (scope, pairs) = (Arc::clone(&self.scope), pairs.collect::<Vec<_>>());
-        let judge = move || {
-            scope.handles.with(|handle| {
-                let mut desk = Desk::new(&scope, handle);
-                let mut holds = |(one, other): &(Position, Position)| {
-                    desk.read(*one)
-                        && desk.read(*other)
-                        && verdict(&mut desk, *one, *other, false, Strength::Weak).is_some()
-                };
-                pairs.iter().copied().filter(|pair| holds(pair)).collect::<Vec<_>>()
-            })
-        };
-        // A revert, say, is not the same for having the same patch.
-        Ok(self.search.pool.run(judge).await?)
+        Ok(pairs.collect())
     }
 
     /// The patch-ids of those of `commits` that have one.
@@ -411,6 +399,7 @@ struct Patched {
     position: Position,
     id: Oid,
     paths: Vec<Vec<u8>>,
+    is_revert: bool,
 }
 
 fn patch_of(desk: &mut Desk<'_>, commit: Position) -> Option<Patched> {
@@ -418,8 +407,9 @@ fn patch_of(desk: &mut Desk<'_>, commit: Position) -> Option<Patched> {
         return None;
     }
     let id = desk.patch_id(commit)?;
-    let paths = desk.sketch(commit)?.paths.known()?.clone();
-    Some(Patched { position: commit, id, paths })
+    let sketch = desk.sketch(commit)?;
+    let (paths, is_revert) = (sketch.paths.known()?.clone(), sketch.revert_depth % 2 == 1);
+    Some(Patched { position: commit, id, paths, is_revert })
 }
 
 fn notice(scope: &Scope, position: Position, id: &Oid, raw: &[u8]) -> Result<Notice, ObjectError> {
