@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! main → cli → command ─┬→ watch · sync         │
+//!                       ├→ backlog ─→ locate ───┤
 //!                       ├→ upkeep · health      │
 //!                       ├→ repos ────→ config ──┤
 //!                       ├→ scan ───┬→ index ────┤
@@ -25,6 +26,8 @@
 //! [`matching`], a diff being made only where that asks for one, and so on from whatever was found. Which refs contain what is one sweep over
 //! the [`graph`]; [`lines`] says which refs are a release line.
 //!
+//! [`backlog`] compares two branches by what [`locate`] knows of the changes of each, and makes the lists of what is to be done.
+//!
 //! [`config`] says what is set, by whom and where; each room is handed the few values that it needs. [`repos`] knows which repositories
 //! are registered: they are sections of the file that [`config`] owns, changed under a lock of [`files`]. [`sync`] clones and fetches those
 //! that lie elsewhere, [`watch`] tells what moves in any of them. Several are scanned or asked at once, so many at a time as
@@ -43,6 +46,7 @@
 //! | [`command`] | the verbs, a file each: options resolved, work started, the exit code | git, SQL, HTTP |
 //! | [`scan`] | the main job: where a stream begins, what it holds, how it ends | the command line |
 //! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
+//! | [`backlog`] | what a branch lacks of another, and what was decided against | which commits are one change |
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
 //! | [`upkeep`] | the caches that there are: what they hold, whether that is what git says, which may go | what is in them |

@@ -11,8 +11,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "tasks", "health", "upkeep", "watch", "sync", "scan", "locate", "repos", "config", "describe",
-            "pipeline", "gitcli", "report", "progress", "monitor", "events", "clock", "error", "shutdown",
+            "cli", "tasks", "backlog", "health", "upkeep", "watch", "sync", "scan", "locate", "repos", "config",
+            "describe", "pipeline", "gitcli", "report", "progress", "monitor", "events", "clock", "error", "shutdown",
+        ],
+    ),
+    (
+        "backlog",
+        &[
+            "locate", "config", "describe", "index", "git", "gitcli", "graph", "lines", "facts", "files", "report",
+            "events", "clock", "error", "shutdown", "spelling",
         ],
     ),
     ("health", &["upkeep", "repos", "gitcli", "cache", "files", "error"]),

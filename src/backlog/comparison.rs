@@ -195,6 +195,16 @@ impl Comparison {
         self.changes.get(&commit).map_or(commit, |account| account.oldest)
     }
 
+    /// Whether the target has the very commit.
+    pub(super) fn has_itself(&self, commit: Position) -> bool {
+        self.on_target.contains(commit)
+    }
+
+    /// What the target has of the change that `commit` is, if more is known of it than the commit.
+    pub(super) fn brought_by(&self, commit: Position) -> Option<Has> {
+        self.changes.get(&commit).and_then(|account| account.has.get(1)).copied()
+    }
+
     /// Every commit that is known to be the change that `commit` is.
     pub(super) fn of_change(&self, commit: Position) -> Vec<Position> {
         let others = self.changes.get(&commit).map(|account| account.brings.clone()).unwrap_or_default();

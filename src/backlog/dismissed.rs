@@ -3,13 +3,25 @@
 //! `<id or Change-Id> <ref glob> <reason>`, set apart by blanks; empty lines and those that begin with `#` are comments. Owns the format.
 //! Refuses to find the file.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::Settings;
 use crate::error::Kind;
-use crate::git::refs::{glob_matches, short};
+use crate::files::{self, Lock};
+use crate::git::Repository;
+use crate::git::refs::{RefStore, glob_matches, short};
+use crate::gitcli;
 
 /// The file's name, at the top of the tree.
 pub(super) const FILE: &str = ".bhfuil-dismissed";
 /// Digits of an id at the least.
 const SHORTEST: usize = 7;
+/// How long is waited for somebody else who changes the file.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +109,68 @@ pub(super) fn parse(bytes: &[u8], named: &str) -> anyhow::Result<Vec<Dismissal>>
         })
     };
     lines.map(dismissal).collect()
+}
+
+/// Notes that `change`, a commit or a Change-Id, need not be ported to the refs that the glob `on` matches, `because` of something: at the
+/// end of the file at the top of the work tree of the repository at `dir`, or of the one that is configured. Returns the file and the line.
+///
+/// # Errors
+/// [`Kind::BadRevision`] if there is no such commit, [`Kind::BadValue`] if there is no such ref or the reason is none, [`Kind::RepoOpen`]
+/// without a work tree.
+pub async fn dismiss(dir: &Path, change: &OsStr, on: &OsStr, because: &str) -> anyhow::Result<(PathBuf, String)> {
+    let place = dir.to_owned();
+    let repository = &Arc::new(smol::unblock(move || Repository::discover(&place)).await?);
+    gitcli::check_safe(repository).await?;
+    let configured = Settings::read(repository).await?.dismissed_file;
+    let typed = change.to_string_lossy().into_owned();
+    let named = match Change::named(&typed) {
+        Some(Change::ChangeId(_)) => typed,
+        // An id in full: a short one may fit another commit one day.
+        _ => {
+            let mut peeled = change.to_owned();
+            peeled.push("^{commit}");
+            let found = gitcli::rev_parse(repository, &[peeled]).await.map_err(|_| {
+                Kind::BadRevision.hinted(
+                    format!("'{typed}' is neither a commit here nor a Change-Id"),
+                    "git log --all --oneline lists the commits",
+                )
+            })?;
+            found.tips.first().map(|(id, _)| id.to_hex()).unwrap_or_default()
+        }
+    };
+    let because = because.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = format!("{named} {} {because}", on.to_string_lossy());
+    let dismissal = Dismissal::parse(&line).map_err(|why| Kind::BadValue.error(format!("it can't be noted: {why}")))?;
+    let own = Arc::clone(repository);
+    let refs = smol::unblock(move || RefStore::read(&own)).await?;
+    if !refs.usual_ids().any(|(name, _)| dismissal.is_on(name)) || on.as_bytes().iter().any(u8::is_ascii_whitespace) {
+        return Err(Kind::BadValue.hinted(
+            format!("no ref matches '{}'", on.to_string_lossy()),
+            "git for-each-ref lists the refs; --on takes a branch or a glob such as 'stable/*'",
+        ));
+    }
+    let path = match (configured, &repository.work_tree) {
+        (Some(path), _) => path,
+        (None, Some(top)) => top.join(FILE),
+        (None, None) => {
+            return Err(Kind::RepoOpen.hinted(
+                format!("there is no work tree to write {FILE} to"),
+                "bhfuil.dismissedFile names another file",
+            ));
+        }
+    };
+    let lock = Lock::acquire(&path, PATIENCE).await?;
+    let failed = |cause| Kind::Io.wrap(cause, format!("writing {}", path.display()));
+    let mut bytes = files::read(&path).await.map_err(failed)?.unwrap_or_default();
+    // What is there must be understood, or what is added may mean something else.
+    parse(&bytes, &path.display().to_string())?;
+    if !bytes.is_empty() && !bytes.ends_with(b"\n") {
+        bytes.push(b'\n');
+    }
+    bytes.extend_from_slice(line.as_bytes());
+    bytes.push(b'\n');
+    lock.replace(bytes).await.map_err(failed)?;
+    Ok((path, line))
 }
 
 #[cfg(test)]

@@ -9,11 +9,14 @@
 mod comparison;
 mod dismissed;
 mod ends;
+mod explain;
 mod followups;
+mod matrix;
 mod missing;
 mod order;
 mod trial;
 mod verdicts;
+mod verify;
 mod wanted;
 
 use std::ffi::OsString;
@@ -22,9 +25,13 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use self::dismissed::Dismissal;
+pub use self::dismissed::dismiss;
 use self::ends::End;
+pub use self::explain::explain;
 pub use self::followups::followups;
+pub use self::matrix::matrix;
 pub use self::missing::missing;
+pub use self::verify::verify;
 use crate::clock::{Clock, Deadline};
 use crate::git::Sought;
 use crate::gitcli;

@@ -6,13 +6,17 @@
 pub mod argv;
 pub mod cache;
 pub mod config;
+pub mod dismiss;
+pub mod explain;
 pub mod followups;
+pub mod matrix;
 pub mod missing;
 pub mod repo;
 pub mod scan;
 pub mod schema;
 pub mod status;
 pub mod task;
+pub mod verify;
 pub mod watch;
 pub mod where_is;
 
@@ -24,13 +28,17 @@ use self::argv::{Argv, RawArg};
 pub use self::{
     cache::{CacheArgs, CacheCommand},
     config::{ConfigArgs, ConfigCommand},
+    dismiss::DismissArgs,
+    explain::ExplainArgs,
     followups::FollowupsArgs,
+    matrix::MatrixArgs,
     missing::MissingArgs,
     repo::{RepoArgs, RepoCommand},
     scan::ScanArgs,
     schema::SchemaArgs,
     status::StatusArgs,
     task::{TaskArgs, TaskCommand},
+    verify::VerifyArgs,
     watch::WatchArgs,
     where_is::WhereArgs,
 };
@@ -62,8 +70,14 @@ pub enum Subcommand {
     Cache(CacheArgs),
     /// Shows and changes settings.
     Config(ConfigArgs),
+    /// Notes what need not be ported.
+    Dismiss(DismissArgs),
+    /// Tells why two commits match or don't.
+    Explain(ExplainArgs),
     /// Lists what follows up what a branch has.
     Followups(FollowupsArgs),
+    /// Shows which branches have which changes.
+    Matrix(MatrixArgs),
     /// Lists what a branch lacks.
     Missing(MissingArgs),
     /// Registers repositories.
@@ -76,6 +90,8 @@ pub enum Subcommand {
     Status(StatusArgs),
     /// Works in the background.
     Task(TaskArgs),
+    /// Tells whether trailers are true.
+    Verify(VerifyArgs),
     /// Follows repositories.
     Watch(WatchArgs),
     /// Tells where a change is.
@@ -91,8 +107,14 @@ pub enum Command {
     Cache(CacheCommand),
     /// `config` and one of its commands.
     Config(ConfigCommand),
+    /// `dismiss`.
+    Dismiss(DismissArgs),
+    /// `explain`.
+    Explain(ExplainArgs),
     /// `followups`.
     Followups(FollowupsArgs),
+    /// `matrix`.
+    Matrix(MatrixArgs),
     /// `missing`.
     Missing(MissingArgs),
     /// `repo` and one of its commands.
@@ -105,6 +127,8 @@ pub enum Command {
     Status(StatusArgs),
     /// `task` and one of its commands.
     Task(TaskCommand),
+    /// `verify`.
+    Verify(VerifyArgs),
     /// `watch`.
     Watch(WatchArgs),
     /// `where`.
@@ -187,7 +211,11 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
         },
         Some(
             Subcommand::Schema(_)
+            | Subcommand::Dismiss(_)
+            | Subcommand::Explain(_)
             | Subcommand::Followups(_)
+            | Subcommand::Matrix(_)
+            | Subcommand::Verify(_)
             | Subcommand::Cache(_)
             | Subcommand::Config(_)
             | Subcommand::Repo(_)
@@ -198,10 +226,22 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             let name = command.as_deref().unwrap_or_default();
             return Err(usage_error(Some(name), format!("'{name}' takes no paths")));
         }
-        Some(Subcommand::Followups(args)) => match args.branches.is_empty() {
-            true => return Err(usage_error(Some("followups"), "a branch is missing".to_owned())),
-            false => Command::Followups(args),
-        },
+        Some(
+            Subcommand::Followups(FollowupsArgs { branches, .. }) | Subcommand::Matrix(MatrixArgs { branches, .. }),
+        ) if branches.is_empty() => {
+            return Err(usage_error(command.as_deref(), "a branch is missing".to_owned()));
+        }
+        Some(Subcommand::Verify(VerifyArgs { ranges, .. })) if ranges.is_empty() => {
+            return Err(usage_error(Some("verify"), "a range is missing".to_owned()));
+        }
+        Some(Subcommand::Explain(ExplainArgs { commits, .. })) if commits.len() != 2 => {
+            return Err(usage_error(Some("explain"), "two commits are compared".to_owned()));
+        }
+        Some(Subcommand::Dismiss(args)) => Command::Dismiss(args),
+        Some(Subcommand::Explain(args)) => Command::Explain(args),
+        Some(Subcommand::Followups(args)) => Command::Followups(args),
+        Some(Subcommand::Matrix(args)) => Command::Matrix(args),
+        Some(Subcommand::Verify(args)) => Command::Verify(args),
         Some(Subcommand::Schema(args)) => Command::Schema(args),
         Some(Subcommand::Status(args)) => Command::Status(args),
         Some(Subcommand::Watch(args)) => match args.fault() {

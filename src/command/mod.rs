@@ -1,9 +1,9 @@
 //! The verbs, a file each: they resolve options, start the work and hand events to `report`. They know no git, no SQL and no HTTP.
 
+mod backlog;
 mod cache;
 mod config;
 mod errand;
-mod missing;
 mod repo;
 mod repositories;
 mod scan;
@@ -46,6 +46,9 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
             | Command::Where(_)
             | Command::Missing(_)
             | Command::Followups(_)
+            | Command::Matrix(_)
+            | Command::Verify(_)
+            | Command::Explain(_)
             | Command::Repo(RepoCommand::Sync(_))
     );
     let is_seen = !matches!(&invocation.command, Command::Version | Command::Schema(_));
@@ -60,8 +63,12 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
         Command::Task(command) => Box::pin(task::run(&command, &dir, token)).await,
         Command::Watch(args) => Box::pin(watch::run(&args, &dir, token)).await,
         Command::Where(args) => Box::pin(where_is::run(&args, &dir, token)).await,
-        Command::Missing(args) => Box::pin(missing::run(&args, invocation.paths, &dir, token)).await,
-        Command::Followups(args) => Box::pin(missing::run_followups(&args, &dir, token)).await,
+        Command::Missing(args) => Box::pin(backlog::missing(&args, invocation.paths, &dir, token)).await,
+        Command::Followups(args) => Box::pin(backlog::followups(&args, &dir, token)).await,
+        Command::Matrix(args) => Box::pin(backlog::matrix(&args, &dir, token)).await,
+        Command::Verify(args) => Box::pin(backlog::verify(&args, &dir, token)).await,
+        Command::Explain(args) => Box::pin(backlog::explain(&args, &dir, token)).await,
+        Command::Dismiss(args) => Box::pin(backlog::dismiss(&args, &dir, token)).await,
         Command::Scan(args) => Box::pin(scan::run(&args, invocation.paths, &dir, token)).await,
     };
     if keeps && code < exit::FATAL {

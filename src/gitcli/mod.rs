@@ -24,6 +24,7 @@ pub use self::process::{Ended, end_all};
 pub use self::program::{Bounds, Program, Stop, can_prompt};
 pub use self::progress::Progress;
 pub use self::questions::{
-    Revisions, argument, check_safe, config_list, date, file_at, list_refs, read_patch, rev_list, rev_parse, version,
+    Revisions, argument, check_safe, config_list, date, file_at, interdiff, list_refs, read_patch, rev_list, rev_parse,
+    version,
 };
 pub use self::tree::{Identity, end_orphans};

@@ -173,6 +173,22 @@ pub async fn file_at(repository: &Repository, commit: &Oid, path: &str) -> anyho
     Ok(Some(file.stdout))
 }
 
+/// How the diffs of two commits differ, as `git range-diff` shows it below its headline: nothing where they are alike.
+///
+/// # Errors
+/// If git fails.
+pub async fn interdiff(repository: &Repository, one: &Oid, other: &Oid) -> anyhow::Result<Vec<u8>> {
+    let mut args: Vec<OsString> =
+        ["range-diff", "--no-color", "--no-dual-color", "--creation-factor=999"].map(OsString::from).to_vec();
+    args.extend([one, other].map(|id| OsString::from(format!("{id}^!"))));
+    let output = run(repository, &args).await?;
+    if !output.success {
+        return Err(Kind::Git.error(format!("git range-diff failed: {}", output.last_words())));
+    }
+    let rest = output.stdout.iter().position(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    Ok(output.stdout[rest..].to_vec())
+}
+
 /// The patch-ids of the patches in `text` (`git patch-id --stable`), and the paths that they change, sorted.
 ///
 /// # Errors

@@ -373,7 +373,7 @@ impl Answer<'_, '_, '_> {
             id: self.desk.scope.graph.id(member).to_hex().into(),
             strength: strength(verdict.strength),
             confidence: verdict.confidence,
-            rung: verdict.rung.map(rung),
+            rung: verdict.rung.map(wire_rung),
             fidelity: (!is_itself).then(|| verdict.fidelity.map(fidelity)),
             signals: signals.collect(),
         }));
@@ -540,7 +540,8 @@ fn strength(strength: matching::Strength) -> Strength {
     }
 }
 
-fn rung(rung: matching::Rung) -> Rung {
+/// A rung as the wire has it.
+pub(crate) fn wire_rung(rung: matching::Rung) -> Rung {
     match rung {
         matching::Rung::Trailer => Rung::Trailer,
         matching::Rung::ChangeId => Rung::ChangeId,

@@ -21,6 +21,7 @@ mod histories;
 mod input;
 mod kept;
 mod kin;
+pub(crate) mod pairs;
 mod patches;
 mod places;
 mod presence;
@@ -44,6 +45,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+pub(crate) use self::answer::wire_rung;
 pub use self::filing::keys_of;
 use self::query::Query;
 use self::search::Search;

@@ -18,6 +18,8 @@ use crate::announce::{self, Indexed};
 use crate::cache::patches::KeptPatch;
 use crate::cache::texts::Texts;
 use crate::config::Settings;
+use crate::describe;
+use crate::events::Event;
 use crate::facts::Oid;
 use crate::facts::commit::RawCommit;
 use crate::facts::issues::IssueRef;
@@ -38,8 +40,8 @@ const CHANGES: usize = 8;
 
 /// A repository whose history can be studied, brought up to date.
 pub(crate) struct Study<'a> {
-    search: Search<'a>,
-    scope: Arc<Scope>,
+    pub(super) search: Search<'a>,
+    pub(super) scope: Arc<Scope>,
     texts: Option<Arc<Texts>>,
     /// Objects that could not be read, and were told.
     told: HashSet<Oid>,
@@ -111,6 +113,34 @@ pub(crate) struct Account {
     pub(crate) has: Vec<Has>,
 }
 
+/// Writes the events of commits, on a worker.
+pub(crate) struct Scribe(Arc<Scope>);
+
+impl Scribe {
+    /// Hands each of `commits` to `tell`, with its event if it can be read.
+    pub(crate) fn each(&self, commits: &[Position], mut tell: impl FnMut(Position, Option<&Event<'_>>)) {
+        let Self(scope) = self;
+        let handle = scope.handles.take();
+        let (mut describing, mut buffer) = (describe::Desk::new(&handle), Vec::new());
+        for &commit in commits.iter().take_while(|_| !scope.stop.is_cancelled()) {
+            let id = scope.graph.id(commit);
+            let mut is_told = false;
+            if let Ok(raw) = handle.commit(&id, &mut buffer) {
+                let told = scope.wishes.describe(&handle, &id, raw, &mut describing, |event| {
+                    is_told = true;
+                    tell(commit, Some(&Event::Commit(event)));
+                });
+                // What is no commit was told when its message was read.
+                let _ = told;
+            }
+            if !is_told {
+                tell(commit, None);
+            }
+        }
+        scope.handles.give(handle);
+    }
+}
+
 impl<'a> Study<'a> {
     /// Opens the repository that `options` seek, tells of it, and brings its index up to date; `None` if the run is to end.
     ///
@@ -164,6 +194,11 @@ impl<'a> Study<'a> {
     /// Whether history is cut off somewhere, or can't be read to its end.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.scope.overlay.shallow || !self.scope.gaps.is_empty()
+    }
+
+    /// What writes commits.
+    pub(crate) fn scribe(&self) -> Scribe {
+        Scribe(Arc::clone(&self.scope))
     }
 
     pub(crate) fn token(&self) -> &Token {
@@ -312,7 +347,7 @@ impl<'a> Study<'a> {
     }
 
     /// What `find` finds in chunks of `commits`, in their order, with what was found out on the way kept and told.
-    async fn found<T: Send + 'static>(
+    pub(super) async fn found<T: Send + 'static>(
         &mut self,
         phase: &'static str,
         commits: &[Position],
@@ -374,7 +409,7 @@ impl<'a> Study<'a> {
 }
 
 /// What a worker found, and what it found out on the way.
-struct Found<T> {
+pub(super) struct Found<T> {
     found: Vec<T>,
     found_out: Vec<KeptPatch>,
     broken: Vec<ObjectError>,
@@ -383,7 +418,7 @@ struct Found<T> {
 }
 
 impl<T> Found<T> {
-    fn new(desk: &mut Desk<'_>, found: Vec<T>) -> Self {
+    pub(super) fn new(desk: &mut Desk<'_>, found: Vec<T>) -> Self {
         Self {
             found,
             found_out: std::mem::take(&mut desk.found_out),

@@ -12,6 +12,7 @@ use super::{
     verdict::{Signal, SignalKind},
 };
 use crate::facts::Oid;
+use crate::facts::patch_id::ChangedLines;
 
 /// The least line containment that confirms a match where a path is shared.
 pub const CONTAINMENT: f64 = 0.5;
@@ -250,6 +251,14 @@ impl<'s> Pair<'s> {
         (all > 0).then(|| both as f64 / all as f64)
     }
 
+    /// How many lines each changes, and how many of them are the same; `None` if that isn't known.
+    #[must_use]
+    pub fn shares(&self) -> Option<(usize, usize, usize)> {
+        let (a, b) = (self.a.lines.known()?, self.b.lines.known()?);
+        let size = |lines: &ChangedLines| lines.added.len() + lines.removed.len();
+        Some((size(a), size(b), common(&a.added, &b.added) + common(&a.removed, &b.removed)))
+    }
+
     /// Whether the one is the other and no more than it: the same Change-Id, the author, date and subject, or the same patch-id. The
     /// lines tell nothing of that: a squash has all of its parts'.
     pub(super) fn backing(&self) -> Answer {
@@ -401,7 +410,7 @@ pub(super) fn common<T: Ord>(a: &[T], b: &[T]) -> usize {
 /// Two unlike commits for the tests of the rungs.
 #[cfg(test)]
 pub(super) fn sample(number: u8) -> Sketch {
-    use crate::facts::{date::Moment, patch_id::ChangedLines};
+    use crate::facts::date::Moment;
 
     let id = |byte: u8| Oid::from_bytes(&[byte; 20]).expect("20 bytes");
     let lines = |seed: u64| ChangedLines { added: (seed..seed + 10).collect(), removed: vec![seed, seed + 7] };

@@ -12,6 +12,8 @@ pub(super) fn write(event: &Event<'_>, look: Look, out: &mut Vec<u8>) {
         Event::Ref(entry) => write_ref(entry, look, out),
         Event::Setting(setting) => write_setting(setting, look, out),
         Event::Missing(missing) => worklist::write_missing(missing, look, out),
+        Event::Verdict(verdict) => worklist::write_verdict(verdict, look, out),
+        Event::Interdiff(interdiff) => worklist::write_interdiff(interdiff, look, out),
         Event::Followup(followup) => worklist::write_followup(followup, look, out),
         // The rest frames the stream for programs; warnings and errors go to stderr.
         _ => {}

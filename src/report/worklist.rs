@@ -4,9 +4,8 @@ use std::io::Write as _;
 
 use super::look::{CYAN, DIM, GREEN, Look, MAGENTA, RED, YELLOW};
 use super::{safe, short, word};
-use crate::events::Followup;
-use crate::events::Missing;
 use crate::events::matching::{Apply, FollowupRelation, MissingState};
+use crate::events::{Followup, Interdiff, Missing, Verdict};
 
 /// Ids on one line of what to type.
 const ON_A_LINE: usize = 5;
@@ -38,6 +37,44 @@ pub(super) fn write_followup(followup: &Followup<'_>, look: Look, out: &mut Vec<
     write_commit(&followup.repo, branch, &followup.id, followup.subject.as_deref(), look, out);
     let code = if followup.relation == FollowupRelation::Reverts { RED } else { CYAN };
     write_note(code, &word(followup.relation), short(&followup.of), look, out);
+}
+
+/// `<id> <other> yes|no|? <rung>: <evidence>`.
+pub(super) fn write_verdict(verdict: &Verdict<'_>, look: Look, out: &mut Vec<u8>) {
+    look.paint(YELLOW, short(&verdict.id), out);
+    out.push(b' ');
+    look.paint(YELLOW, short(&verdict.other), out);
+    out.push(b' ');
+    let (code, holds) = match verdict.holds {
+        Some(true) => (GREEN, "yes"),
+        Some(false) => (RED, "no "),
+        None => (DIM, "?  "),
+    };
+    look.paint(code, holds, out);
+    let _ = writeln!(out, " {}: {}", word(verdict.rung), safe::line(&verdict.evidence));
+}
+
+/// The difference of two diffs, below a line of its own.
+pub(super) fn write_interdiff(interdiff: &Interdiff<'_>, look: Look, out: &mut Vec<u8>) {
+    out.push(b'\n');
+    if interdiff.text.is_empty() {
+        look.paint(DIM, "the diffs are alike", out);
+        out.push(b'\n');
+    }
+    for line in interdiff.text.lines() {
+        let code = match line.trim_start().chars().next() {
+            Some('+') => GREEN,
+            Some('-') => RED,
+            _ => "",
+        };
+        let text = safe::line(line);
+        if code.is_empty() {
+            out.extend_from_slice(text.as_bytes());
+        } else {
+            look.paint(code, &text, out);
+        }
+        out.push(b'\n');
+    }
 }
 
 fn write_commit(repo: &str, branch: &str, id: &str, subject: Option<&str>, look: Look, out: &mut Vec<u8>) {

@@ -1,4 +1,4 @@
-//! `missing` and `followups` on the fixture whose truth was made by hand, and beside `git cherry` and `git cherry-pick`.
+//! `missing`, `followups`, `matrix`, `verify`, `explain` and `dismiss` on the fixture whose truth was made by hand, and beside `git cherry` and `git cherry-pick`.
 
 mod support;
 
@@ -342,4 +342,155 @@ fn people_see_what_to_type() {
     let first = text.lines().next().expect("a line");
     assert_eq!(first, format!("stable/1.0 {id} f: stop the leak"));
     assert!(text.ends_with(&format!("\n# on stable/1.0:\ngit cherry-pick -x {id}\n")), "{text}");
+}
+
+/// The state that `branch` has of a change by the fixture's name, as `matrix` tells it.
+fn state_of(repo: &Repo, events: &[Value], name: &str, branch: &str) -> String {
+    let of = |event: &&&Value| event["change"] == repo.id(name) && event["short"] == branch;
+    let rows = of_type(events, "presence");
+    let found: Vec<&&Value> = rows.iter().filter(of).collect();
+    assert_eq!(found.len(), 1, "{name} on {branch}");
+    let how = found[0].get("how").map_or_else(String::new, |how| format!(" {}", how.as_str().expect("one")));
+    format!("{}{how}", found[0]["state"].as_str().expect("a state"))
+}
+
+#[test]
+fn a_matrix_tells_what_each_branch_has_of_each_change() {
+    let repo = backports();
+    let asked = repo.id("asked")[..10].to_owned();
+    repo.shell(&format!(
+        "git checkout -q main && echo '{asked} stable/1.* not worth it' > .bhfuil-dismissed
+         git add .bhfuil-dismissed && git commit -q -m 'what need not be ported'"
+    ));
+    let (events, code) = told(&repo, &["matrix", "stable/1.0", "stable/2.0"]);
+    for (name, first, second) in [
+        ("two", "missing", "present ancestor"),
+        ("plain", "present backport", "present backport"),
+        ("silent", "present backport", "missing"),
+        ("alone", "unknown", "missing"),
+        ("trio-2", "present backport", "missing"),
+        ("split", "present backport", "missing"),
+        ("undone", "reverted", "missing"),
+        ("twice", "reapplied backport", "missing"),
+        ("leaky", "present backport", "present backport"),
+        ("leaky-fix", "missing", "present backport"),
+        ("gerrit", "missing", "present backport"),
+        ("asked", "dismissed", "missing"),
+        ("reland-again", "missing", "present backport"),
+    ] {
+        let states = (state_of(&repo, &events, name, "stable/1.0"), state_of(&repo, &events, name, "stable/2.0"));
+        assert_eq!(states, (first.to_owned(), second.to_owned()), "{name}");
+    }
+    assert_eq!(code, 0);
+    assert!(of_type(&events, "commit").iter().any(|event| event["id"] == repo.id("two")));
+    let output =
+        bhfuil(&repo).args(["matrix", "stable/1.0", "stable/2.0", "--format=human"]).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.starts_with("main: 31 changes\n") && text.contains("a: plain fix"), "{text}");
+    assert!(text.lines().any(|line| line.contains("1.0") && line.contains("2.0")), "{text}");
+}
+
+#[test]
+fn trailers_that_are_not_true_are_told() {
+    let repo = backports();
+    let verdicts = |range: &str| {
+        let (events, code) = told(&repo, &["verify", range]);
+        let names: BTreeMap<&str, &str> = repo.truth().iter().map(|(name, id)| (id.as_str(), name.as_str())).collect();
+        let row = |event: &&Value| {
+            let id = event["id"].as_str().expect("an id");
+            let evidence = event["evidence"].as_str().expect("evidence").to_owned();
+            (names.get(id).copied().unwrap_or("").to_owned(), event["holds"].as_bool(), evidence)
+        };
+        (of_type(&events, "verdict").iter().map(row).collect::<Vec<_>>(), code)
+    };
+    let (rows, code) = verdicts("main..stable/1.0");
+    let false_ones: Vec<&str> =
+        rows.iter().filter(|(_, holds, _)| *holds != Some(true)).map(|(name, ..)| name.as_str()).collect();
+    // Of an empty commit there is nothing to compare but its subject and date.
+    assert_eq!((false_ones, code), (vec!["foreign"], 1), "{rows:?}");
+    let evidence = |name: &str| {
+        let row = rows.iter().find(|(own, ..)| own == name);
+        row.unwrap_or_else(|| panic!("{name} isn't told")).2.clone()
+    };
+    assert!(evidence("foreign").contains("isn't in this repository"));
+    assert!(evidence("trio-squash").starts_with("one of 3 origins: "), "{}", evidence("trio-squash"));
+    assert!(evidence("split-1").starts_with("a part of it"), "{}", evidence("split-1"));
+    let (rows, code) = verdicts("main..stable/2.0");
+    assert!(rows.iter().all(|(_, holds, _)| *holds == Some(true)) && code == 0, "{rows:?}");
+    // One that names some other commit, and one that names a commit of no branch.
+    repo.shell(
+        "git checkout -q stable/2.0
+         echo x >> h && git commit -q -am 'something of its own' -m \
+           \"(cherry picked from commit $(git log -1 --format=%H --grep='^g: fix that stable' main))\"
+         lost=$(git commit-tree -m lost HEAD^{tree})
+         echo y >> h && git commit -q -am 'another' -m \"(cherry picked from commit $lost)\"",
+    );
+    let (rows, code) = verdicts("HEAD~2..");
+    let told: Vec<_> = rows.iter().map(|(_, holds, _)| *holds).collect();
+    assert_eq!((told, code), (vec![Some(false), Some(false)], 1), "{rows:?}");
+    assert!(rows[0].2.starts_with("nothing but the trailer says so"), "{rows:?}");
+    assert_eq!(rows[1].2, "it is on no branch and no tag");
+}
+
+#[test]
+fn every_rung_says_why_two_commits_match_or_do_not() {
+    let repo = backports();
+    let explained = |one: &str, other: &str| {
+        let (events, code) = told(&repo, &["explain", repo.id(one), repo.id(other)]);
+        let holds: BTreeMap<String, Option<bool>> = of_type(&events, "verdict")
+            .iter()
+            .map(|event| (event["rung"].as_str().expect("a rung").to_owned(), event["holds"].as_bool()))
+            .collect();
+        let interdiff = of_type(&events, "interdiff");
+        assert_eq!((holds.len(), interdiff.len()), (8, 1), "{events:?}");
+        (holds, interdiff[0]["text"].as_str().expect("a text").to_owned(), code)
+    };
+    let (holds, _, code) = explained("plain", "plain@stable/1.0");
+    assert_eq!(
+        (holds["trailer"], holds["patch-id-author-date"], holds["change-id"]),
+        (Some(true), Some(true), Some(false))
+    );
+    assert_eq!(code, 0);
+    let (holds, text, _) = explained("conflict", "conflict@stable/1.0");
+    assert_eq!((holds["trailer"], holds["patch-id"]), (Some(true), Some(false)));
+    assert!(text.contains("+conflict, as 1.0 needs it"), "{text}");
+    let (holds, text, _) = explained("alone", "alone@stable/1.0");
+    assert_eq!((holds["patch-id"], holds["subject"]), (Some(true), Some(false)));
+    assert!(text.contains("O Ther"), "{text}");
+    let (holds, _, code) = explained("twin-1", "todo-2");
+    assert!(holds.values().all(|holds| *holds == Some(false)), "one ref contains both");
+    assert_eq!(code, 1);
+    let (events, code) = told(&repo, &["explain", "plain", "main"]);
+    assert_eq!((of_type(&events, "error")[0]["message"].as_str(), code), (Some("'plain' is no commit here"), 128));
+}
+
+#[test]
+fn a_dismissal_is_noted_once_it_is_understood() {
+    let repo = backports();
+    let run = |args: &[&str]| bhfuil(&repo).arg("dismiss").args(args).output().expect("it runs");
+    let asked = &repo.id("asked")[..10];
+    let output = run(&[asked, "--on=stable/1.0", "--because=not  worth\nit"]);
+    assert!(output.status.success(), "{output:?}");
+    let text = || std::fs::read_to_string(repo.path().join(".bhfuil-dismissed")).unwrap_or_default();
+    let line = format!("{} stable/1.0 not worth it\n", repo.id("asked"));
+    assert_eq!(text(), line);
+    let change = "I0123456789abcdef0123456789abcdef01234567";
+    assert!(run(&[change, "--on=stable/*", "--because=no"]).status.success());
+    let both = format!("{line}{change} stable/* no\n");
+    assert_eq!(text(), both);
+    for (args, message) in [
+        (&["nonsense", "--on=stable/1.0", "--because=x"][..], "'nonsense' is neither a commit here nor a Change-Id"),
+        (&[asked, "--on=stable/3.0", "--because=x"], "no ref matches 'stable/3.0'"),
+        (&[asked, "--on=stable/1.0", "--because= "], "it can't be noted: a reason is missing"),
+    ] {
+        let output = run(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(128), "{said}");
+        assert!(said.starts_with(&format!("fatal: {message}")), "{said}");
+    }
+    assert_eq!(text(), both, "nothing was noted");
+    repo.shell("git add -A && git commit -q -m dismissed");
+    let (events, _) = told(&repo, &["missing", "stable/1.0"]);
+    let rows = listed(&repo, &events, "missing");
+    assert!(!names(&rows).contains(&"asked") && !names(&rows).contains(&"gerrit"), "{rows:?}");
 }

@@ -1,0 +1,42 @@
+//! `explain`: which two commits are compared.
+//!
+//! Owns the options and their values' syntax. Refuses their meaning.
+
+use std::num::NonZeroUsize;
+
+use argh::{ArgsInfo, FromArgs};
+
+use super::argv::RawArg;
+use super::scan::{Color, Format, threads};
+
+/// Tell why two commits match or don't: what each rung of the ladder says, what keeps them apart, and how their diffs differ.
+#[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
+#[argh(subcommand, name = "explain", help_triggers("-h", "--help"), usage = "[<options>] <commit> <commit>")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+#[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
+pub struct ExplainArgs {
+    /// the two commits
+    #[argh(positional, arg_name = "commit")]
+    pub commits: Vec<RawArg>,
+    /// read commits on <n> threads
+    #[argh(option, arg_name = "n", from_str_fn(threads))]
+    pub threads: Option<NonZeroUsize>,
+    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    #[argh(option, arg_name = "format", default = "Format::Auto")]
+    pub format: Format,
+    /// colour: auto (on a terminal), always or never; the default is configured, else auto
+    #[argh(option, arg_name = "when")]
+    pub color: Option<Color>,
+    /// no colour
+    #[argh(switch)]
+    pub no_color: bool,
+    /// show progress on standard error, terminal or not
+    #[argh(switch)]
+    pub progress: bool,
+    /// never show progress
+    #[argh(switch)]
+    pub no_progress: bool,
+    /// say nothing but errors on standard error
+    #[argh(switch, short = 'q')]
+    pub quiet: bool,
+}
