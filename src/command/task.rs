@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -259,19 +259,24 @@ async fn warn(code: &str, message: String, hint: &str, report: &mut Strand) -> a
 
 async fn tell(ledger: &Ledger, records: &[Record], report: &mut Strand) -> anyhow::Result<Ending> {
     let mut listing = report.format().listing();
-    for record in records {
-        listing.add(&Event::Task(event(record, ledger)));
+    for (record, log) in records.iter().zip(logs(ledger, records).await) {
+        listing.add(&Event::Task(event(record, ledger, log.as_deref())));
     }
     let (bytes, counts) = listing.finish();
     report.batch(bytes, &counts).await?;
     Ok(Ending::default())
 }
 
-pub(super) fn event<'a>(record: &'a Record, ledger: &Ledger) -> Task<'a> {
+/// The log of each of `records` that has one.
+pub(super) async fn logs(ledger: &Ledger, records: &[Record]) -> Vec<Option<PathBuf>> {
+    let places: Vec<PathBuf> = records.iter().map(|record| log(ledger.folder(), &record.id)).collect();
+    smol::unblock(move || places.into_iter().map(|place| Some(place).filter(|place| place.exists())).collect()).await
+}
+
+pub(super) fn event<'a>(record: &'a Record, ledger: &Ledger, log: Option<&Path>) -> Task<'a> {
     let (now, rules) = (ledger.now(), ledger.rules());
     let date = |time: Option<u64>| time.and_then(|time| rfc3339(time / 1000)).map(Cow::Owned);
     let place = |path: &Path| Cow::Owned(lossy(path.as_os_str().as_bytes()).0);
-    let log = log(ledger.folder(), &record.id);
     let stalled = record.is_stalled(now, rules.stall_after);
     let progress = &record.progress;
     let has_phase = !progress.phase.is_empty();
@@ -297,7 +302,7 @@ pub(super) fn event<'a>(record: &'a Record, ledger: &Ledger) -> Task<'a> {
         done: has_phase.then_some(progress.done),
         total: progress.total.filter(|_| has_phase),
         pid: Some(record.owner.pid),
-        log: log.exists().then(|| place(&log)),
+        log: log.map(place),
         result_file: match &record.said {
             Some(Said::File(path)) => Some(place(path)),
             _ => None,
