@@ -219,6 +219,31 @@ fn what_a_killed_process_leaves_is_failed_with_the_reason() {
 }
 
 #[test]
+fn one_that_is_cleaned_away_while_it_is_waited_for_is_said_to_be_gone() {
+    let background = Background::new();
+    // Stopped too early, it hasn't looked for the task yet.
+    let waited = (1..).map(|attempt| {
+        let (task, _) = background.start_cloning();
+        let id = text(&task, "id");
+        let mut command = background.command(&["wait", &id]);
+        let waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        std::thread::sleep(attempt * Duration::from_millis(100));
+        signal("STOP", waiting.id());
+        background.told(&["cancel", &id]);
+        background.told(&["clean"]);
+        signal("CONT", waiting.id());
+        (id, waiting.wait_with_output().expect("it ends"))
+    });
+    let (id, waited) = waited.take(20).find(|(_, waited)| waited.status.code() != Some(128)).expect("in time");
+    assert_eq!(waited.status.code(), Some(1));
+    let told = events(&waited);
+    let error = of_type(&told, "error")[0];
+    let said = format!("task {id} is gone: it was forgotten before it was seen how it ended");
+    assert_eq!((text(error, "message"), error["fatal"].clone()), (said, false.into()));
+    assert!(text(error, "hint").contains("git bhfuil task clean"), "{error}");
+}
+
+#[test]
 fn so_many_run_at_a_time_and_the_others_in_their_turn() {
     let background = Background::new();
     let limited = |args: &[&str]| {

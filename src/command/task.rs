@@ -186,6 +186,11 @@ async fn wait(args: &TaskWaitArgs, report: &mut Strand) -> anyhow::Result<Ending
         }
         smol::Timer::after(LOOK).await;
     };
+    for id in found.iter().filter(|id| !ended.iter().any(|record| record.id == **id)) {
+        let message = format!("task {id} is gone: it was forgotten before it was seen how it ended");
+        let hint = "git bhfuil task clean, or bhfuil.taskExpiry, has taken it and its log away; start it again to know";
+        report.finding(Kind::BadValue, &message, Some(hint)).await?;
+    }
     let all_completed = ended.len() == found.len() && ended.iter().all(|record| record.state() == State::Completed);
     let ending = tell(&ledger, &ended, report).await?;
     Ok(Ending { negative: !all_completed, ..ending })
