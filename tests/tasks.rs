@@ -219,6 +219,19 @@ fn what_a_killed_process_leaves_is_failed_with_the_reason() {
 }
 
 #[test]
+fn what_can_not_be_begun_has_failed_with_the_reason() {
+    let background = Background::new();
+    assert_eq!(background.told(&["list"]), [Value::Null; 0]);
+    let state = rusqlite::Connection::open(background.folder().with_file_name("state.db")).expect("opens");
+    let never = "CREATE TRIGGER never BEFORE INSERT ON task WHEN NEW.state = 'running' \
+                 BEGIN SELECT RAISE(ABORT, 'the disk has a scratch'); END";
+    state.execute_batch(never).expect("it is made");
+    let id = background.start(&["scan"]);
+    let failed = background.until(&id, "failed");
+    assert!(text(&failed, "detail").contains("the disk has a scratch"), "{failed}");
+}
+
+#[test]
 fn one_that_is_cleaned_away_while_it_is_waited_for_is_said_to_be_gone() {
     let background = Background::new();
     // Stopped too early, it hasn't looked for the task yet.
