@@ -219,6 +219,18 @@ fn what_a_killed_process_leaves_is_failed_with_the_reason() {
 }
 
 #[test]
+fn one_that_takes_too_long_fails_and_says_which_setting_allows_more() {
+    let background = Background::new();
+    let mut command = background.command(&["start", "sync", "slow"]);
+    let output = command.env("GIT_BHFUIL_TIMEOUT_TASK", "1s").output().expect("it runs");
+    let id = text(of_type(&events(&output), "task")[0], "id");
+    let failed = background.until(&id, "failed");
+    let said = "task sync took longer than 1 s; bhfuil.timeout.task sets how long it may take";
+    assert_eq!(text(&failed, "detail"), said);
+    eventually(|| background.clones().iter().all(|clone| !lives(*clone)).then_some(()));
+}
+
+#[test]
 fn what_can_not_be_begun_has_failed_with_the_reason() {
     let background = Background::new();
     assert_eq!(background.told(&["list"]), [Value::Null; 0]);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::repositories::{Chosen, Shared};
 use super::task::{ledger, wanted};
 use crate::cli::task::{TaskKind, TaskStartArgs};
+use crate::clock::Clock;
 use crate::error::{Kind, exit, hint_of, message_of};
 use crate::gitcli::{Identity, session};
 use crate::locate::{self, Warmed};
@@ -144,7 +145,10 @@ async fn work(args: &TaskStartArgs, dir: &Path, witness: &Witness, token: &Token
     let mut report = Report::begin(&name, None, Format::Jsonl, loudness)
         .map_err(|cause| Kind::Io.wrap(cause, "beginning the log"))?;
     witness.of(&report);
-    let outcome = do_it(args, dir, &mut report, token).await;
+    let outcome = match super::deadline("task", None, name).await {
+        Ok(deadline) => deadline.bound(&Clock::Real, Box::pin(do_it(args, dir, &mut report, token))).await,
+        Err(cause) => Err(cause),
+    };
     let failure = report.first_failure().map(str::to_owned);
     let (ending, outcome) = match outcome {
         Ok((ending, said)) => (Ok(ending), Ok(said)),

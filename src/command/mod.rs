@@ -18,12 +18,13 @@ use std::path::{Path, PathBuf};
 use crate::cli::argv::RawArg;
 use crate::cli::scan::{Color as AskedColor, Format as Asked};
 use crate::cli::{Command, Exit, Invocation, RepoCommand, UsageError};
+use crate::clock::{Clock, Deadline};
 use crate::config::{self as settings, Color as Configured};
 use crate::error::{Kind, exit};
 use crate::monitor::{self, Run};
 use crate::report::{self, Color, Ending, Format, Loudness, Report, Strand};
 use crate::shutdown::Token;
-use crate::upkeep;
+use crate::upkeep::{self, Sought};
 
 /// Runs what was typed and returns the exit code.
 pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
@@ -135,6 +136,13 @@ async fn framed_aloud(
     let ending = smol::future::or(work(&mut strand), stop).await;
     report.join(strand);
     report.end(ending, token.signal()).await.exit_code
+}
+
+/// By when `operation` has to be done, which is called `whole` (`looking at nova`), as configured for the repository that is `sought` or for
+/// all.
+async fn deadline(operation: &'static str, sought: Option<Sought>, whole: String) -> anyhow::Result<Deadline> {
+    let limit = settings::time_limit(operation, sought).await?;
+    Ok(Deadline::within(&Clock::Real, limit).set_by(format!("bhfuil.timeout.{operation}")).bounding(whole))
 }
 
 /// Whether progress was asked for, either way.
