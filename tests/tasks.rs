@@ -354,7 +354,8 @@ fn what_can_not_be_done_is_said_at_once() {
     assert!(said.ends_with(&format!("the last are {id}\n")), "{said}");
     assert!(refused(&["start", "scan", "./nowhere"], 128).contains("nowhere"));
     assert!(refused(&["start", "sync", "slwo"], 128).contains("did you mean 'slow'?"));
-    assert!(refused(&["wait", &id, "--timeout=soon"], 128).contains("bad value 'soon' for --timeout"));
+    assert!(refused(&["wait", &id, "--timeout=soon"], 129).contains("bad value 'soon' for --timeout"));
+    assert!(refused(&["wait", &id, "--timeout=0"], 129).contains("bad value '0' for --timeout"));
     for (args, said) in [
         (&["start"][..], "required positional"),
         (&["start", "walk"], "expected scan, patch-ids, sync or gc"),

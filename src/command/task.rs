@@ -12,7 +12,7 @@ use crate::cli::TaskCommand;
 use crate::cli::argv::TextArg;
 use crate::cli::task::{TaskKind, TaskPriority, TaskStartArgs, TaskWaitArgs};
 use crate::clock::{Clock, Deadline, spoken};
-use crate::config::{View, values};
+use crate::config::View;
 use crate::describe::{lossy, rfc3339};
 use crate::error::Kind;
 use crate::events::work::TaskState;
@@ -50,9 +50,14 @@ pub(super) async fn run(command: &TaskCommand, dir: &Path, token: &Token) -> u8 
             framed("task show", look, dir, token, async |report| show(&args.ids, report).await).await
         }
         TaskCommand::Wait(args) => {
+            let timeout = match super::time("task wait", "--timeout", args.timeout.as_ref()) {
+                Ok(timeout) => timeout,
+                Err(refusal) => return super::refused(&refusal),
+            };
             let look = (args.format, args.color, args.no_color);
             let loudness = Loudness { quiet: false, progress: progress(args.progress, args.no_progress) };
-            framed_aloud("task wait", (look, loudness), dir, token, async |report| wait(args, report).await).await
+            framed_aloud("task wait", (look, loudness), dir, token, async |report| wait(args, timeout, report).await)
+                .await
         }
         TaskCommand::Cancel(args) => {
             let look = (args.format, args.color, args.no_color);
@@ -159,15 +164,8 @@ async fn show(typed: &[TextArg], report: &mut Strand) -> anyhow::Result<Ending> 
     tell(&ledger, &picked(&all, &found), report).await
 }
 
-async fn wait(args: &TaskWaitArgs, report: &mut Strand) -> anyhow::Result<Ending> {
-    let timeout = match &args.timeout {
-        None => None,
-        Some(typed) => Some(values::time(&typed.0).ok_or_else(|| {
-            let hint = "it takes a number and ms, s, m, h or d";
-            Kind::BadValue.hinted(format!("bad value '{}' for --timeout", typed.0), hint)
-        })?),
-    };
-    let deadline = Deadline::after(&Clock::Real, timeout.unwrap_or(Duration::MAX));
+async fn wait(args: &TaskWaitArgs, timeout: Option<Duration>, report: &mut Strand) -> anyhow::Result<Ending> {
+    let deadline = Deadline::within(&Clock::Real, timeout);
     let ledger = ledger().await?;
     let found = meant(&ledger.list().await?, &args.ids)?;
     let ended = loop {
