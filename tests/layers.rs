@@ -23,8 +23,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "watch",
         &[
-            "scan", "locate", "announce", "index", "pipeline", "repos", "gitcli", "git", "clock", "report", "error",
-            "shutdown",
+            "scan", "locate", "announce", "config", "index", "pipeline", "repos", "gitcli", "git", "facts", "clock",
+            "report", "error", "panics", "shutdown",
         ],
     ),
     (
