@@ -336,6 +336,7 @@ impl Held {
 
     /// From now on git is held, and has been when this returns: something has moved.
     fn hold(&self) {
+        let _ = std::fs::remove_file(Self::sign(&self.repo));
         self.repo.shell(&format!("mkfifo '{}'", Self::gate(&self.repo).display()));
         self.repo.git(&["commit", "-q", "--allow-empty", "-m", "held"]);
         let begun = std::time::Instant::now();
@@ -371,6 +372,8 @@ fn a_repository_that_takes_long_holds_up_no_other() {
     }
     slow.release();
     assert_eq!(ids(&watch.until("repo-end")), [slow.repo.git(&["rev-parse", "HEAD"])]);
+    // Nor the end of it all.
+    slow.hold();
     let (status, _) = watch.stop();
     assert_eq!(status.code(), Some(143));
 }

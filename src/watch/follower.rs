@@ -83,7 +83,7 @@ impl Follower {
     /// If nobody reads any more.
     pub(super) async fn look(&mut self, options: &Options, strand: &mut Strand, token: &Token) -> anyhow::Result<()> {
         let mut look = Look { options, strand, token };
-        match Box::pin(self.look_in_time(&mut look)).await {
+        match self.look_in_time(&mut look).await {
             Ok(()) => self.tell_return(&mut look).await,
             Err(cause) if cause.downcast_ref::<Gone>().is_some() => Err(cause),
             Err(_) if token.is_cancelled() => Ok(()),
@@ -133,17 +133,13 @@ impl Follower {
         let limit = current.await?.view.time("timeout.watch", Some(&name))?;
         let deadline =
             Deadline::within(clock, limit).set_by("bhfuil.timeout.watch").bounding(format!("looking at {name}"));
-        deadline.bound(clock, self.look_once(look)).await
+        deadline.bound(clock, Box::pin(self.look_once(look))).await
     }
 
     async fn look_once(&mut self, look: &mut Look<'_>) -> anyhow::Result<()> {
-        let repository = self.open(look.options).await?;
-        if self.failure.as_ref().is_some_and(|failure| error::kind_of(failure) == Kind::NoRepository) {
-            // Before what has come meanwhile. Whether anything else that failed works again shows only at the end.
-            self.tell_return(look).await?;
-        }
-        let settings = self.settings(&repository, look).await?;
-        let moved = self.moved(&repository, look.options).await?;
+        let token = look.token;
+        let begun = token.unless_cancelled(Box::pin(self.begin(look))).await;
+        let (repository, settings, moved) = begun.unwrap_or_else(stopped)?;
         let has_moved = moved.is_some();
         let mut indexed = Indexed::default();
         if let Some(asked) = moved {
@@ -155,6 +151,21 @@ impl Follower {
             announce::end(look.strand, &repository.name, look.token.is_cancelled(), indexed).await?;
         }
         Ok(())
+    }
+
+    /// The repository, its settings, and the scan that tells what has moved there; `None` if nothing has.
+    async fn begin(
+        &mut self,
+        look: &mut Look<'_>,
+    ) -> anyhow::Result<(Arc<Repository>, Settings, Option<scan::Options>)> {
+        let repository = self.open(look.options).await?;
+        if self.failure.as_ref().is_some_and(|failure| error::kind_of(failure) == Kind::NoRepository) {
+            // Before what has come meanwhile. Whether anything else that failed works again shows only at the end.
+            self.tell_return(look).await?;
+        }
+        let settings = self.settings(&repository, look).await?;
+        let moved = self.moved(&repository, look.options).await?;
+        Ok((repository, settings, moved))
     }
 
     /// The repository, which has to be where it was.
@@ -253,7 +264,9 @@ impl Follower {
         let tips = known.refs.tips().into_iter().map(|tip| (tip, false));
         let revisions: Vec<_> = tips.chain(located.iter().map(|tip| (*tip, true))).collect();
         // A commit that refs led to before may be gone by now.
-        let new = gitcli::rev_list(repository, &revisions, &["--ignore-missing".into()], None).await?;
+        let options = ["--ignore-missing".into()];
+        let new = look.token.unless_cancelled(gitcli::rev_list(repository, &revisions, &options, None)).await;
+        let new = new.unwrap_or_else(stopped)?;
         let has_new = !new.is_empty();
         if has_new {
             let asked = locate::Options {
@@ -282,6 +295,10 @@ impl Follower {
         };
         options.pool.run(read).await?
     }
+}
+
+fn stopped<T>() -> anyhow::Result<T> {
+    Err(Kind::Cancelled.error("stopped"))
 }
 
 /// Whether both lists have the same refs, which lead to the same objects.
