@@ -183,13 +183,18 @@ async fn looking(path: &Path) -> anyhow::Result<Deadline> {
     super::deadline("look", None, format!("looking at {}", path.display())).await
 }
 
+/// What the repository is like that lies at `path`.
+pub(super) async fn look(path: &Path) -> anyhow::Result<Found> {
+    looking(path).await?.bound(&Clock::Real, repos::look(path)).await
+}
+
 /// Tells the entries, each with what its repository is like.
 async fn tell(entries: &[Entry], gone: Gone, report: &mut Strand) -> anyhow::Result<Ending> {
     let mut listing = report.format().listing();
     let mut failed = Vec::new();
     for entry in entries {
         let found = match &entry.path {
-            Some(path) => looking(path).await?.bound(&Clock::Real, repos::look(path)).await.map(Some),
+            Some(path) => look(path).await.map(Some),
             None => Ok(None),
         };
         let found = found.unwrap_or_else(|cause| {

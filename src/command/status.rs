@@ -16,7 +16,7 @@ use crate::health::{self, Check, Scene};
 use crate::monitor::history::{self, History};
 use crate::monitor::{Fault, FaultClass, Statistics};
 use crate::report::{Ending, OverviewWriter, Strand};
-use crate::repos::{self, Entry, Found};
+use crate::repos::{Entry, Found};
 use crate::shutdown::Token;
 use crate::sync;
 use crate::tasks::{self, Ledger, Record};
@@ -152,7 +152,7 @@ async fn looked_at(entries: Vec<Entry>) -> Vec<(Entry, Option<Found>)> {
     let mut seen = Vec::with_capacity(entries.len());
     for entry in entries {
         let found = match &entry.path {
-            Some(path) => repos::look(path).await.ok(),
+            Some(path) => repo::look(path).await.ok(),
             None => None,
         };
         seen.push((entry, found));
