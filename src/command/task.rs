@@ -168,30 +168,41 @@ async fn wait(args: &TaskWaitArgs, timeout: Option<Duration>, report: &mut Stran
     let deadline = Deadline::within(&Clock::Real, timeout);
     let ledger = ledger().await?;
     let found = meant(&ledger.list().await?, &args.ids)?;
-    let ended = loop {
+    let waited = loop {
         let all = ledger.list().await?;
         let ours = picked(&all, &found);
-        let unended = ours.iter().find(|record| !record.state().is_over());
-        let Some(first) = unended else { break ours };
+        let Some(first) = ours.iter().find(|record| !record.state().is_over()) else { break ours };
         if deadline.left(&Clock::Real).is_zero() {
             let message = format!("task {} has not ended in {}", first.id, spoken(timeout.unwrap_or_default()));
             warn("still-running", message, "without --timeout it is waited for as long as it takes", report).await?;
             break ours;
         }
-        if first.state() == State::Running && !first.progress.phase.is_empty() {
-            let progress = &first.progress;
-            report.progress_in("items", &first.about, &progress.phase, progress.done, progress.total).await?;
-        }
+        show_progress(first, report).await?;
         smol::Timer::after(LOOK).await;
     };
-    for id in found.iter().filter(|id| !ended.iter().any(|record| record.id == **id)) {
+    tell_gone(&found, &waited, report).await?;
+    let all_completed = waited.len() == found.len() && waited.iter().all(|record| record.state() == State::Completed);
+    let ending = tell(&ledger, &waited, report).await?;
+    Ok(Ending { negative: !all_completed, ..ending })
+}
+
+/// Shows how far `record` is, if it has said so.
+async fn show_progress(record: &Record, report: &mut Strand) -> anyhow::Result<()> {
+    let Record { about, progress, .. } = record;
+    if record.state() == State::Running && !progress.phase.is_empty() {
+        report.progress_in("items", about, &progress.phase, progress.done, progress.total).await?;
+    }
+    Ok(())
+}
+
+/// Tells which of `ids` were waited for in vain: they aren't among `records` any more.
+async fn tell_gone(ids: &[Id], records: &[Record], report: &mut Strand) -> anyhow::Result<()> {
+    for id in ids.iter().filter(|id| !records.iter().any(|record| record.id == **id)) {
         let message = format!("task {id} is gone: it was forgotten before it was seen how it ended");
         let hint = "git bhfuil task clean, or bhfuil.taskExpiry, has taken it and its log away; start it again to know";
         report.finding(Kind::BadValue, &message, Some(hint)).await?;
     }
-    let all_completed = ended.len() == found.len() && ended.iter().all(|record| record.state() == State::Completed);
-    let ending = tell(&ledger, &ended, report).await?;
-    Ok(Ending { negative: !all_completed, ..ending })
+    Ok(())
 }
 
 async fn cancel(typed: &[TextArg], report: &mut Strand) -> anyhow::Result<Ending> {
