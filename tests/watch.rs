@@ -275,6 +275,35 @@ fn each_new_commit_is_located_and_told_once() {
     watch.stop();
 }
 
+/// The PATH, with `folder` in front.
+fn path_of(folder: PathBuf) -> std::ffi::OsString {
+    let all = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&all))).expect("a PATH")
+}
+
+#[test]
+fn each_time_that_commits_are_told_and_not_located_that_is_said() {
+    let repo = Repo::fixture("merges");
+    let folder = repo.stand_in(
+        "PATH=${PATH#*:}\ncase $* in *rev-list*--ignore-missing*) echo 'fatal: not today' >&2; exit 128;; esac\n\
+         exec git \"$@\"",
+    );
+    let path = path_of(folder);
+    let watch = Watch::start_with(&repo, &["--where"], 1, |command| {
+        command.env("PATH", &path);
+    });
+    for message in ["one", "two"] {
+        repo.git(&["commit", "-q", "--allow-empty", "-m", message]);
+        let told = watch.until("repo-end");
+        assert_eq!(ids(&told), [repo.git(&["rev-parse", "HEAD"])]);
+        assert_eq!(
+            (of_type(&told, "error").len(), told.last().expect("an end")["status"].clone()),
+            (1, "failed".into())
+        );
+    }
+    watch.stop();
+}
+
 #[test]
 fn repositories_and_settings_that_change_are_noticed() {
     let place = Repo::new();
@@ -310,19 +339,13 @@ struct Held {
 impl Held {
     fn new() -> Self {
         let repo = Repo::fixture_in("merges", &[("GIT_DEFAULT_REF_FORMAT", "reftable")]);
-        let path = repo.home().join("path");
-        std::fs::create_dir(&path).expect("a folder");
-        let script = format!(
-            "#!/bin/sh\nPATH=${{PATH#*:}}\ncase \"$PWD $*\" in *'{}'*for-each-ref*) if [ -p '{}' ]; then\n\
-             echo >'{}'; read line <'{1}'; fi ;; esac\nexec git \"$@\"\n",
+        let path = path_of(repo.stand_in(&format!(
+            "PATH=${{PATH#*:}}\ncase \"$PWD $*\" in *'{}'*for-each-ref*) if [ -p '{}' ]; then\n\
+             echo >'{}'; read line <'{1}'; fi ;; esac\nexec git \"$@\"",
             repo.path().display(),
             Self::gate(&repo).display(),
             Self::sign(&repo).display(),
-        );
-        std::fs::write(path.join("git"), script).expect("written");
-        std::fs::set_permissions(path.join("git"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
-        let all = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(std::iter::once(path).chain(std::env::split_paths(&all))).expect("a PATH");
+        )));
         Self { repo, path }
     }
 

@@ -77,7 +77,7 @@ impl Follower {
     }
 
     /// Tells what has moved since the last look, and the commits that came. The first look tells the repository, and brings its index up
-    /// to date. What fails is told once, and tried again the next time; before any look has succeeded, [`Self::tell_failure`] tells it.
+    /// to date. What fails is tried again the next time, and told once while nothing else is; before any look has succeeded, [`Self::tell_failure`] tells it.
     ///
     /// # Errors
     /// If nobody reads any more.
@@ -88,8 +88,9 @@ impl Follower {
             Err(cause) if cause.downcast_ref::<Gone>().is_some() => Err(cause),
             Err(_) if token.is_cancelled() => Ok(()),
             Err(cause) => {
-                let is_old =
-                    self.failure.as_ref().is_some_and(|old| error::message_of(old) == error::message_of(&cause));
+                // Where something has been told, the reader has to know each time that it isn't all.
+                let is_old = strand.counts().is_empty()
+                    && self.failure.as_ref().is_some_and(|old| error::message_of(old) == error::message_of(&cause));
                 self.is_told &= is_old;
                 self.failure = Some(cause);
                 match self.known {
