@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use super::config::warn;
 use super::repositories::Wanted;
 use super::{errand, framed, framed_aloud, progress};
 use crate::cli::TaskCommand;
@@ -16,7 +17,7 @@ use crate::config::View;
 use crate::describe::{lossy, rfc3339};
 use crate::error::Kind;
 use crate::events::work::TaskState;
-use crate::events::{Event, Task, Warning};
+use crate::events::{Event, Task};
 use crate::gitcli::session;
 use crate::report::{Ending, Loudness, Strand};
 use crate::scan::Selection as Refs;
@@ -174,7 +175,8 @@ async fn wait(args: &TaskWaitArgs, timeout: Option<Duration>, report: &mut Stran
         let Some(first) = ours.iter().find(|record| !record.state().is_over()) else { break ours };
         if deadline.left(&Clock::Real).is_zero() {
             let message = format!("task {} has not ended in {}", first.id, spoken(timeout.unwrap_or_default()));
-            warn("still-running", message, "without --timeout it is waited for as long as it takes", report).await?;
+            let hint = "without --timeout it is waited for as long as it takes";
+            warn(report, "still-running", &message, hint).await?;
             break ours;
         }
         show_progress(first, report).await?;
@@ -211,7 +213,7 @@ async fn cancel(typed: &[TextArg], report: &mut Strand) -> anyhow::Result<Ending
     for id in &found {
         if !ledger.ask_to_stop(id).await? {
             let message = format!("task {id} has ended already");
-            warn("task-over", message, "git bhfuil task show tells how", report).await?;
+            warn(report, "task-over", &message, "git bhfuil task show tells how").await?;
         }
     }
     // With its process, so that nothing works on once this says so.
@@ -256,19 +258,6 @@ fn meant(all: &[Record], typed: &[TextArg]) -> anyhow::Result<Vec<Id>> {
 /// Those of `all` that have these ids, in the order of the ids.
 fn picked(all: &[Record], ids: &[Id]) -> Vec<Record> {
     ids.iter().filter_map(|id| all.iter().find(|record| record.id == *id).cloned()).collect()
-}
-
-async fn warn(code: &str, message: String, hint: &str, report: &mut Strand) -> anyhow::Result<()> {
-    let warning = Warning {
-        repo: None,
-        id: None,
-        query: None,
-        code: code.into(),
-        message: message.into(),
-        hint: Some(hint.into()),
-        count: 1,
-    };
-    Ok(report.warn(warning).await?)
 }
 
 async fn tell(ledger: &Ledger, records: &[Record], report: &mut Strand) -> anyhow::Result<Ending> {
