@@ -26,6 +26,13 @@ pub struct Indexed {
     pub new: usize,
 }
 
+impl Default for Indexed {
+    /// Nothing was done to it, as far as is known.
+    fn default() -> Self {
+        Self { state: IndexState::Skipped, new: 0 }
+    }
+}
+
 /// Tells the repository that is answered for, with `refs` asked for, and what was wrong in opening it.
 ///
 /// # Errors

@@ -58,7 +58,10 @@ impl Clock {
     pub fn wall(&self) -> SystemTime {
         match self {
             Self::Real => SystemTime::now(),
-            Self::Manual(hands) => hands.wall + hands.state().passed,
+            Self::Manual(hands) => {
+                let state = hands.state();
+                hands.wall + state.passed + state.suspended
+            }
         }
     }
 
@@ -102,6 +105,8 @@ pub struct ManualClock {
 #[derive(Debug, Default)]
 struct Hands {
     passed: Duration,
+    /// How long the machine was suspended.
+    suspended: Duration,
     /// When each sleeper wants to be woken, since the start, and how.
     sleepers: BTreeMap<u64, (Duration, Waker)>,
     last: u64,
@@ -132,6 +137,12 @@ impl ManualClock {
         // A waker may run its task at once, which would find the state locked.
         drop(state);
         due.into_iter().for_each(Waker::wake);
+    }
+
+    /// Suspends the machine for `time`: the time of day goes on, and nobody is woken.
+    pub fn suspend(&self, time: Duration) {
+        let mut state = self.state();
+        state.suspended = state.suspended.saturating_add(time);
     }
 
     /// Moves it on to the time that the next sleeper waits for. How far that was; `None` if nobody sleeps.
@@ -232,6 +243,12 @@ impl Deadline {
         Self { at: clock.now().checked_add(allowed), allowed, setting: None, whole: None }
     }
 
+    /// As [`Self::after`], where there may be no limit: then it never comes.
+    #[must_use]
+    pub fn within(clock: &Clock, limit: Option<Duration>) -> Self {
+        Self::after(clock, limit.unwrap_or(Duration::MAX))
+    }
+
     /// The same, as `setting` has it, a key of the configuration.
     #[must_use]
     pub fn set_by(self, setting: impl Into<Cow<'static, str>>) -> Self {
@@ -253,6 +270,27 @@ impl Deadline {
     /// Waits until it is over.
     pub async fn over(&self, clock: &Clock) {
         clock.sleep(self.left(clock)).await;
+    }
+
+    /// What `work` comes to if that is before it is over; else `work` is dropped, and has missed it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use git_bhfuil::clock::{Clock, Deadline};
+    ///
+    /// let deadline = Deadline::after(&Clock::Real, Duration::ZERO).bounding("counting sheep");
+    /// let counted = smol::block_on(deadline.bound(&Clock::Real, std::future::pending::<anyhow::Result<u8>>()));
+    /// assert_eq!(counted.unwrap_err().to_string(), "counting sheep took longer than 0 ms");
+    /// ```
+    ///
+    /// # Errors
+    /// That of `work`, or of [`Self::missed`].
+    pub async fn bound<T>(&self, clock: &Clock, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let missed = async {
+            self.over(clock).await;
+            Err(self.missed("the operation"))
+        };
+        smol::future::or(work, missed).await
     }
 
     /// The error of `operation` (`cloning nova`), or of the whole that it is a step of, which missed it: [`Kind::Timeout`], and the
@@ -333,6 +371,17 @@ mod tests {
     }
 
     #[test]
+    fn while_the_machine_is_suspended_only_the_time_of_day_goes_on() {
+        let hands = ManualClock::new();
+        let clock = Clock::from(&hands);
+        let (now, wall) = (clock.now(), clock.wall());
+        hands.suspend(Duration::from_hours(1));
+        hands.advance(Duration::from_secs(1));
+        assert_eq!(clock.now() - now, Duration::from_secs(1));
+        assert_eq!(clock.wall().duration_since(wall).ok(), Some(Duration::from_secs(3601)));
+    }
+
+    #[test]
     fn a_deadline_counts_down_and_never_below_zero() {
         let hands = ManualClock::new();
         let clock = Clock::from(&hands);
@@ -343,7 +392,9 @@ mod tests {
         assert_eq!(deadline.left(&clock), Duration::ZERO);
         block_on(deadline.over(&clock));
         assert_eq!(crate::error::kind_of(&deadline.missed("x")), Kind::Timeout);
-        assert_eq!(Deadline::after(&clock, Duration::MAX).left(&clock), Duration::MAX);
+        let never = Deadline::within(&clock, None);
+        assert_eq!(never.left(&clock), Duration::MAX);
+        assert_eq!(block_on(never.bound(&clock, async { Ok(7) })).ok(), Some(7));
     }
 
     #[test]

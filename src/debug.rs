@@ -13,8 +13,8 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
-use std::sync::{LazyLock, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Once, OnceLock};
 use std::time::{Duration, Instant};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -27,7 +27,25 @@ static SINK: OnceLock<Sink> = OnceLock::new();
 struct Sink {
     start: Instant,
     /// `None`: to stderr.
-    file: Option<File>,
+    file: Option<Sunk>,
+    given_up: Once,
+}
+
+#[derive(Debug)]
+struct Sunk {
+    file: File,
+    path: PathBuf,
+}
+
+impl Sink {
+    /// Says, once, that what is to be noted can't be, and that nothing more will.
+    fn give_up(&self, path: &Path, cause: &std::io::Error) {
+        self.given_up.call_once(|| {
+            log::set_max_level(LevelFilter::Off);
+            let said = format!("warning: GIT_BHFUIL_LOG: {}: {cause}; nothing more is noted\n", path.display());
+            let _ = std::io::stderr().write_all(said.as_bytes());
+        });
+    }
 }
 
 struct Door;
@@ -70,14 +88,15 @@ pub fn start(value: Option<&OsStr>) -> Result<(), String> {
         Some(Asked::Stderr(level)) => (level, None),
         Some(Asked::File(path)) => {
             let file = File::options().append(true).create(true).mode(0o600).open(path);
-            (LevelFilter::Debug, Some(file.map_err(|cause| format!("GIT_BHFUIL_LOG: {}: {cause}", path.display()))?))
+            let file = file.map_err(|cause| format!("GIT_BHFUIL_LOG: {}: {cause}", path.display()))?;
+            (LevelFilter::Debug, Some(Sunk { file, path: path.to_owned() }))
         }
         Some(Asked::Unknown) => {
             let value = value.unwrap_or_default().to_string_lossy().into_owned();
             return Err(format!("GIT_BHFUIL_LOG: '{value}' is neither debug nor a path with a slash in it"));
         }
     };
-    if SINK.set(Sink { start: Instant::now(), file }).is_ok() && log::set_logger(&Door).is_ok() {
+    if SINK.set(Sink { start: Instant::now(), file, given_up: Once::new() }).is_ok() && log::set_logger(&Door).is_ok() {
         log::set_max_level(level);
     }
     Ok(())
@@ -120,11 +139,14 @@ impl Log for Door {
         let thread = std::thread::current();
         let who = thread.name().unwrap_or("unnamed");
         let line = line(sink.start.elapsed(), who, record.target(), &record.args().to_string());
-        // There is nowhere to report that it failed.
-        let _ = match &sink.file {
-            Some(file) => (&*file).write_all(line.as_bytes()),
-            None => std::io::stderr().write_all(line.as_bytes()),
+        let Some(Sunk { file, path }) = &sink.file else {
+            // There is nowhere to report that it failed.
+            let _ = std::io::stderr().write_all(line.as_bytes());
+            return;
         };
+        if let Err(cause) = (&*file).write_all(line.as_bytes()) {
+            sink.give_up(path, &cause);
+        }
     }
 
     fn flush(&self) {}

@@ -549,9 +549,12 @@ fn a_process_that_is_killed_while_it_holds_the_lock_is_no_obstacle() {
     std::fs::create_dir_all(own.parent().expect("a folder")).expect("made");
     repo.shell(&format!("mkfifo '{}'", own.display()));
     let mut child = bhfuil_running(&repo, &["repo", "add", "."]);
-    // It reads once to look for the repository, then takes the lock, and reads again: that time nobody answers.
-    std::fs::write(&own, "").expect("read");
-    support::wait_until_idle(child.id());
+    // It reads how long it may look at the repository, and whether that is registered, then takes the lock, and reads again: that time
+    // nobody answers.
+    for _ in 0..2 {
+        std::fs::write(&own, "").expect("read");
+        support::wait_until_idle(child.id());
+    }
     assert!(lock.exists() && std::fs::metadata(&own).expect("there").file_type().is_fifo());
     child.kill().expect("killed");
     child.wait().expect("ended");

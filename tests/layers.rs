@@ -30,8 +30,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "watch",
         &[
-            "scan", "locate", "announce", "index", "pipeline", "repos", "gitcli", "git", "clock", "report", "error",
-            "shutdown",
+            "scan", "locate", "announce", "config", "index", "pipeline", "repos", "gitcli", "git", "facts", "clock",
+            "report", "error", "panics", "shutdown",
         ],
     ),
     (

@@ -289,28 +289,56 @@ fn paths_need_no_place_for_a_registry() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// What is said where `args` may take no longer than `time` by the setting for `operation`.
+fn limited(home: &Repo, args: &[&str], operation: &str, time: &str) -> String {
+    let mut command = bhfuil(home);
+    let variable = format!("GIT_BHFUIL_TIMEOUT_{}", operation.to_uppercase());
+    let output = command.args(args).env(variable, time).output().expect("it runs");
+    let error = of_type(&events(&output), "error")[0].clone();
+    assert_eq!((error["code"].as_str(), output.status.success()), (Some("timeout"), false), "{args:?}: {error}");
+    let setting = format!("bhfuil.timeout.{operation} sets how long it may take");
+    assert_eq!(error["hint"], setting.as_str(), "{args:?}");
+    error["message"].as_str().expect("a text").to_owned()
+}
+
+#[test]
+fn to_look_after_caches_and_at_what_is_registered_has_its_limit_too() {
+    let (repo, home) = (Repo::synthetic(3000), Repo::new());
+    let place = format!("--repo={}", repo.path().display());
+    assert!(run(&home, &["scan", "--no-commits", &place]).status.success());
+    let verified = limited(&home, &["cache", "verify", &place], "verify", "1ms");
+    assert_eq!(verified, "comparing the cache of repo with git took longer than 1 ms");
+
+    // Another process writes, and doesn't come to an end.
+    drop(repo);
+    let state = rusqlite::Connection::open(home.home().join("bhfuil/state.db")).expect("opens");
+    state.execute_batch("BEGIN IMMEDIATE").expect("begun");
+    assert_eq!(limited(&home, &["cache", "gc"], "gc", "200ms"), "dropping what is of no use took longer than 200 ms");
+
+    // A disk that never answers is one on which nothing can be read; of a pipe too.
+    let deaf = Repo::fixture("merges");
+    let path = deaf.path().to_str().expect("UTF-8");
+    assert!(run(&home, &["repo", "add", path, "--name=deaf"]).status.success());
+    deaf.shell("rm .git/config; mkfifo .git/config");
+    let said = format!("looking at {path} took longer than 200 ms");
+    assert_eq!(limited(&home, &["repo", "add", path], "look", "200ms"), said);
+    assert_eq!(limited(&home, &["repo", "list"], "look", "200ms"), said);
+}
+
 #[test]
 fn what_takes_too_long_is_named_with_the_setting_that_allows_more() {
     let (repo, home) = (Repo::synthetic(3000), Repo::new());
     let url = format!("file://{}", repo.path().display());
-    let limited = |args: &[&str], limit: &str| {
-        let mut command = bhfuil(&home);
-        let output = command.args(args).env(format!("GIT_BHFUIL_TIMEOUT_{limit}"), "1ms").output().expect("it runs");
-        let error = of_type(&events(&output), "error")[0].clone();
-        assert_eq!((error["code"].as_str(), output.status.success()), (Some("timeout"), false), "{args:?}: {error}");
-        let setting = format!("bhfuil.timeout.{} sets how long it may take", limit.to_lowercase());
-        assert_eq!(error["hint"], setting.as_str(), "{args:?}");
-        error["message"].as_str().expect("a text").to_owned()
-    };
+    let limited = |args: &[&str], limit: &str| limited(&home, args, limit, "1ms");
     let place = format!("--repo={}", repo.path().display());
-    assert_eq!(limited(&["scan", &place], "SCAN"), "scanning repo took longer than 1 ms");
-    assert_eq!(limited(&["where", &place, "HEAD"], "WHERE"), "finding changes in repo took longer than 1 ms");
-    assert_eq!(limited(&["repo", "add", &url], "CLONE"), format!("cloning {url} took longer than 1 ms"));
+    assert_eq!(limited(&["scan", &place], "scan"), "scanning repo took longer than 1 ms");
+    assert_eq!(limited(&["where", &place, "HEAD"], "where"), "finding changes in repo took longer than 1 ms");
+    assert_eq!(limited(&["repo", "add", &url], "clone"), format!("cloning {url} took longer than 1 ms"));
     assert_eq!(
         bhfuil(&home).args(["repo", "add", "--name=far", &url]).output().expect("it runs").status.code(),
         Some(0)
     );
     // Whichever of its steps is under way by then.
-    let fetched = limited(&["repo", "sync", "far"], "FETCH");
+    let fetched = limited(&["repo", "sync", "far"], "fetch");
     assert!(fetched.starts_with("fetching into ") && fetched.ends_with("far.git took longer than 1 ms"), "{fetched}");
 }

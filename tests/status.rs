@@ -392,6 +392,9 @@ fn the_log_tells_what_was_done_and_no_password() {
     assert!(log.contains("http://…@127.0.0.1:1/x.git") && !log.contains("secret"), "{log}");
 }
 
+/// What is said where a log can't be written.
+const FULL: &str = "warning: GIT_BHFUIL_LOG: /dev/full: No space left on device (os error 28); nothing more is noted\n";
+
 #[test]
 fn the_log_changes_no_answer_and_a_value_that_means_nothing_is_told() {
     let repo = scanned();
@@ -401,13 +404,17 @@ fn the_log_changes_no_answer_and_a_value_that_means_nothing_is_told() {
         events.last_mut().and_then(Value::as_object_mut).expect("an end").remove("elapsed_ms");
         events
     };
-    for (value, lines, said) in
-        [("debug", true, " operation: scan "), ("0", false, ""), ("loud", true, "'loud' is neither")]
-    {
+    for (value, lines, said) in [
+        ("debug", true, " operation: scan "),
+        ("0", false, ""),
+        ("loud", true, "'loud' is neither"),
+        ("/dev/full", true, FULL),
+    ] {
         let output = bhfuil(&repo).args(["scan", "-n", "3", "--show-refs"]).env("GIT_BHFUIL_LOG", value).output();
         let output = output.expect("runs");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((without_time(&output), output.status.code()), (without_time(&plain), Some(0)), "{value}");
         assert!(stderr.is_empty() != lines && stderr.contains(said), "{value}: {stderr}");
+        assert!(value != "/dev/full" || stderr.lines().count() == 1, "once: {stderr}");
     }
 }

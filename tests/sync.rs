@@ -6,11 +6,11 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use remotes::{Answer, HttpServer, names_in};
 use serde_json::Value;
-use support::{Repo, bhfuil, events, of_type};
+use support::{Repo, bhfuil, bhfuil_command, events, of_type};
 
 fn run(place: &Repo, args: &[&str]) -> Output {
     bhfuil(place).args(args).env("GIT_TERMINAL_PROMPT", "0").output().expect("git-bhfuil runs")
@@ -135,6 +135,7 @@ fn each_that_fails_among_many_is_one_clear_error_and_the_others_are_right() {
             "silent" => Answer::Silence,
             "cut" => Answer::Cut(60),
             "again" if request.method == "POST" && before == 0 => Answer::Cut(60),
+            "killed" if request.method == "POST" => Answer::Hold(20),
             "locked" => Answer::Status(401),
             "gone" => Answer::Status(404),
             _ => Answer::Git,
@@ -151,23 +152,23 @@ fn each_that_fails_among_many_is_one_clear_error_and_the_others_are_right() {
     std::fs::write(corrupt.join("config"), "[core]\n\trepositoryformatversion = 99\n").expect("written");
     assert!(run(&place, &["repo", "add", source.path().to_str().expect("UTF-8"), "--name=own"]).status.success());
 
-    // The disk fills up in the middle of one, and another's git is killed.
+    // There is no room for all of one, and another's git is killed.
+    served(&place, &bulky(), "full.git");
+    served(&place, &source, "killed.git");
     for name in ["full", "killed"] {
-        served(&place, &source, &format!("{name}.git"));
         set(&place, &format!("bhfuil.repo.{name}.url"), &server.url(&format!("{name}.git")));
     }
+    // Half of what it has, in blocks of 512 bytes or of 1024.
     let path = place.path_with(
-        "case $* in\n\
-         */full.git*) PATH=${PATH#*:} git init --quiet --bare \"$place\"; echo half >\"$place/objects/pack/tmp_pack_1\"\n\
-         echo \"fatal: write error: No space left on device\" >&2; exit 128;;\n\
-         */killed.git*) PATH=${PATH#*:} git init --quiet --bare \"$place\"; kill -9 $$;;\n\
-         esac\n\
+        "case $* in */full.git*) trap '' XFSZ; ulimit -f 1024;; esac\n\
          PATH=${PATH#*:} exec git \"$@\"",
     );
 
-    let sync = ["repo", "sync", "--all"];
-    let output = bhfuil(&place).args(sync).env("GIT_TERMINAL_PROMPT", "0").env("PATH", path).output();
-    let output = output.expect("git-bhfuil runs");
+    let mut command = bhfuil_command(&place, &["repo", "sync", "--all"]);
+    command.env("GIT_TERMINAL_PROMPT", "0").env("PATH", path).stdin(Stdio::null());
+    let running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("git-bhfuil starts");
+    kill_git(running.id(), "killed.git");
+    let output = running.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(3), "{}", told(&output));
     let told = events(&output);
     let ends: BTreeMap<&str, &str> =
@@ -220,9 +221,68 @@ fn each_that_fails_among_many_is_one_clear_error_and_the_others_are_right() {
     drop(server);
 }
 
+/// A repository whose pack is larger than 2 MiB, since nothing in it can be compressed.
+fn bulky() -> Repo {
+    let repo = Repo::new();
+    let mut state = 1_u64;
+    let noise = std::iter::repeat_with(|| {
+        // The generator of Knuth's MMIX.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    });
+    std::fs::write(repo.path().join("noise"), noise.take(2 << 20).collect::<Vec<u8>>()).expect("written");
+    repo.git(&["add", "noise"]);
+    repo.git(&["commit", "--quiet", "-m", "noise"]);
+    repo
+}
+
+/// Kills the git that is about `name`, a child of the process `parent`, once there is one.
+fn kill_git(parent: u32, name: &str) {
+    let begun = std::time::Instant::now();
+    let child = loop {
+        let processes = std::fs::read_dir("/proc").expect("proc(5)").flatten().map(|entry| entry.path());
+        let mut children = processes.filter(|process| {
+            let read = |file: &str| std::fs::read_to_string(process.join(file)).unwrap_or_default();
+            let stat = read("stat");
+            // State and parent follow the name in parentheses.
+            let is_child =
+                stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)) == Some(&parent.to_string());
+            is_child && read("cmdline").starts_with("git\0") && read("cmdline").contains(name)
+        });
+        if let Some(child) = children.next() {
+            break child.file_name().expect("a name").to_string_lossy().into_owned();
+        }
+        assert!(begun.elapsed().as_secs() < 60, "git is run for {name}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    };
+    assert!(Command::new("kill").args(["-s", "KILL", &child]).status().expect("kill runs").success());
+}
+
 /// A served copy that is sound.
 fn corrupt_refs(place: &Repo) -> PathBuf {
     place.home().join("served/good.git")
+}
+
+#[test]
+fn a_task_syncs_from_a_server() {
+    let (source, place) = (Repo::fixture("backports"), Repo::new());
+    let from = served(&place, &source, "far.git");
+    let server = HttpServer::start(&place.home().join("served"), |_, _| Answer::Git);
+    set(&place, "bhfuil.repo.far.url", &server.url("far.git"));
+    let clone = clones(&place).join("far.git");
+    for step in 0..2 {
+        let started = run(&place, &["task", "start", "sync", "far"]);
+        let id = text(of_type(&events(&started), "task")[0], "id").to_owned();
+        let waited = run(&place, &["task", "wait", "--timeout=60s", &id]);
+        assert_eq!(waited.status.code(), Some(0), "{}", told(&waited));
+        let task = of_type(&events(&waited), "task")[0].clone();
+        assert_eq!((text(&task, "about"), text(&task, "detail")), ("far", "clones and index are up to date"), "{task}");
+        assert_eq!(refs(&place, &clone), refs(&place, &from), "step {step}");
+        let asked = run(&place, &["scan", "--repo=far", "--no-commits"]);
+        assert_eq!(of_type(&events(&asked), "repo-end")[0]["index"], "fresh");
+        source.git(&["commit", "--quiet", "--allow-empty", "-m", "new"]);
+        source.git(&["push", "--quiet", from.to_str().expect("UTF-8"), "HEAD:refs/heads/new"]);
+    }
 }
 
 #[test]

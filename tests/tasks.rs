@@ -219,6 +219,56 @@ fn what_a_killed_process_leaves_is_failed_with_the_reason() {
 }
 
 #[test]
+fn one_that_takes_too_long_fails_and_says_which_setting_allows_more() {
+    let background = Background::new();
+    let mut command = background.command(&["start", "sync", "slow"]);
+    let output = command.env("GIT_BHFUIL_TIMEOUT_TASK", "1s").output().expect("it runs");
+    let id = text(of_type(&events(&output), "task")[0], "id");
+    let failed = background.until(&id, "failed");
+    let said = "task sync took longer than 1 s; bhfuil.timeout.task sets how long it may take";
+    assert_eq!(text(&failed, "detail"), said);
+    eventually(|| background.clones().iter().all(|clone| !lives(*clone)).then_some(()));
+}
+
+#[test]
+fn what_can_not_be_begun_has_failed_with_the_reason() {
+    let background = Background::new();
+    assert_eq!(background.told(&["list"]), [Value::Null; 0]);
+    let state = rusqlite::Connection::open(background.folder().with_file_name("state.db")).expect("opens");
+    let never = "CREATE TRIGGER never BEFORE INSERT ON task WHEN NEW.state = 'running' \
+                 BEGIN SELECT RAISE(ABORT, 'the disk has a scratch'); END";
+    state.execute_batch(never).expect("it is made");
+    let id = background.start(&["scan"]);
+    let failed = background.until(&id, "failed");
+    assert!(text(&failed, "detail").contains("the disk has a scratch"), "{failed}");
+}
+
+#[test]
+fn one_that_is_cleaned_away_while_it_is_waited_for_is_said_to_be_gone() {
+    let background = Background::new();
+    // Stopped too early, it hasn't looked for the task yet.
+    let waited = (1..).map(|attempt| {
+        let (task, _) = background.start_cloning();
+        let id = text(&task, "id");
+        let mut command = background.command(&["wait", &id]);
+        let waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        std::thread::sleep(attempt * Duration::from_millis(100));
+        signal("STOP", waiting.id());
+        background.told(&["cancel", &id]);
+        background.told(&["clean"]);
+        signal("CONT", waiting.id());
+        (id, waiting.wait_with_output().expect("it ends"))
+    });
+    let (id, waited) = waited.take(20).find(|(_, waited)| waited.status.code() != Some(128)).expect("in time");
+    assert_eq!(waited.status.code(), Some(1));
+    let told = events(&waited);
+    let error = of_type(&told, "error")[0];
+    let said = format!("task {id} is gone: it was forgotten before it was seen how it ended");
+    assert_eq!((text(error, "message"), error["fatal"].clone()), (said, false.into()));
+    assert!(text(error, "hint").contains("git bhfuil task clean"), "{error}");
+}
+
+#[test]
 fn so_many_run_at_a_time_and_the_others_in_their_turn() {
     let background = Background::new();
     let limited = |args: &[&str]| {
@@ -304,7 +354,8 @@ fn what_can_not_be_done_is_said_at_once() {
     assert!(said.ends_with(&format!("the last are {id}\n")), "{said}");
     assert!(refused(&["start", "scan", "./nowhere"], 128).contains("nowhere"));
     assert!(refused(&["start", "sync", "slwo"], 128).contains("did you mean 'slow'?"));
-    assert!(refused(&["wait", &id, "--timeout=soon"], 128).contains("bad value 'soon' for --timeout"));
+    assert!(refused(&["wait", &id, "--timeout=soon"], 129).contains("bad value 'soon' for --timeout"));
+    assert!(refused(&["wait", &id, "--timeout=0"], 129).contains("bad value '0' for --timeout"));
     for (args, said) in [
         (&["start"][..], "required positional"),
         (&["start", "walk"], "expected scan, patch-ids, sync or gc"),

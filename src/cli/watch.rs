@@ -46,7 +46,7 @@ pub struct WatchArgs {
     /// with patch ids, as git patch-id --stable has them
     #[argh(switch)]
     pub patch_id: bool,
-    /// at most <n> repositories at a time
+    /// look at most at <n> repositories at a time, and fetch as many
     #[argh(option, arg_name = "n", from_str_fn(jobs))]
     pub jobs: Option<NonZeroUsize>,
     /// read commits on <n> threads

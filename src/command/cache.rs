@@ -5,10 +5,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::framed;
 use super::repositories::{Wanted, told_apart};
+use super::{deadline, framed};
 use crate::cli::CacheCommand;
 use crate::cli::argv::RawArg;
+use crate::clock::Clock;
 use crate::config::View;
 use crate::describe::{lossy, rfc3339};
 use crate::error::{Kind, hint_of, kind_of, message_of};
@@ -181,7 +182,9 @@ async fn verify(which: &Which<'_>, full: bool, report: &mut Strand, token: &Toke
                 fail(name, &cause, report).await?;
                 continue;
             }
-            match (Audit { sought, full, seed, token }).run(kept).await {
+            let deadline = deadline("verify", Some(sought.clone()), format!("comparing the cache of {name} with git"));
+            let audit = Audit { sought, full, seed, token };
+            match deadline.await?.bound(&Clock::Real, Box::pin(audit.run(kept))).await {
                 Ok(audited) => ending.negative |= found((name, &clear), kept, &audited, report).await?,
                 Err(cause) if which.all || !which.is_one() => fail(name, &cause, report).await?,
                 Err(cause) => return Err(cause),
@@ -251,7 +254,8 @@ fn remark(text: &str, report: &Strand) {
 pub(super) async fn gc(report: &mut Strand) -> anyhow::Result<Ending> {
     let folder = upkeep::folder()?;
     let limit = smol::unblock(limit).await?;
-    let swept = smol::unblock(move || sweep::sweep(&folder, limit)).await?;
+    let deadline = deadline("gc", None, "dropping what is of no use".to_owned()).await?;
+    let swept = deadline.bound(&Clock::Real, smol::unblock(move || sweep::sweep(&folder, limit))).await?;
     let names: Vec<String> = swept.removed.iter().map(|(kept, _)| kept.name()).collect();
     let removed = swept.removed.iter().zip(&names).map(|((kept, because), name)| gone(name, kept, word(*because)));
     tell(removed, report).await?;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::repositories::{Chosen, Shared};
 use super::task::{ledger, wanted};
 use crate::cli::task::{TaskKind, TaskStartArgs};
+use crate::clock::Clock;
 use crate::error::{Kind, exit, hint_of, message_of};
 use crate::gitcli::{Identity, session};
 use crate::locate::{self, Warmed};
@@ -63,23 +64,33 @@ pub(super) async fn run(args: &TaskStartArgs, id: Id, dir: &Path, token: &Token)
     }
 }
 
+/// Carries the task out. Where that can't be done at all, the ledger has why.
 async fn carry_out(args: &TaskStartArgs, id: &Id, dir: &Path, token: &Token) -> anyhow::Result<()> {
-    session::lead().map_err(|cause| Kind::Io.wrap(cause, "leaving the terminal"))?;
     let ledger = ledger().await?;
-    if !ledger.adopt(id, Identity::own()).await? || !is_our_turn(&ledger, id, token).await? {
+    let carried = attempt(&ledger, args, id, dir, token).await;
+    if let Err(cause) = &carried {
+        // Where nothing can be written, whoever looks next finds that the process is gone.
+        let _ = ledger.end(id, Outcome::Failed(told(cause))).await;
+    }
+    carried
+}
+
+async fn attempt(ledger: &Ledger, args: &TaskStartArgs, id: &Id, dir: &Path, token: &Token) -> anyhow::Result<()> {
+    session::lead().map_err(|cause| Kind::Io.wrap(cause, "leaving the terminal"))?;
+    if !ledger.adopt(id, Identity::own()).await? || !is_our_turn(ledger, id, token).await? {
         return Ok(());
     }
     let (witness, hard) = (Witness::default(), Token::new());
     let work = tasks::outcome(&hard, work(args, dir, &witness, token));
     let oversight = async {
-        oversee(&ledger, id, &witness, token).await;
+        oversee(ledger, id, &witness, token).await;
         // It ends by itself, or is ended.
         smol::Timer::after(GRACE).await;
         hard.cancel();
         std::future::pending().await
     };
     let ended = Box::pin(smol::future::or(work, oversight)).await;
-    note(&ledger, id, &witness).await;
+    note(ledger, id, &witness).await;
     let outcome = match ended {
         Ok(result) => Outcome::Completed(tasks::keep(Some(ledger.folder()), id, result).await),
         Err(_) if token.is_cancelled() => Outcome::Cancelled,
@@ -134,18 +145,16 @@ async fn work(args: &TaskStartArgs, dir: &Path, witness: &Witness, token: &Token
     let mut report = Report::begin(&name, None, Format::Jsonl, loudness)
         .map_err(|cause| Kind::Io.wrap(cause, "beginning the log"))?;
     witness.of(&report);
-    let outcome = match args.kind {
-        TaskKind::Scan => scan_some(args, dir, &mut report, token).await,
-        TaskKind::PatchIds => warm_some(args, dir, &mut report, token).await,
-        TaskKind::Sync => sync_some(args, &mut report, token).await,
-        TaskKind::Gc => gc(&mut report).await,
+    let outcome = match super::deadline("task", None, name).await {
+        Ok(deadline) => deadline.bound(&Clock::Real, Box::pin(do_it(args, dir, &mut report, token))).await,
+        Err(cause) => Err(cause),
     };
     let failure = report.first_failure().map(str::to_owned);
     let (ending, outcome) = match outcome {
         Ok((ending, said)) => (Ok(ending), Ok(said)),
         Err(cause) => {
-            let message = message_of(&cause);
-            (Err(cause), Err(message))
+            let told = told(&cause);
+            (Err(cause), Err(told))
         }
     };
     let ended = report.end(ending, token.signal()).await;
@@ -154,6 +163,21 @@ async fn work(args: &TaskStartArgs, dir: &Path, witness: &Witness, token: &Token
         (Ok(_), None) if !ended.complete => Err(Kind::Cancelled.error("it was stopped")),
         (Ok(said), None) => Ok(said),
     }
+}
+
+async fn do_it(args: &TaskStartArgs, dir: &Path, report: &mut Report, token: &Token) -> Done {
+    match args.kind {
+        TaskKind::Scan => scan_some(args, dir, report, token).await,
+        TaskKind::PatchIds => warm_some(args, dir, report, token).await,
+        TaskKind::Sync => sync_some(args, report, token).await,
+        TaskKind::Gc => gc(report).await,
+    }
+}
+
+/// What went wrong, and what to do about it, in a line.
+fn told(cause: &anyhow::Error) -> String {
+    let message = message_of(cause);
+    hint_of(cause).map_or_else(|| message.clone(), |hint| format!("{message}; {hint}"))
 }
 
 /// The repositories to be worked on: those that were named, or the one that the user stands in.

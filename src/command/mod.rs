@@ -15,16 +15,19 @@ mod where_is;
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::cli::argv::RawArg;
+use crate::cli;
+use crate::cli::argv::{RawArg, TextArg};
 use crate::cli::scan::{Color as AskedColor, Format as Asked};
 use crate::cli::{Command, Exit, Invocation, RepoCommand, UsageError};
+use crate::clock::{Clock, Deadline};
 use crate::config::{self as settings, Color as Configured};
 use crate::error::{Kind, exit};
 use crate::monitor::{self, Run};
 use crate::report::{self, Color, Ending, Format, Loudness, Report, Strand};
 use crate::shutdown::Token;
-use crate::upkeep;
+use crate::upkeep::{self, Sought};
 
 /// Runs what was typed and returns the exit code.
 pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
@@ -151,6 +154,24 @@ async fn framed_aloud(
     let ending = smol::future::or(work(&mut strand), stop).await;
     report.join(strand);
     report.end(ending, token.signal()).await.exit_code
+}
+
+/// The length of time that was typed for `option` of `command`, if one was; or what is wrong with it.
+fn time(command: &str, option: &str, typed: Option<&TextArg>) -> Result<Option<Duration>, UsageError> {
+    let Some(TextArg(text)) = typed else { return Ok(None) };
+    let refusal = || {
+        let message =
+            format!("bad value '{text}' for {option}: expected a time above zero, such as 500ms, 90s, 15m or 2h");
+        cli::refusal(Some(command), message)
+    };
+    settings::values::time(text).map(Some).ok_or_else(refusal)
+}
+
+/// By when `operation` has to be done, which is called `whole` (`looking at nova`), as configured for the repository that is `sought` or for
+/// all.
+async fn deadline(operation: &'static str, sought: Option<Sought>, whole: String) -> anyhow::Result<Deadline> {
+    let limit = settings::time_limit(operation, sought).await?;
+    Ok(Deadline::within(&Clock::Real, limit).set_by(format!("bhfuil.timeout.{operation}")).bounding(whole))
 }
 
 /// Whether progress was asked for, either way.

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use crate::cli::RepoCommand;
 use crate::cli::argv::TextArg;
 use crate::cli::repo::{RepoAddArgs, RepoListArgs, RepoSyncArgs};
+use crate::clock::{Clock, Deadline};
 use crate::config::{OwnFile, View};
 use crate::describe::lossy;
 use crate::error::{Kind, exit, hint_of, kind_of, message_of};
@@ -129,7 +130,8 @@ async fn add(args: &RepoAddArgs, report: &mut Strand, token: &Token) -> anyhow::
     };
     let added = match Source::of(&args.source.0) {
         Source::Path(path) => {
-            let path = Some(repos::place_of(&path).await?.path);
+            let deadline = looking(&path).await?;
+            let path = Some(deadline.bound(&Clock::Real, repos::place_of(&path)).await?.path);
             registry()?.add(Entry { path, ..entry }).await?
         }
         Source::Url(url) => {
@@ -176,13 +178,23 @@ enum Gone {
     Expected,
 }
 
+/// By when it has to be found out what lies at `path`: a disk may never answer.
+async fn looking(path: &Path) -> anyhow::Result<Deadline> {
+    super::deadline("look", None, format!("looking at {}", path.display())).await
+}
+
+/// What the repository is like that lies at `path`.
+pub(super) async fn look(path: &Path) -> anyhow::Result<Found> {
+    looking(path).await?.bound(&Clock::Real, repos::look(path)).await
+}
+
 /// Tells the entries, each with what its repository is like.
 async fn tell(entries: &[Entry], gone: Gone, report: &mut Strand) -> anyhow::Result<Ending> {
     let mut listing = report.format().listing();
     let mut failed = Vec::new();
     for entry in entries {
         let found = match &entry.path {
-            Some(path) => repos::look(path).await.map(Some),
+            Some(path) => look(path).await.map(Some),
             None => Ok(None),
         };
         let found = found.unwrap_or_else(|cause| {

@@ -16,7 +16,7 @@ use crate::health::{self, Check, Scene};
 use crate::monitor::history::{self, History};
 use crate::monitor::{Fault, FaultClass, Statistics};
 use crate::report::{Ending, OverviewWriter, Strand};
-use crate::repos::{self, Entry, Found};
+use crate::repos::{Entry, Found};
 use crate::shutdown::Token;
 use crate::sync;
 use crate::tasks::{self, Ledger, Record};
@@ -35,7 +35,7 @@ pub(super) async fn run(args: &StatusArgs, dir: &Path, token: &Token) -> u8 {
 struct State {
     entries: Vec<(Entry, Option<Found>)>,
     kept: Vec<Kept>,
-    tasks: Option<(Ledger, Vec<Record>)>,
+    tasks: Option<Noted>,
     history: History,
     checks: Vec<Check>,
 }
@@ -96,7 +96,7 @@ async fn gather() -> State {
         }
         None
     });
-    checks.extend(tasks.as_ref().map(|(ledger, records)| stalled(ledger, records)));
+    checks.extend(tasks.as_ref().map(|noted| stalled(&noted.ledger, &noted.records)));
     let told = match folder {
         Some(folder) => smol::unblock(move || history::read(&folder, seconds(now))).await,
         None => Ok(History::default()),
@@ -112,10 +112,19 @@ async fn gather() -> State {
     State { entries: looked_at(entries).await, kept, tasks, history, checks }
 }
 
-async fn noted_tasks() -> anyhow::Result<(Ledger, Vec<Record>)> {
+/// What is noted of tasks.
+struct Noted {
+    ledger: Ledger,
+    records: Vec<Record>,
+    /// Of each record, if it has one.
+    logs: Vec<Option<PathBuf>>,
+}
+
+async fn noted_tasks() -> anyhow::Result<Noted> {
     let ledger = task::ledger().await?;
     let records = ledger.list().await?;
-    Ok((ledger, records))
+    let logs = task::logs(&ledger, &records).await;
+    Ok(Noted { ledger, records, logs })
 }
 
 /// Whether all tasks that run get on.
@@ -143,7 +152,7 @@ async fn looked_at(entries: Vec<Entry>) -> Vec<(Entry, Option<Found>)> {
     let mut seen = Vec::with_capacity(entries.len());
     for entry in entries {
         let found = match &entry.path {
-            Some(path) => repos::look(path).await.ok(),
+            Some(path) => repo::look(path).await.ok(),
             None => None,
         };
         seen.push((entry, found));
@@ -181,9 +190,9 @@ fn caches(state: &State, overview: &mut OverviewWriter) {
 }
 
 fn tasks(state: &State, overview: &mut OverviewWriter) {
-    if let Some((ledger, records)) = &state.tasks {
-        for record in records {
-            overview.add(&Event::Task(task::event(record, ledger)));
+    if let Some(Noted { ledger, records, logs }) = &state.tasks {
+        for (record, log) in records.iter().zip(logs) {
+            overview.add(&Event::Task(task::event(record, ledger, log.as_deref())));
         }
     }
 }

@@ -2,21 +2,22 @@
 
 use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use super::config::warn;
 use super::repositories::Wanted;
 use super::{errand, framed, framed_aloud, progress};
 use crate::cli::TaskCommand;
 use crate::cli::argv::TextArg;
 use crate::cli::task::{TaskKind, TaskPriority, TaskStartArgs, TaskWaitArgs};
 use crate::clock::{Clock, Deadline, spoken};
-use crate::config::{View, values};
+use crate::config::View;
 use crate::describe::{lossy, rfc3339};
 use crate::error::Kind;
 use crate::events::work::TaskState;
-use crate::events::{Event, Task, Warning};
+use crate::events::{Event, Task};
 use crate::gitcli::session;
 use crate::report::{Ending, Loudness, Strand};
 use crate::scan::Selection as Refs;
@@ -50,9 +51,14 @@ pub(super) async fn run(command: &TaskCommand, dir: &Path, token: &Token) -> u8 
             framed("task show", look, dir, token, async |report| show(&args.ids, report).await).await
         }
         TaskCommand::Wait(args) => {
+            let timeout = match super::time("task wait", "--timeout", args.timeout.as_ref()) {
+                Ok(timeout) => timeout,
+                Err(refusal) => return super::refused(&refusal),
+            };
             let look = (args.format, args.color, args.no_color);
             let loudness = Loudness { quiet: false, progress: progress(args.progress, args.no_progress) };
-            framed_aloud("task wait", (look, loudness), dir, token, async |report| wait(args, report).await).await
+            framed_aloud("task wait", (look, loudness), dir, token, async |report| wait(args, timeout, report).await)
+                .await
         }
         TaskCommand::Cancel(args) => {
             let look = (args.format, args.color, args.no_color);
@@ -159,36 +165,46 @@ async fn show(typed: &[TextArg], report: &mut Strand) -> anyhow::Result<Ending> 
     tell(&ledger, &picked(&all, &found), report).await
 }
 
-async fn wait(args: &TaskWaitArgs, report: &mut Strand) -> anyhow::Result<Ending> {
-    let timeout = match &args.timeout {
-        None => None,
-        Some(typed) => Some(values::time(&typed.0).ok_or_else(|| {
-            let hint = "it takes a number and ms, s, m, h or d";
-            Kind::BadValue.hinted(format!("bad value '{}' for --timeout", typed.0), hint)
-        })?),
-    };
-    let deadline = Deadline::after(&Clock::Real, timeout.unwrap_or(Duration::MAX));
+async fn wait(args: &TaskWaitArgs, timeout: Option<Duration>, report: &mut Strand) -> anyhow::Result<Ending> {
+    let deadline = Deadline::within(&Clock::Real, timeout);
     let ledger = ledger().await?;
     let found = meant(&ledger.list().await?, &args.ids)?;
-    let ended = loop {
+    let waited = loop {
         let all = ledger.list().await?;
         let ours = picked(&all, &found);
-        let unended = ours.iter().find(|record| !record.state().is_over());
-        let Some(first) = unended else { break ours };
+        let Some(first) = ours.iter().find(|record| !record.state().is_over()) else { break ours };
         if deadline.left(&Clock::Real).is_zero() {
             let message = format!("task {} has not ended in {}", first.id, spoken(timeout.unwrap_or_default()));
-            warn("still-running", message, "without --timeout it is waited for as long as it takes", report).await?;
+            let hint = "without --timeout it is waited for as long as it takes";
+            warn(report, "still-running", &message, hint).await?;
             break ours;
         }
-        if first.state() == State::Running && !first.progress.phase.is_empty() {
-            let progress = &first.progress;
-            report.progress_in("items", &first.about, &progress.phase, progress.done, progress.total).await?;
-        }
+        show_progress(first, report).await?;
         smol::Timer::after(LOOK).await;
     };
-    let all_completed = ended.len() == found.len() && ended.iter().all(|record| record.state() == State::Completed);
-    let ending = tell(&ledger, &ended, report).await?;
+    tell_gone(&found, &waited, report).await?;
+    let all_completed = waited.len() == found.len() && waited.iter().all(|record| record.state() == State::Completed);
+    let ending = tell(&ledger, &waited, report).await?;
     Ok(Ending { negative: !all_completed, ..ending })
+}
+
+/// Shows how far `record` is, if it has said so.
+async fn show_progress(record: &Record, report: &mut Strand) -> anyhow::Result<()> {
+    let Record { about, progress, .. } = record;
+    if record.state() == State::Running && !progress.phase.is_empty() {
+        report.progress_in("items", about, &progress.phase, progress.done, progress.total).await?;
+    }
+    Ok(())
+}
+
+/// Tells which of `ids` were waited for in vain: they aren't among `records` any more.
+async fn tell_gone(ids: &[Id], records: &[Record], report: &mut Strand) -> anyhow::Result<()> {
+    for id in ids.iter().filter(|id| !records.iter().any(|record| record.id == **id)) {
+        let message = format!("task {id} is gone: it was forgotten before it was seen how it ended");
+        let hint = "git bhfuil task clean, or bhfuil.taskExpiry, has taken it and its log away; start it again to know";
+        report.finding(Kind::BadValue, &message, Some(hint)).await?;
+    }
+    Ok(())
 }
 
 async fn cancel(typed: &[TextArg], report: &mut Strand) -> anyhow::Result<Ending> {
@@ -197,7 +213,7 @@ async fn cancel(typed: &[TextArg], report: &mut Strand) -> anyhow::Result<Ending
     for id in &found {
         if !ledger.ask_to_stop(id).await? {
             let message = format!("task {id} has ended already");
-            warn("task-over", message, "git bhfuil task show tells how", report).await?;
+            warn(report, "task-over", &message, "git bhfuil task show tells how").await?;
         }
     }
     // With its process, so that nothing works on once this says so.
@@ -244,34 +260,26 @@ fn picked(all: &[Record], ids: &[Id]) -> Vec<Record> {
     ids.iter().filter_map(|id| all.iter().find(|record| record.id == *id).cloned()).collect()
 }
 
-async fn warn(code: &str, message: String, hint: &str, report: &mut Strand) -> anyhow::Result<()> {
-    let warning = Warning {
-        repo: None,
-        id: None,
-        query: None,
-        code: code.into(),
-        message: message.into(),
-        hint: Some(hint.into()),
-        count: 1,
-    };
-    Ok(report.warn(warning).await?)
-}
-
 async fn tell(ledger: &Ledger, records: &[Record], report: &mut Strand) -> anyhow::Result<Ending> {
     let mut listing = report.format().listing();
-    for record in records {
-        listing.add(&Event::Task(event(record, ledger)));
+    for (record, log) in records.iter().zip(logs(ledger, records).await) {
+        listing.add(&Event::Task(event(record, ledger, log.as_deref())));
     }
     let (bytes, counts) = listing.finish();
     report.batch(bytes, &counts).await?;
     Ok(Ending::default())
 }
 
-pub(super) fn event<'a>(record: &'a Record, ledger: &Ledger) -> Task<'a> {
+/// The log of each of `records` that has one.
+pub(super) async fn logs(ledger: &Ledger, records: &[Record]) -> Vec<Option<PathBuf>> {
+    let places: Vec<PathBuf> = records.iter().map(|record| log(ledger.folder(), &record.id)).collect();
+    smol::unblock(move || places.into_iter().map(|place| Some(place).filter(|place| place.exists())).collect()).await
+}
+
+pub(super) fn event<'a>(record: &'a Record, ledger: &Ledger, log: Option<&Path>) -> Task<'a> {
     let (now, rules) = (ledger.now(), ledger.rules());
     let date = |time: Option<u64>| time.and_then(|time| rfc3339(time / 1000)).map(Cow::Owned);
     let place = |path: &Path| Cow::Owned(lossy(path.as_os_str().as_bytes()).0);
-    let log = log(ledger.folder(), &record.id);
     let stalled = record.is_stalled(now, rules.stall_after);
     let progress = &record.progress;
     let has_phase = !progress.phase.is_empty();
@@ -297,7 +305,7 @@ pub(super) fn event<'a>(record: &'a Record, ledger: &Ledger) -> Task<'a> {
         done: has_phase.then_some(progress.done),
         total: progress.total.filter(|_| has_phase),
         pid: Some(record.owner.pid),
-        log: log.exists().then(|| place(&log)),
+        log: log.map(place),
         result_file: match &record.said {
             Some(Said::File(path)) => Some(place(path)),
             _ => None,

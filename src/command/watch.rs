@@ -1,24 +1,26 @@
 //! `git bhfuil watch`: which repositories are followed, as the registry has them now, and beside that the mirrors that are fetched and
 //! the settings that change.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_channel::Sender;
+use smol::{LocalExecutor, Task};
 
 use super::config::tell_change;
 use super::repo::mirrors;
 use super::repositories::{self, Chosen, Shared, Wanted};
-use crate::cli::WatchArgs;
+use crate::cli::argv::TextArg;
+use crate::cli::{UsageError, WatchArgs};
 use crate::clock::Clock;
-use crate::config::syntax::Document;
-use crate::config::{Config, Current, Sources, values};
-use crate::error::{Kind, exit};
+use crate::config::{Config, Current, Sources};
+use crate::error::exit;
 use crate::locate;
 use crate::report::{self, Ending, Loudness, Report, Strands};
-use crate::repos::{Limit, Listing};
+use crate::repos::{Entry, Limit};
 use crate::scan::{self, Selection, Sought};
 use crate::shutdown::Token;
 use crate::sync::Mirrors;
@@ -27,8 +29,28 @@ use crate::watch::{self, Member, Options, Times};
 /// How often the registry is looked at for repositories that have come or gone.
 const REGISTRY: Duration = Duration::from_secs(2);
 
+/// How often something is done, as typed.
+#[derive(Clone, Copy)]
+struct Every {
+    /// Mirrors are fetched.
+    sync: Option<Duration>,
+    /// It is looked what has moved, without a word from the file system.
+    poll: Option<Duration>,
+}
+
+impl Every {
+    fn of(args: &WatchArgs) -> Result<Self, UsageError> {
+        let time = |option, typed: &Option<TextArg>| super::time("watch", option, typed.as_ref());
+        Ok(Self { sync: time("--sync", &args.sync)?, poll: time("--poll", &args.poll)? })
+    }
+}
+
 /// Runs the command and returns the exit code.
 pub(super) async fn run(args: &WatchArgs, dir: &Path, token: &Token) -> u8 {
+    let every = match Every::of(args) {
+        Ok(every) => every,
+        Err(refusal) => return super::refused(&refusal),
+    };
     let loudness = Loudness { quiet: args.quiet, progress: Some(false) };
     let (format, configured) = super::format(args.format, args.color, args.no_color, dir).await;
     let is_about_several = args.all_repos || !args.group.is_empty() || args.repo.len() > 1;
@@ -41,7 +63,7 @@ pub(super) async fn run(args: &WatchArgs, dir: &Path, token: &Token) -> u8 {
         }
     };
     let outcome = match configured {
-        Ok(()) => follow(args, dir, &strands, token).await,
+        Ok(()) => follow(args, every, dir, &strands, token).await,
         Err(cause) => Err(cause),
     };
     let ending = outcome.map(|()| Ending { incomplete: token.is_cancelled(), ..Ending::default() });
@@ -49,7 +71,7 @@ pub(super) async fn run(args: &WatchArgs, dir: &Path, token: &Token) -> u8 {
 }
 
 /// Everything that goes on side by side until the token is cancelled.
-async fn follow(args: &WatchArgs, dir: &Path, strands: &Strands, token: &Token) -> anyhow::Result<()> {
+async fn follow(args: &WatchArgs, every: Every, dir: &Path, strands: &Strands, token: &Token) -> anyhow::Result<()> {
     let refs = repositories::refs(&args.refs);
     let wanted = Wanted {
         repo: &args.repo,
@@ -59,11 +81,22 @@ async fn follow(args: &WatchArgs, dir: &Path, strands: &Strands, token: &Token) 
         threads: args.threads,
         refs: &refs,
     };
-    let every = |typed: Option<&str>, option: &str| typed.map(|text| every(text, option)).transpose();
-    let sync = every(args.sync.as_ref().map(|text| text.0.as_str()), "--sync")?;
-    let poll = every(args.poll.as_ref().map(|text| text.0.as_str()), "--poll")?;
     let members = members(&wanted, dir).await?;
-    let Shared { limit, pool } = wanted.shared().await?;
+    let config = Config::new(sources(&wanted, dir));
+    let current = config.current().await?;
+    let shared = wanted.shared().await?;
+    let options = options(args, every, &shared, config.clone());
+    let (change, changes) = async_channel::bounded(1);
+    let beside = Beside { wanted: &wanted, dir, shared: &shared, strands, token };
+    let registered = beside.register(members.clone(), &change);
+    let told = beside.tell_settings(&config, current);
+    let fetched = beside.fetch(every.sync);
+    let never = async { match smol::future::or(registered, smol::future::or(told, fetched)).await? {} };
+    smol::future::or(Box::pin(watch::run(members, &changes, &options, strands, token)), Box::pin(never)).await
+}
+
+fn options(args: &WatchArgs, every: Every, shared: &Shared, config: Config) -> Options {
+    let Shared { limit, pool } = shared;
     let scan = scan::Options {
         cache_folder: scan::cache_folder(),
         threads: args.threads.map(NonZeroUsize::get),
@@ -79,39 +112,23 @@ async fn follow(args: &WatchArgs, dir: &Path, strands: &Strands, token: &Token) 
         refs: Selection::Usual,
         ..locate::Options::default()
     };
-    let options = Options {
+    let usual = Times::default();
+    Options {
         scan,
         locate: args.locate.then_some(locate),
+        config,
         limit: limit.clone(),
         pool: pool.clone(),
-        times: poll.map_or_else(Times::default, |poll| Times { unnoticed: poll, ..Times::default() }),
-        notices: poll.is_none(),
+        times: Times { unnoticed: every.poll.unwrap_or(usual.unnoticed), ..usual },
+        notices: every.poll.is_none(),
         clock: Clock::Real,
-        wall: SystemTime::now,
-    };
-    let (change, changes) = async_channel::bounded(1);
-    let config = Config::new(Sources::of_process(dir));
-    let current = config.current().await?;
-    let registered = register(&wanted, dir, members.clone(), &change);
-    let settings = settings(&config, current, strands);
-    let fetched = async {
-        match sync {
-            Some(every) => fetch(&wanted, dir, every, &limit, &mirrors(pool, token).await?, strands).await,
-            None => std::future::pending().await,
-        }
-    };
-    let beside = smol::future::or(registered, smol::future::or(settings, fetched));
-    let never = async { match beside.await? {} };
-    smol::future::or(Box::pin(watch::run(members, &changes, &options, strands, token)), Box::pin(never)).await
+    }
 }
 
-/// A time that was typed, such as `15m`.
-fn every(text: &str, option: &str) -> anyhow::Result<Duration> {
-    let time = values::time(text).filter(|time| !time.is_zero());
-    time.ok_or_else(|| {
-        let hint = "a time is a number with ms, s, m, h or d: 500ms, 15m";
-        Kind::BadValue.hinted(format!("bad value '{text}' for {option}: expected a time"), hint)
-    })
+/// Where settings are read that hold for all that are followed: what one of several repositories has of its own isn't among them.
+fn sources(wanted: &Wanted<'_>, dir: &Path) -> Sources {
+    let process = Sources::of_process(dir);
+    if wanted.is_here() { process } else { Sources { dir: "/".into(), alone: true, ..process } }
 }
 
 /// The repositories that are followed as things are now.
@@ -125,66 +142,81 @@ async fn members(wanted: &Wanted<'_>, dir: &Path) -> anyhow::Result<Vec<Member>>
     Ok(chosen.into_iter().map(|Chosen { sought, refs }| Member { sought, refs }).collect())
 }
 
-/// Passes on who is to be followed when that changes.
-async fn register(
-    wanted: &Wanted<'_>,
-    dir: &Path,
-    mut seen: Vec<Member>,
-    change: &Sender<Vec<Member>>,
-) -> anyhow::Result<Infallible> {
-    if wanted.is_here() {
-        return std::future::pending().await;
-    }
-    loop {
-        smol::Timer::after(REGISTRY).await;
-        // Where it can't be read, or nobody is left, those who were last known are followed.
-        let Ok(now) = members(wanted, dir).await else { continue };
-        if now != seen {
-            seen = now;
-            // The other end is read as long as this runs.
-            let _ = change.send(seen.clone()).await;
+/// What goes on beside the looks, and never ends but with an error.
+struct Beside<'a> {
+    wanted: &'a Wanted<'a>,
+    dir: &'a Path,
+    shared: &'a Shared,
+    strands: &'a Strands,
+    token: &'a Token,
+}
+
+impl Beside<'_> {
+    /// Passes on who is to be followed when that changes.
+    async fn register(&self, mut seen: Vec<Member>, change: &Sender<Vec<Member>>) -> anyhow::Result<Infallible> {
+        if self.wanted.is_here() {
+            return std::future::pending().await;
         }
-    }
-}
-
-/// Tells the settings that change. What is looked at next is looked at as they say then.
-async fn settings(config: &Config, current: Current, strands: &Strands) -> anyhow::Result<Infallible> {
-    let mut changes = config.subscribe(current);
-    loop {
-        let change = changes.next(None).await;
-        let mut strand = strands.strand();
-        let told = tell_change(&change, None, &mut strand).await;
-        strands.join(strand);
-        told?;
-    }
-}
-
-/// Fetches the mirrors among those that are followed, now and `every` so often.
-async fn fetch(
-    wanted: &Wanted<'_>,
-    dir: &Path,
-    every: Duration,
-    limit: &Limit,
-    mirrors: &Mirrors,
-    strands: &Strands,
-) -> anyhow::Result<Infallible> {
-    loop {
-        // Where the registry can't be read there is nothing to be fetched; that is said elsewhere.
-        let members = members(wanted, dir).await.unwrap_or_default();
-        let listing = mirrors.registry.read().await.unwrap_or_else(|_| Listing::of(Document::default()));
-        let is_followed = |name: &str| members.iter().any(|member| member.sought.name.as_deref() == Some(name));
-        let mirrored = listing.entries().iter().filter(|entry| entry.url.is_some() && is_followed(&entry.name));
-        let jobs = mirrored.map(|entry| {
-            async move |_slot| {
-                let mut strand = strands.strand();
-                let fetched = mirrors.fetch(entry, &mut strand).await;
-                strands.join(strand);
-                fetched
+        loop {
+            smol::Timer::after(REGISTRY).await;
+            // Where it can't be read, or nobody is left, those who were last known are followed.
+            let Ok(now) = members(self.wanted, self.dir).await else { continue };
+            if now != seen {
+                seen = now;
+                // The other end is read as long as this runs.
+                let _ = change.send(seen.clone()).await;
             }
-        });
-        for outcome in limit.run(jobs).await {
-            outcome.unwrap_or_else(|panic| panic.resume())?;
         }
-        smol::Timer::after(every).await;
+    }
+
+    /// Tells the settings that change. What is looked at next is looked at as they say then.
+    async fn tell_settings(&self, config: &Config, current: Current) -> anyhow::Result<Infallible> {
+        let mut changes = config.subscribe(current);
+        loop {
+            let change = changes.next(None).await;
+            self.strands.lend(async |strand| tell_change(&change, None, strand).await).await?;
+        }
+    }
+
+    /// Fetches the mirrors among those that are followed, now and `every` so often if at all, as many at a time as are looked at. One that
+    /// is slow, or never answers, holds up no look, and no other as long as there is room.
+    async fn fetch(&self, every: Option<Duration>) -> anyhow::Result<Infallible> {
+        let Some(every) = every else { return std::future::pending().await };
+        let limit = Limit::new(self.shared.limit.at_once());
+        let mut last = self.mirrored().await?;
+        let executor = LocalExecutor::new();
+        let rounds = async {
+            let mut going: BTreeMap<String, Task<anyhow::Result<()>>> = BTreeMap::new();
+            loop {
+                for (_, ended) in going.extract_if(.., |_, fetch| fetch.is_finished()) {
+                    ended.await?;
+                }
+                let (mirrors, entries) = &last;
+                for entry in entries {
+                    let start = || executor.spawn(self.fetch_one(entry.clone(), mirrors.clone(), limit.clone()));
+                    going.entry(entry.name.clone()).or_insert_with(start);
+                }
+                smol::Timer::after(every).await;
+                // What can't be read now goes on as it was; that is said elsewhere.
+                last = self.mirrored().await.unwrap_or(last);
+            }
+        };
+        executor.run(rounds).await
+    }
+
+    async fn fetch_one(&self, entry: Entry, mirrors: Mirrors, limit: Limit) -> anyhow::Result<()> {
+        let fetch = async |_slot| self.strands.lend(async |strand| mirrors.fetch(&entry, strand).await).await;
+        limit.run_one(fetch).await.unwrap_or_else(|panic| panic.resume())
+    }
+
+    /// The mirrors among those that are followed, with what is configured for them.
+    async fn mirrored(&self) -> anyhow::Result<(Mirrors, Vec<Entry>)> {
+        let mirrors = mirrors(self.shared.pool.clone(), self.token).await?;
+        let members = members(self.wanted, self.dir).await?;
+        let is_followed = |name: &str| members.iter().any(|member| member.sought.name.as_deref() == Some(name));
+        let listing = mirrors.registry.read().await?;
+        let entries = listing.entries().iter().filter(|entry| entry.url.is_some() && is_followed(&entry.name));
+        let entries = entries.cloned().collect();
+        Ok((mirrors, entries))
     }
 }

@@ -72,7 +72,7 @@ async fn run_warming(options: Options, report: &mut Strand, token: &Token) -> an
                 let warmed = locate::warm(ahead, Some(&hand), &mut Strand::mute(), &hand.stop).await?;
                 Ok(format!("{} worked out", warmed.worked_out))
             })?;
-            locate::run(options, report, token).await
+            Box::pin(locate::run(options, report, token)).await
         })
         .await
 }
@@ -135,6 +135,8 @@ fn options(args: &WhereArgs, signals: Signals, dir: &Path) -> Options {
         min_confidence: args.min_confidence.unwrap_or(0.0),
         no_update: args.no_update,
         max_count: args.max_count.map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
+        told: None,
+        settings: None,
         background: None,
     }
 }

@@ -8,7 +8,7 @@ use super::cascade::View;
 use super::values::Color;
 use crate::error::Kind;
 use crate::facts::patterns::Patterns;
-use crate::git::Repository;
+use crate::git::{Repository, Sought};
 
 /// The settings of one run for one repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +114,21 @@ impl Settings {
             .with_security(&self.security_patterns)
             .map_err(|cause| bad("securityPattern", &cause.pattern))
     }
+}
+
+/// How long `operation` may take (`bhfuil.timeout.<operation>`), as configured for the repository that is `sought`, or for all; `None` if
+/// that is as long as it needs.
+///
+/// # Errors
+/// [`Kind::BadValue`] naming key, value and where it is set.
+pub async fn time_limit(operation: &'static str, sought: Option<Sought>) -> anyhow::Result<Option<Duration>> {
+    smol::unblock(move || {
+        // That there is no repository is for those to say who need one.
+        let repository = sought.and_then(|sought| Repository::find(&sought).ok());
+        let view = View::read_for(repository.as_ref(), &|name| std::env::var_os(name))?;
+        view.time(&format!("timeout.{operation}"), view.repo())
+    })
+    .await
 }
 
 /// When text for people is in colour, as is configured for the repository at `dir`: `GIT_BHFUIL_COLOR`, else `bhfuil.color`, else

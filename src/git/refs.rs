@@ -81,7 +81,19 @@ pub enum Selection {
     Globs(Vec<Vec<u8>>),
 }
 
+/// Where the usual refs are, but for HEAD.
+const USUAL: [&[u8]; 3] = [b"refs/heads/", b"refs/remotes/", b"refs/tags/"];
+
 impl Selection {
+    /// Whether it asks for the ref `name`, should there be one.
+    #[must_use]
+    pub fn covers(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Usual => name == b"HEAD" || USUAL.iter().any(|prefix| name.starts_with(prefix)),
+            Self::Globs(globs) => globs.iter().any(|glob| glob_matches(&full_glob(glob), name)),
+        }
+    }
+
     /// The globs that match none of the refs in `list`, which this has selected; a ref that leads nowhere is matched too.
     #[must_use]
     pub fn unmatched(&self, list: &RefList) -> Vec<&[u8]> {
@@ -110,6 +122,15 @@ impl RefList {
     pub fn tips(&self) -> Vec<Oid> {
         let mut seen = OidSet::default();
         self.refs.iter().filter_map(|entry| entry.commit).filter(|id| seen.insert(*id)).collect()
+    }
+
+    /// Those of them that `selection` asks for.
+    #[must_use]
+    pub fn covered_by(&self, selection: &Selection) -> Self {
+        let mut covered = self.clone();
+        covered.refs.retain(|entry| selection.covers(&entry.name));
+        covered.broken.retain(|entry| selection.covers(&entry.name));
+        covered
     }
 
     /// Those of [`Self::tips`] that the graph didn't have when the refs were selected.
@@ -233,8 +254,7 @@ impl RefStore {
     fn usual(&self) -> impl Iterator<Item = (&Bytes, &Value)> {
         static HEAD: Bytes = Bytes::from_static(b"HEAD");
         let head = self.head.iter().map(|value| (&HEAD, value));
-        let prefixes = [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/"];
-        head.chain(prefixes.into_iter().flat_map(|prefix| self.under(prefix)))
+        head.chain(USUAL.into_iter().flat_map(|prefix| self.under(prefix)))
     }
 
     /// The full name of the branch that `HEAD` names, if it has no commit yet.
@@ -488,6 +508,23 @@ mod tests {
         }
         assert!(glob_matches(b"refs/heads/*", b"refs/heads/stable/1.0"), "a star crosses a slash");
         assert!(!glob_matches(b"refs/heads/x?", b"refs/heads/x"));
+    }
+
+    #[test]
+    fn a_selection_covers_what_it_would_select() {
+        let id: Oid = "a".repeat(40).parse().expect("an id");
+        let names = ["refs/heads/main", "refs/heads/stable/1.0", "refs/notes/x", "refs/remotes/o/m", "refs/tags/v1"];
+        let values = names.iter().map(|name| ((*name).into(), Value::Direct { id, peeled: Packed::Itself })).collect();
+        let store = RefStore { values, head: Some(parse_loose(b"ref: refs/heads/main")) };
+        let globs = |globs: &[&[u8]]| Selection::Globs(globs.iter().map(|glob| glob.to_vec()).collect());
+        for selection in
+            [Selection::Usual, globs(&[b"heads/stable/*", b"notes"]), globs(&[b"tags/v[0-9]*"]), globs(&[b"refs/*"])]
+        {
+            let chosen: Vec<&[u8]> = store.chosen(&selection).into_iter().map(|(name, _)| &**name).collect();
+            for name in names.iter().map(|name| name.as_bytes()).chain([&b"HEAD"[..]]) {
+                assert_eq!(selection.covers(name), chosen.contains(&name), "{selection:?}: {name:?}");
+            }
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::error::Kind;
 /// Why a transfer failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// The disk here is full, or a quota used up.
+    /// The disk here is full, or a quota or another limit of what may be written used up.
     DiskFull,
     /// A part of git was ended from outside.
     Killed,
@@ -60,7 +60,7 @@ pub struct Judgement {
 /// The rules, the first that holds counts: what a line holds (lower case) that gives the cause away. What breaks a connection comes
 /// last, since anything that fails breaks it.
 const RULES: &[(Cause, &[&str])] = &[
-    (Cause::DiskFull, &["no space left on device", "disk quota exceeded"]),
+    (Cause::DiskFull, &["no space left on device", "disk quota exceeded", "file too large"]),
     (Cause::Killed, &["died of signal"]),
     (Cause::Locked, &[".lock': file exists", ".new: file exists"]),
     (

@@ -18,7 +18,6 @@ use super::{Options, Sought, open, within};
 use crate::announce::{self, Indexed};
 use crate::error::{self, Kind};
 use crate::events::Event;
-use crate::events::repository::IndexState;
 use crate::facts::Oid;
 use crate::git::Repository;
 use crate::git::refs::Selection;
@@ -76,7 +75,7 @@ pub async fn run(
         .map(|Member { sought, refs, strand }| Home {
             options: Arc::new(Options { sought, refs, queries: Vec::new(), stdin: None, ..options.clone() }),
             strand,
-            indexed: Indexed { state: IndexState::Skipped, new: 0 },
+            indexed: Indexed::default(),
             seen: Vec::new(),
             is_known: false,
             failure: None,

@@ -53,7 +53,7 @@ pub use self::warm::{Warmed, warm, warm_one_of_several};
 use crate::announce::{self, Indexed};
 use crate::clock::{Clock, Deadline};
 use crate::config::Settings;
-use crate::events::repository::IndexState;
+use crate::facts::oid::OidSet;
 use crate::git::Repository;
 pub use crate::git::Sought;
 use crate::git::refs::RefList;
@@ -114,6 +114,11 @@ pub struct Options {
     pub no_update: bool,
     /// Changes that are told at most of one query; `None` for all, or the usual number where words are looked for.
     pub max_count: Option<usize>,
+    /// Commits that the reader knows, with their repository, from what stands before in the stream: neither is told again to a program, and
+    /// the repository's part of the stream is ended by the caller.
+    pub told: Option<Arc<OidSet>>,
+    /// The settings that hold, where the caller knows them; else they are read.
+    pub settings: Option<Settings>,
     /// Tasks that give way while there is something to be answered, and go on while queries are waited for.
     pub background: Option<Tasks>,
 }
@@ -167,7 +172,9 @@ async fn is_name(dir: &Path, query: &OsString) -> bool {
 /// # Errors
 /// If nothing could be answered: no repository, a query that can't be understood, a setting that can't be used.
 pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
-    let Some(opened) = token.unless_cancelled(Box::pin(open(Arc::new(options), report, token, true))).await else {
+    let goes_on = options.told.is_some();
+    let opened = token.unless_cancelled(Box::pin(open(Arc::new(options), report, token, !goes_on))).await;
+    let Some(opened) = opened else {
         return Ok(Ending { incomplete: true, ..Ending::default() });
     };
     let mut search = opened?;
@@ -176,7 +183,9 @@ pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow
     let outcome = token.unless_cancelled(Box::pin(within(limit, &name, search.run()))).await;
     let Search { report, indexed, found, name, .. } = search;
     outcome.transpose()?;
-    announce::end(report, &name, token.is_cancelled(), indexed).await?;
+    if !goes_on {
+        announce::end(report, &name, token.is_cancelled(), indexed).await?;
+    }
     Ok(Ending { negative: found == Some(false), incomplete: token.is_cancelled(), ..Ending::default() })
 }
 
@@ -186,13 +195,10 @@ async fn within<T>(
     name: &str,
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
-    let Some(limit) = limit else { return work.await };
-    let deadline = Deadline::after(&Clock::Real, limit).set_by("bhfuil.timeout.where");
-    let expired = async {
-        deadline.over(&Clock::Real).await;
-        Err(deadline.missed(&format!("finding changes in {name}")))
-    };
-    smol::future::or(work, expired).await
+    let deadline = Deadline::within(&Clock::Real, limit)
+        .set_by("bhfuil.timeout.where")
+        .bounding(format!("finding changes in {name}"));
+    deadline.bound(&Clock::Real, work).await
 }
 
 /// Opens the repository that is sought, and tells of it if it `is_new` to the reader.
@@ -205,7 +211,10 @@ async fn open<'a>(
     let asked = Arc::clone(&options);
     let find = move || -> anyhow::Result<(Arc<Repository>, Settings)> {
         let repository = Repository::find(&asked.sought)?;
-        let settings = Settings::read_blocking(&repository)?;
+        let settings = match &asked.settings {
+            Some(known) => known.clone(),
+            None => Settings::read_blocking(&repository)?,
+        };
         Ok((Arc::new(repository), settings))
     };
     // Of a thousand repositories none is looked for while another could be answered for.
@@ -237,7 +246,7 @@ async fn open<'a>(
         options,
         index,
         refs,
-        indexed: Indexed { state: IndexState::Skipped, new: 0 },
+        indexed: Indexed::default(),
         places: None,
         filed: None,
         messages: None,

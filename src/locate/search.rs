@@ -438,7 +438,20 @@ pub(super) fn make(
 ) -> anyhow::Result<Made> {
     let mut desk = Desk::new(scope, handle);
     let mut writing = format.answer();
-    let outcome = answer::answer(&mut desk, query, (target, alike), &mut |event: &Event<'_>| writing.add(event))?;
+    // What people see is made of all of it.
+    let told = scope.options.told.as_deref().filter(|_| format == Format::Jsonl);
+    let is_told = |event: &Event<'_>| match event {
+        Event::Commit(commit) => {
+            Oid::from_hex(commit.id.as_bytes()).is_some_and(|id| told.is_some_and(|it| it.contains(&id)))
+        }
+        _ => false,
+    };
+    let mut tell = |event: &Event<'_>| {
+        if !is_told(event) {
+            writing.add(event);
+        }
+    };
+    let outcome = answer::answer(&mut desk, query, (target, alike), &mut tell)?;
     let (bytes, counts) = writing.finish();
     Ok(Made { bytes, counts, outcome })
 }

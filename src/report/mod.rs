@@ -351,6 +351,14 @@ impl Strands {
     pub fn join(&self, strand: Strand) {
         self.report.borrow_mut().join(strand);
     }
+
+    /// Lends `work` a strand, and takes it back.
+    pub async fn lend<T>(&self, work: impl AsyncFnOnce(&mut Strand) -> T) -> T {
+        let mut strand = self.strand();
+        let done = work(&mut strand).await;
+        self.join(strand);
+        done
+    }
 }
 
 fn class(kind: Kind) -> ErrorClass {

@@ -75,6 +75,15 @@ impl Limit {
         executor.run(all).await
     }
 
+    /// Runs `job` when its turn comes. As for [`Self::run`], a panic is its error, and dropping the future drops it.
+    ///
+    /// # Errors
+    /// The panic.
+    pub async fn run_one<F: Future<Output = T>, T>(&self, job: impl FnOnce(Slot) -> F) -> Result<T, Panic> {
+        let permit = self.permits.acquire_arc().await;
+        guarded(job, self.slot(Some(permit))).await
+    }
+
     /// Waits until nothing runs any more, and keeps anything from beginning.
     pub async fn close(&self) {
         for _ in 0..self.at_once {

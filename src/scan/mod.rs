@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use regex::Regex;
 
 use self::plan::Plan;
-use crate::announce;
+use crate::announce::{self, Indexed};
 use crate::cache::Cache;
 use crate::cache::cursors::{self, Cursor};
 use crate::clock::{Clock, Deadline};
@@ -23,6 +23,7 @@ use crate::config::Settings;
 use crate::describe::Wishes;
 use crate::error::Kind;
 use crate::events::repository::IndexState;
+use crate::facts::Oid;
 use crate::git::Repository;
 pub use crate::git::Sought;
 use crate::git::mailmap::Mailmap;
@@ -69,6 +70,12 @@ pub struct Options {
     pub consumer: Option<String>,
     /// Only what came since the refs were these: those that have moved since, and the commits that these didn't reach.
     pub known: Option<Arc<RefList>>,
+    /// With `known`, further commits that are nothing new, with all that they reach.
+    pub seen: Vec<Oid>,
+    /// The settings that hold, where the caller knows them; else they are read.
+    pub settings: Option<Settings>,
+    /// The repository's part of the stream goes on afterwards, and is ended by the caller.
+    pub goes_on: bool,
     /// Oldest first.
     pub reverse: bool,
     /// Only bring the cache up to date.
@@ -106,6 +113,8 @@ pub struct Scanned {
     pub ending: Ending,
     /// The refs that it began at.
     pub refs: Arc<RefList>,
+    /// How the index stood at the end.
+    pub indexed: Indexed,
     /// Who is to be moved on once the last line is written.
     pub consumer: Option<Consumer>,
 }
@@ -148,20 +157,19 @@ pub fn cache_folder() -> Option<PathBuf> {
 /// If nothing could be answered: no repository, a revision that isn't one, a setting that can't be used, the time limit.
 pub async fn run(options: &Options, report: &mut Strand, token: &Token) -> anyhow::Result<Scanned> {
     let repository = Arc::new(Repository::find(&options.sought)?);
-    let settings = Settings::read(&repository).await?;
+    let settings = match &options.settings {
+        Some(known) => known.clone(),
+        None => Settings::read(&repository).await?,
+    };
     let pool = match &options.pool {
         Some(shared) => shared.clone(),
         None => Pool::new(options.threads.unwrap_or(settings.threads)).context("starting worker threads")?,
     };
-    let limit = settings.scan_timeout;
-    let scan = Scan { options, report, token, pool, settings, keeps: true }.run(Arc::clone(&repository));
-    let Some(limit) = limit else { return scan.await };
-    let deadline = Deadline::after(&Clock::Real, limit).set_by("bhfuil.timeout.scan");
-    let expired = async {
-        deadline.over(&Clock::Real).await;
-        Err(deadline.missed(&format!("scanning {}", repository.name)))
-    };
-    smol::future::or(scan, expired).await
+    let deadline = Deadline::within(&Clock::Real, settings.scan_timeout)
+        .set_by("bhfuil.timeout.scan")
+        .bounding(format!("scanning {}", repository.name));
+    let scan = Scan { options, report, token, pool, settings, keeps: true };
+    deadline.bound(&Clock::Real, Box::pin(scan.run(repository))).await
 }
 
 /// As [`run`], for one of several repositories: why it could not be scanned is told on its own strand, and the others go on.
@@ -203,7 +211,9 @@ impl Scan<'_> {
         // Whoever knows the refs needs no name for them.
         let named = done && plan.whole && kept && self.options.known.is_none();
         let cursor = self.finish_cursor(&index, refs.tips(), named).await?;
-        announce::end(self.report, &repository.name, self.token.is_cancelled(), indexed).await?;
+        if !self.options.goes_on {
+            announce::end(self.report, &repository.name, self.token.is_cancelled(), indexed).await?;
+        }
         let watched = self.options.no_commits && self.report.format() != Format::Jsonl;
         if self.options.verbose || watched {
             self.summarise(&index, indexed);
@@ -215,7 +225,7 @@ impl Scan<'_> {
             Consumer { cache, name, to }
         });
         let incomplete = !plan.whole || !done;
-        Ok(Scanned { ending: Ending { cursor, incomplete, negative: false }, refs, consumer })
+        Ok(Scanned { ending: Ending { cursor, incomplete, negative: false }, refs, indexed, consumer })
     }
 
     /// Opens what is to be scanned, tells what it is, and finds out where the stream begins.
@@ -251,12 +261,7 @@ impl Scan<'_> {
     }
 
     /// The cursor for `tips`, if everything was streamed.
-    async fn finish_cursor(
-        &mut self,
-        index: &Index,
-        tips: Vec<crate::facts::Oid>,
-        whole: bool,
-    ) -> anyhow::Result<Option<String>> {
+    async fn finish_cursor(&mut self, index: &Index, tips: Vec<Oid>, whole: bool) -> anyhow::Result<Option<String>> {
         let (Some(cache), true) = (index.cache(), whole && !self.report.is_partial()) else { return Ok(None) };
         match cache.keep_cursor(Cursor { tips, overlay: index.overlay.fingerprint() }).await {
             Ok(token) => Ok(Some(token)),

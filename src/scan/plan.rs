@@ -59,7 +59,10 @@ impl Scan<'_> {
             let tips = refs.tips();
             plan.tips = tips.iter().map(|tip| (*tip, false)).collect();
             let known = match &options.known {
-                Some(known) => Some(still_there(known.tips(), index, &self.pool).await?),
+                Some(known) => {
+                    let seen = known.tips().into_iter().chain(options.seen.iter().copied()).collect();
+                    Some(still_there(seen, index, &self.pool).await?)
+                }
                 None => self.cursor_tips(index, &tips).await?,
             };
             match known {

@@ -30,7 +30,7 @@ impl Scan<'_> {
         plan: &Plan,
         wishes: Wishes,
     ) -> anyhow::Result<(Indexed, bool)> {
-        let skipped = Indexed { state: IndexState::Skipped, new: 0 };
+        let skipped = Indexed::default();
         if !plan.whole {
             let done = if self.options.no_commits { true } else { self.stream_limited(index, plan, wishes).await? };
             return Ok((skipped, done));
@@ -99,7 +99,7 @@ impl Scan<'_> {
         plan: &Plan,
         wishes: Wishes,
     ) -> anyhow::Result<(Indexed, bool)> {
-        let skipped = Indexed { state: IndexState::Skipped, new: 0 };
+        let skipped = Indexed::default();
         let tips = plan.tips.clone();
         let limits = plan.limits;
         let history = index.objects(true);

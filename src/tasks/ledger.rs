@@ -96,10 +96,9 @@ impl Ledger {
     /// # Errors
     /// [`Kind::Busy`] if too many wait already; if the ledger can't be written.
     pub async fn register(&self, kind: &str, about: &str, priority: Priority) -> anyhow::Result<Record> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)
+        let folder = self.folder.clone();
+        smol::unblock(move || std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder))
+            .await
             .map_err(|cause| Kind::Io.wrap(cause, format!("making the folder {}", self.folder.display())))?;
         loop {
             let new = Record::new(kind, about, priority, self.now(), Identity::own());

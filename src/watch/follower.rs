@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::notice::Place;
-use super::pace::Pace;
 use super::{Member, Options};
-use crate::announce;
+use crate::announce::{self, Indexed};
+use crate::clock::Deadline;
+use crate::config::Settings;
 use crate::error::{self, Kind};
-use crate::git::refs::{RefList, RefStore};
+use crate::facts::Oid;
+use crate::git::refs::{Ref, RefList, RefStore, Selection};
 use crate::git::{Repository, Sought};
 use crate::gitcli;
 use crate::index::Trouble;
@@ -20,22 +22,52 @@ use crate::shutdown::Token;
 #[derive(Debug)]
 pub(super) struct Follower {
     pub(super) member: Member,
-    pub(super) pace: Pace,
     /// Its folders, as they were when it was last there.
     pub(super) place: Option<Place>,
     /// Why the last look failed.
     pub(super) failure: Option<anyhow::Error>,
+    /// Whether that was told.
+    is_told: bool,
     /// What it called itself when it was last there.
     called: Option<String>,
-    /// Its refs as they were last told; `None` before the first look that succeeded.
-    known: Option<Arc<RefList>>,
-    /// The refs as they were before the commits that are still to be located.
-    unlocated: Option<Arc<RefList>>,
+    /// What was told of its refs; `None` before the first look that succeeded.
+    known: Option<Known>,
+    /// The commits that were reached before those that are still to be located, with all that they reach.
+    located: Option<Vec<Oid>>,
+    /// The settings that could be used last.
+    settings: Option<Settings>,
+    /// Why those of now can't be, as it was told.
+    unusable: Option<String>,
+}
+
+/// The refs as they were told.
+#[derive(Debug)]
+struct Known {
+    refs: Arc<RefList>,
+    /// What was followed then.
+    selection: Selection,
+}
+
+/// What one look shares.
+struct Look<'a> {
+    options: &'a Options,
+    strand: &'a mut Strand,
+    token: &'a Token,
 }
 
 impl Follower {
-    pub(super) fn new(member: Member, pace: Pace) -> Self {
-        Self { member, pace, place: None, failure: None, called: None, known: None, unlocated: None }
+    pub(super) fn new(member: Member) -> Self {
+        Self {
+            member,
+            place: None,
+            failure: None,
+            is_told: false,
+            called: None,
+            known: None,
+            located: None,
+            settings: None,
+            unusable: None,
+        }
     }
 
     /// What it is called on the wire.
@@ -45,44 +77,100 @@ impl Follower {
     }
 
     /// Tells what has moved since the last look, and the commits that came. The first look tells the repository, and brings its index up
-    /// to date. What fails is told once, and tried again the next time.
+    /// to date. What fails is tried again the next time, and told once while nothing else is; before any look has succeeded, [`Self::tell_failure`] tells it.
     ///
     /// # Errors
     /// If nobody reads any more.
     pub(super) async fn look(&mut self, options: &Options, strand: &mut Strand, token: &Token) -> anyhow::Result<()> {
-        let was_there = self.failure.is_none();
-        let known = self.known.is_some();
-        match self.look_once(options, strand, token).await {
-            Ok(()) => {
-                if self.failure.take().is_some() && known {
-                    let message = format!("{} can be read again", self.name());
-                    let trouble = Trouble { code: "returned", message, hint: None };
-                    announce::warn(strand, &self.name(), &trouble).await?;
-                }
-                Ok(())
-            }
+        let mut look = Look { options, strand, token };
+        match self.look_in_time(&mut look).await {
+            Ok(()) => self.tell_return(&mut look).await,
             Err(cause) if cause.downcast_ref::<Gone>().is_some() => Err(cause),
             Err(_) if token.is_cancelled() => Ok(()),
             Err(cause) => {
-                let is_news = was_there
-                    || self.failure.as_ref().is_some_and(|old| error::message_of(old) != error::message_of(&cause));
-                // Whether the first look ends the run is for others to say.
-                let told = if !is_news || !known {
-                    Ok(())
-                } else if error::kind_of(&cause) == Kind::NoRepository {
-                    let message = format!("{} is gone: {}", self.name(), error::message_of(&cause));
-                    let hint = Some("it is followed again when it is back".to_owned());
-                    announce::warn(strand, &self.name(), &Trouble { code: "gone", message, hint }).await
-                } else {
-                    announce::failed(strand, &self.name(), &cause).await
-                };
+                // Where something has been told, the reader has to know each time that it isn't all.
+                let is_old = strand.counts().is_empty()
+                    && self.failure.as_ref().is_some_and(|old| error::message_of(old) == error::message_of(&cause));
+                self.is_told &= is_old;
                 self.failure = Some(cause);
-                told
+                match self.known {
+                    Some(_) => self.tell_failure(strand).await,
+                    None => Ok(()),
+                }
             }
         }
     }
 
-    async fn look_once(&mut self, options: &Options, strand: &mut Strand, token: &Token) -> anyhow::Result<()> {
+    /// Tells why the last look failed, unless it was told before.
+    ///
+    /// # Errors
+    /// If nobody reads any more.
+    pub(super) async fn tell_failure(&mut self, strand: &mut Strand) -> anyhow::Result<()> {
+        let name = self.name();
+        let Some(cause) = self.failure.as_ref().filter(|_| !self.is_told) else { return Ok(()) };
+        self.is_told = true;
+        if self.known.is_some() && error::kind_of(cause) == Kind::NoRepository {
+            let message = format!("{name} is gone: {}", error::message_of(cause));
+            let hint = Some("it is followed again when it is back".to_owned());
+            announce::warn(strand, &name, &Trouble { code: "gone", message, hint }).await
+        } else {
+            announce::failed(strand, &name, cause).await
+        }
+    }
+
+    /// Tells that what failed before works again, if that was told.
+    async fn tell_return(&mut self, look: &mut Look<'_>) -> anyhow::Result<()> {
+        if self.failure.take().is_none() || !std::mem::take(&mut self.is_told) {
+            return Ok(());
+        }
+        let name = self.name();
+        let message = format!("{name} can be read again");
+        announce::warn(look.strand, &name, &Trouble { code: "returned", message, hint: None }).await
+    }
+
+    async fn look_in_time(&mut self, look: &mut Look<'_>) -> anyhow::Result<()> {
+        let name = self.name();
+        let (clock, current) = (&look.options.clock, look.options.config.current());
+        let limit = current.await?.view.time("timeout.watch", Some(&name))?;
+        let deadline =
+            Deadline::within(clock, limit).set_by("bhfuil.timeout.watch").bounding(format!("looking at {name}"));
+        deadline.bound(clock, Box::pin(self.look_once(look))).await
+    }
+
+    async fn look_once(&mut self, look: &mut Look<'_>) -> anyhow::Result<()> {
+        let token = look.token;
+        let begun = token.unless_cancelled(Box::pin(self.begin(look))).await;
+        let (repository, settings, moved) = begun.unwrap_or_else(stopped)?;
+        let has_moved = moved.is_some();
+        let mut indexed = Indexed::default();
+        if let Some(asked) = moved {
+            let asked = scan::Options { settings: Some(settings.clone()), ..asked };
+            indexed = self.scan(&asked, look).await?;
+        }
+        let has_located = self.locate_new(&repository, settings, look).await?;
+        if has_moved || has_located {
+            announce::end(look.strand, &repository.name, look.token.is_cancelled(), indexed).await?;
+        }
+        Ok(())
+    }
+
+    /// The repository, its settings, and the scan that tells what has moved there; `None` if nothing has.
+    async fn begin(
+        &mut self,
+        look: &mut Look<'_>,
+    ) -> anyhow::Result<(Arc<Repository>, Settings, Option<scan::Options>)> {
+        let repository = self.open(look.options).await?;
+        if self.failure.as_ref().is_some_and(|failure| error::kind_of(failure) == Kind::NoRepository) {
+            // Before what has come meanwhile. Whether anything else that failed works again shows only at the end.
+            self.tell_return(look).await?;
+        }
+        let settings = self.settings(&repository, look).await?;
+        let moved = self.moved(&repository, look.options).await?;
+        Ok((repository, settings, moved))
+    }
+
+    /// The repository, which has to be where it was.
+    async fn open(&mut self, options: &Options) -> anyhow::Result<Arc<Repository>> {
         let sought = self.member.sought.clone();
         // The folder that the process stands in may have been removed, and be another by now. Without any nothing can be opened.
         if std::env::current_dir().is_err() && std::env::set_current_dir(&sought.dir).is_err() {
@@ -97,69 +185,102 @@ impl Follower {
         }
         self.called = Some(repository.name.clone());
         self.place = Some(place);
-        if let Some(known) = &self.known {
-            let now = self.refs(&repository, options).await?;
-            if same(known, &now) {
-                return self.locate_new(&repository, options, strand, token).await;
+        Ok(repository)
+    }
+
+    /// The settings for it; while they can't be used, those that could be last, which is told once.
+    async fn settings(&mut self, repository: &Arc<Repository>, look: &mut Look<'_>) -> anyhow::Result<Settings> {
+        let cause = match Settings::read(repository).await {
+            Ok(settings) => {
+                (self.settings, self.unusable) = (Some(settings.clone()), None);
+                return Ok(settings);
             }
+            Err(cause) => cause,
+        };
+        let Some(settings) = self.settings.clone() else { return Err(cause) };
+        let why = error::message_of(&cause);
+        // Of what all repositories share it is told by whoever follows that.
+        let is_shared = look.options.config.current().await?.trouble.is_some();
+        if !is_shared && self.unusable.as_ref() != Some(&why) {
+            let message = format!("{why}; what held before still does");
+            let hint = Some("git bhfuil config validate tells all that is wrong".to_owned());
+            let trouble = Trouble { code: "config-unusable", message, hint };
+            announce::warn(look.strand, &repository.name, &trouble).await?;
+            self.unusable = Some(why);
         }
+        Ok(settings)
+    }
+
+    /// The scan that tells what has moved; `None` if nothing has.
+    async fn moved(&self, repository: &Arc<Repository>, options: &Options) -> anyhow::Result<Option<scan::Options>> {
         let asked = scan::Options {
             sought: self.member.sought.clone(),
             refs: self.member.refs.clone(),
             pool: Some(options.pool.clone()),
-            known: self.known.clone(),
-            // What was there before anybody looked is nothing new.
-            no_commits: self.known.is_none(),
+            goes_on: true,
             ..options.scan.clone()
         };
-        let Scanned { refs, .. } = scan::run(&asked, strand, token).await?;
-        if token.is_cancelled() {
-            return Ok(());
+        let Some(Known { refs, selection }) = &self.known else {
+            // What was there before anybody looked is nothing new.
+            return Ok(Some(scan::Options { no_commits: true, ..asked }));
+        };
+        let now = self.refs(repository, options).await?;
+        if *selection == self.member.refs {
+            let has_moved = !same(refs, &now);
+            return Ok(has_moved.then(|| scan::Options { known: Some(Arc::clone(refs)), ..asked }));
         }
-        let before = self.known.replace(refs);
-        self.unlocated = self.unlocated.take().or(before);
-        self.locate_new(&repository, options, strand, token).await
+        // Neither is a ref gone that is followed no more, nor are the commits new of one that wasn't followed before.
+        let is_other = |entry: &&Ref| !selection.covers(&entry.name);
+        let seen = now.refs.iter().filter(is_other).filter_map(|entry| entry.commit).chain(refs.tips()).collect();
+        let known = Some(Arc::new(refs.covered_by(&self.member.refs)));
+        Ok(Some(scan::Options { known, seen, ..asked }))
     }
 
-    /// Where each commit is that came since it was last told where commits are. What fails is tried again by the next look.
+    /// Tells what has moved, as `asked`, and keeps in mind what there is to be located.
+    async fn scan(&mut self, asked: &scan::Options, look: &mut Look<'_>) -> anyhow::Result<Indexed> {
+        let Scanned { refs, indexed, .. } = scan::run(asked, look.strand, look.token).await?;
+        if look.token.is_cancelled() {
+            return Ok(indexed);
+        }
+        let selection = self.member.refs.clone();
+        if let Some(known) = self.known.replace(Known { refs, selection })
+            && look.options.locate.is_some()
+        {
+            self.located.get_or_insert_with(|| known.refs.tips()).extend(&asked.seen);
+        }
+        Ok(indexed)
+    }
+
+    /// Tells where each commit is that came since that was last told; `false` if there is none. What fails is tried again by the next
+    /// look.
     async fn locate_new(
         &mut self,
         repository: &Repository,
-        options: &Options,
-        strand: &mut Strand,
-        token: &Token,
-    ) -> anyhow::Result<()> {
-        if let (Some(before), Some(now), Some(locate)) = (&self.unlocated, &self.known, &options.locate) {
-            self.locate(repository, before, now, locate, strand, token).await?;
-        }
-        self.unlocated = None;
-        Ok(())
-    }
-
-    /// Where each commit is that the refs didn't reach `before`.
-    async fn locate(
-        &self,
-        repository: &Repository,
-        before: &RefList,
-        now: &RefList,
-        locate: &locate::Options,
-        strand: &mut Strand,
-        token: &Token,
-    ) -> anyhow::Result<()> {
-        let tips = now.tips().into_iter().map(|tip| (tip, false));
-        let old = before.tips().into_iter().map(|tip| (tip, true));
-        let revisions: Vec<_> = tips.chain(old).collect();
-        // A commit that refs led to before may be gone by now.
-        let new = gitcli::rev_list(repository, &revisions, &["--ignore-missing".into()], None).await?;
-        if new.is_empty() {
-            return Ok(());
-        }
-        let asked = locate::Options {
-            sought: self.member.sought.clone(),
-            queries: new.iter().map(|id| id.to_hex().into()).collect(),
-            ..locate.clone()
+        settings: Settings,
+        look: &mut Look<'_>,
+    ) -> anyhow::Result<bool> {
+        let (Some(known), Some(located), Some(locate)) = (&self.known, &self.located, &look.options.locate) else {
+            return Ok(false);
         };
-        locate::run(asked, strand, token).await.map(drop)
+        let tips = known.refs.tips().into_iter().map(|tip| (tip, false));
+        let revisions: Vec<_> = tips.chain(located.iter().map(|tip| (*tip, true))).collect();
+        // A commit that refs led to before may be gone by now.
+        let options = ["--ignore-missing".into()];
+        let new = look.token.unless_cancelled(gitcli::rev_list(repository, &revisions, &options, None)).await;
+        let new = new.unwrap_or_else(stopped)?;
+        let has_new = !new.is_empty();
+        if has_new {
+            let asked = locate::Options {
+                sought: self.member.sought.clone(),
+                queries: new.iter().map(|id| id.to_hex().into()).collect(),
+                told: Some(Arc::new(new.into_iter().collect())),
+                settings: Some(settings),
+                ..locate.clone()
+            };
+            locate::run(asked, look.strand, look.token).await?;
+        }
+        self.located = None;
+        Ok(has_new)
     }
 
     /// The refs as they are now.
@@ -175,6 +296,10 @@ impl Follower {
         };
         options.pool.run(read).await?
     }
+}
+
+fn stopped<T>() -> anyhow::Result<T> {
+    Err(Kind::Cancelled.error("stopped"))
 }
 
 /// Whether both lists have the same refs, which lead to the same objects.

@@ -1,24 +1,28 @@
 //! Repositories that are followed while the process lives: which refs have moved, and the commits that came with them, as they come.
 //! `notice` hears from the file system where something has happened, `pace` says when to look, and `follower` looks: what it finds is
-//! told by a [`scan`] of what the refs reach now and didn't reach before.
+//! told by a [`scan`] of what the refs reach now and didn't reach before. Looks go on side by side (`followed`): one that takes long holds up
+//! no other repository.
 //!
 //! Nothing is believed of what the file system says but that it is time to look; and it is looked now and then in any case, since
 //! events get lost, on a network or while the machine sleeps. Refuses to know which repositories are registered, and to fetch.
 
+mod followed;
 mod follower;
 mod notice;
 mod pace;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
+use smol::LocalExecutor;
 
-use self::follower::Follower;
+use self::followed::{Followed, Looked, Looks};
 use self::notice::Notices;
-use self::pace::{Pace, Walls};
+use self::pace::Walls;
 use crate::announce;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::git::Sought;
 use crate::git::refs::Selection;
 use crate::index::Trouble;
@@ -45,6 +49,9 @@ pub struct Options {
     pub scan: scan::Options,
     /// Where each new commit is told too, as these ask; where and what is not looked at.
     pub locate: Option<locate::Options>,
+    /// The configuration that all share: how long a look may take (`bhfuil.timeout.watch`). What is wrong with it is told by whoever
+    /// subscribes to it.
+    pub config: Config,
     /// So many repositories are looked at at a time.
     pub limit: Limit,
     /// Threads for all of them.
@@ -53,10 +60,8 @@ pub struct Options {
     pub times: Times,
     /// Whether the file system is asked to say where something happens; else it is only looked now and then.
     pub notices: bool,
-    /// The time.
+    /// The time, and that of day, which goes on while the machine sleeps.
     pub clock: Clock,
-    /// The time of day, which goes on while the machine sleeps.
-    pub wall: fn() -> SystemTime,
 }
 
 /// When it is looked.
@@ -83,6 +88,9 @@ impl Default for Times {
     }
 }
 
+/// How often it is looked whether anybody reads, and whether the machine has slept.
+const TICK: Duration = Duration::from_secs(2);
+
 /// Follows `members`, and then those that `changes` names instead, until `token` is cancelled.
 ///
 /// # Errors
@@ -94,82 +102,120 @@ pub async fn run(
     strands: &Strands,
     token: &Token,
 ) -> anyhow::Result<()> {
-    let mut watch = Watch { options, strands, token, followers: Vec::new(), notices: Notices::new(options.notices) };
-    watch.follow(members);
-    watch.begin().await?;
-    let mut walls = Walls::new(options.clock.now(), (options.wall)());
-    while !token.is_cancelled() {
-        let Some(woken) = token.unless_cancelled(watch.wait(changes)).await else { break };
-        let now = options.clock.now();
-        match woken {
-            Woken::Noticed(dirty) => watch.notice(&dirty, now),
-            Woken::Members(members) => watch.follow(members),
-            Woken::Due => {}
-            Woken::Unread => return Err(Gone.into()),
-        }
-        if walls.has_slept(now, (options.wall)()) {
-            watch.notice(&notice::Dirty::All, now);
-        }
-        watch.look().await?;
-    }
-    Ok(())
+    let executor = LocalExecutor::new();
+    let (tell, ended) = async_channel::bounded(options.limit.at_once());
+    let watch = Watch {
+        looks: Looks { executor: &executor, options, strands, token, ended: tell },
+        ended,
+        followed: Vec::new(),
+        last: 0,
+        has_opened: false,
+        notices: Notices::new(options.notices),
+    };
+    executor.run(watch.run(members, changes)).await
 }
 
 /// What ended a wait.
 enum Woken {
+    /// Something has happened in these.
     Noticed(notice::Dirty),
+    /// Others are to be followed.
     Members(Vec<Member>),
+    /// A look has ended.
+    Looked(Looked),
+    /// It is time for a look.
     Due,
-    /// Nobody reads any more.
-    Unread,
+    /// Time has passed.
+    Tick,
 }
 
-struct Watch<'a> {
-    options: &'a Options,
-    strands: &'a Strands,
-    token: &'a Token,
-    followers: Vec<Follower>,
+struct Watch<'e, 'a> {
+    looks: Looks<'e, 'a>,
+    ended: Receiver<Looked>,
+    followed: Vec<Followed>,
+    /// The number that was given last.
+    last: u64,
+    /// Whether any repository could be looked at so far.
+    has_opened: bool,
     notices: Notices,
 }
 
-impl Watch<'_> {
-    /// Follows these and no others. Those that are followed already go on where they are.
-    fn follow(&mut self, members: Vec<Member>) {
-        let now = self.options.clock.now();
-        let mut old = std::mem::take(&mut self.followers);
-        for member in members {
-            let known = old.iter().position(|follower| follower.member == member);
-            let follower = known.map(|place| old.swap_remove(place));
-            self.followers.push(follower.unwrap_or_else(|| Follower::new(member, Pace::new(now))));
+impl Watch<'_, '_> {
+    async fn run(mut self, members: Vec<Member>, changes: &Receiver<Vec<Member>>) -> anyhow::Result<()> {
+        let (clock, token) = (&self.looks.options.clock, self.looks.token);
+        let mut walls = Walls::new(clock.now(), clock.wall());
+        self.follow(members);
+        while !token.is_cancelled() {
+            self.begin_looks();
+            let Some(woken) = token.unless_cancelled(self.wait(changes)).await else { break };
+            match woken {
+                Woken::Noticed(dirty) => self.notice(&dirty),
+                Woken::Members(members) => self.follow(members),
+                Woken::Looked(looked) => self.take_back(looked).await?,
+                Woken::Tick if !self.looks.strands.is_read() => return Err(Gone.into()),
+                Woken::Tick | Woken::Due => {}
+            }
+            if walls.has_slept(clock.now(), clock.wall()) {
+                self.notice(&notice::Dirty::All);
+            }
         }
-        let places: BTreeSet<_> = self.followers.iter().map(|follower| follower.member.sought.dir.clone()).collect();
-        self.notices.forget_all_but(&places);
+        self.finish().await
     }
 
-    /// Looks at all for the first time.
-    async fn begin(&mut self) -> anyhow::Result<()> {
-        self.look().await?;
-        if self.followers.iter().all(|follower| follower.failure.is_some())
-            && let Some(cause) = self.followers.first_mut().and_then(|first| first.failure.take())
-        {
-            return Err(cause);
+    /// Follows these and no others. Those that are followed already go on where they are, also with other refs.
+    fn follow(&mut self, members: Vec<Member>) {
+        let now = self.looks.options.clock.now();
+        let mut old = std::mem::take(&mut self.followed);
+        for member in members {
+            let known = old.iter().position(|followed| followed.member().sought == member.sought);
+            let new = || {
+                self.last += 1;
+                Followed::new(self.last, member.clone(), now)
+            };
+            let mut followed = known.map_or_else(new, |at| old.swap_remove(at));
+            followed.want(member, now);
+            self.followed.push(followed);
         }
-        for follower in &self.followers {
-            let Some(cause) = &follower.failure else { continue };
-            let mut strand = self.strands.strand();
-            let told = announce::failed(&mut strand, &follower.name(), cause).await;
-            self.strands.join(strand);
-            told?;
+        let places: BTreeSet<_> = self.followed.iter().map(|followed| followed.member().sought.dir.clone()).collect();
+        self.notices.forget_all_but(&places);
+        // What is being told is told to its end.
+        for mut followed in old.into_iter().filter(Followed::is_looked_at) {
+            followed.is_wanted = false;
+            self.followed.push(followed);
         }
-        Ok(())
+    }
+
+    fn notice(&mut self, dirty: &notice::Dirty) {
+        let now = self.looks.options.clock.now();
+        for followed in &mut self.followed {
+            if dirty.includes(&followed.member().sought.dir) {
+                followed.notice(now);
+            }
+        }
+    }
+
+    /// When `followed` is to be looked at next; `None` while it is.
+    fn due(&self, followed: &Followed) -> Option<Instant> {
+        let is_noticed = self.notices.is_watching(&followed.member().sought.dir);
+        followed.due(&self.looks.options.times, is_noticed)
+    }
+
+    /// Begins to look at those whose time has come.
+    fn begin_looks(&mut self) {
+        let now = self.looks.options.clock.now();
+        let is_due = |followed: &Followed| self.due(followed).is_some_and(|due| due <= now);
+        let due: Vec<bool> = self.followed.iter().map(is_due).collect();
+        for (followed, _) in self.followed.iter_mut().zip(due).filter(|(_, due)| *due) {
+            followed.look(&self.looks, now);
+        }
     }
 
     async fn wait(&self, changes: &Receiver<Vec<Member>>) -> Woken {
-        let now = self.options.clock.now();
-        let next = self.followers.iter().map(|follower| self.due(follower)).min();
+        let clock = &self.looks.options.clock;
+        let next = self.followed.iter().filter_map(|followed| self.due(followed)).min();
         let due = async {
             match next {
-                Some(next) => self.options.clock.sleep(next.saturating_duration_since(now)).await,
+                Some(next) => clock.sleep(next.saturating_duration_since(clock.now())).await,
                 None => std::future::pending().await,
             }
             Woken::Due
@@ -182,62 +228,80 @@ impl Watch<'_> {
                 Err(_) => std::future::pending().await,
             }
         };
-        let unread = async {
-            while self.strands.is_read() {
-                self.options.clock.sleep(self.options.times.unnoticed).await;
+        let looked = async {
+            match self.ended.recv().await {
+                Ok(looked) => Woken::Looked(looked),
+                // There is always one who may look.
+                Err(_) => std::future::pending().await,
             }
-            Woken::Unread
         };
-        smol::future::or(smol::future::or(others, unread), smol::future::or(noticed, due)).await
+        let tick = async {
+            clock.sleep(TICK).await;
+            Woken::Tick
+        };
+        let told = smol::future::or(smol::future::or(others, looked), noticed);
+        smol::future::or(told, smol::future::or(due, tick)).await
     }
 
-    fn due(&self, follower: &Follower) -> Instant {
-        follower.pace.due(&self.options.times, self.notices.is_watching(&follower.member.sought.dir))
-    }
-
-    fn notice(&mut self, dirty: &notice::Dirty, now: Instant) {
-        for follower in &mut self.followers {
-            if dirty.includes(&follower.member.sought.dir) {
-                follower.pace.noticed(now);
-            }
+    /// Takes back who has looked, tells why that failed, and sees that it is heard what happens there.
+    async fn take_back(&mut self, Looked { number, outcome }: Looked) -> anyhow::Result<()> {
+        let (follower, looked) = outcome.unwrap_or_else(|panic| panic.resume());
+        looked?;
+        let Some(at) = self.followed.iter().position(|followed| followed.number == number) else { return Ok(()) };
+        if !self.followed[at].is_wanted {
+            self.followed.remove(at);
+            return Ok(());
         }
+        let had_opened = self.has_opened;
+        self.has_opened |= follower.failure.is_none();
+        self.followed[at].take_back(follower, self.looks.options.clock.now());
+        if !self.has_opened {
+            return self.give_up();
+        }
+        // Whether the run ends with what failed before is clear now: it doesn't.
+        let untold = if had_opened { at..at + 1 } else { 0..self.followed.len() };
+        for follower in self.followed[untold].iter_mut().filter_map(Followed::idle) {
+            self.looks.strands.lend(async |strand| follower.tell_failure(strand).await).await?;
+        }
+        self.listen(at).await
     }
 
-    /// Looks at those whose time has come.
-    async fn look(&mut self) -> anyhow::Result<()> {
-        let now = self.options.clock.now();
-        let due: Vec<bool> = self.followers.iter().map(|follower| self.due(follower) <= now).collect();
-        let (options, strands, token) = (self.options, self.strands, self.token);
-        let jobs = self.followers.iter_mut().zip(&due).filter(|(_, due)| **due).map(|(follower, _)| {
-            // What happens while it is looked is for the next time.
-            follower.pace.looked(now);
-            async move |_slot| {
-                let mut strand = strands.strand();
-                let looked = Box::pin(follower.look(options, &mut strand, token)).await;
-                strands.join(strand);
-                looked
-            }
-        });
-        for outcome in options.limit.run(jobs).await {
-            outcome.unwrap_or_else(|panic| panic.resume())?;
+    /// Where none could be looked at: why the first can't be.
+    ///
+    /// # Errors
+    /// That.
+    fn give_up(&mut self) -> anyhow::Result<()> {
+        if !self.followed.iter().all(|followed| followed.has_failed) {
+            return Ok(());
         }
-        for (follower, _) in self.followers.iter().zip(due).filter(|(_, due)| *due) {
-            let Some(place) = follower.place.as_ref().filter(|_| follower.failure.is_none()) else {
-                // What is made in its place is another folder.
-                self.notices.forget(&follower.member.sought.dir);
-                continue;
-            };
-            let Err(cause) = self.notices.watch(&follower.member.sought.dir, place) else { continue };
-            let every = options.times.unnoticed;
-            let trouble = Trouble {
-                code: "polling",
-                message: format!("no word comes of what happens in {}: {cause}", follower.name()),
-                hint: Some(format!("it is looked at every {every:?} instead")),
-            };
-            let mut strand = strands.strand();
-            let told = announce::warn(&mut strand, &follower.name(), &trouble).await;
-            strands.join(strand);
-            told?;
+        let cause = self.followed.iter_mut().filter_map(Followed::idle).find_map(|follower| follower.failure.take());
+        cause.map_or(Ok(()), Err)
+    }
+
+    /// Has the file system say what happens where the repository is that was just looked at.
+    async fn listen(&mut self, at: usize) -> anyhow::Result<()> {
+        let Some(follower) = self.followed[at].idle() else { return Ok(()) };
+        let dir = &follower.member.sought.dir;
+        let Some(place) = follower.place.as_ref().filter(|_| follower.failure.is_none()) else {
+            // What is made in its place is another folder.
+            self.notices.forget(dir);
+            return Ok(());
+        };
+        let Err(cause) = self.notices.watch(dir, place) else { return Ok(()) };
+        let (name, every) = (follower.name(), self.looks.options.times.unnoticed);
+        let trouble = Trouble {
+            code: "polling",
+            message: format!("no word comes of what happens in {name}: {cause}"),
+            hint: Some(format!("it is looked at every {every:?} instead")),
+        };
+        self.looks.strands.lend(async |strand| announce::warn(strand, &name, &trouble).await).await
+    }
+
+    /// Waits for the looks that go on, which end soon once they are to.
+    async fn finish(self) -> anyhow::Result<()> {
+        for _ in self.followed.iter().filter(|followed| followed.is_looked_at()) {
+            let Ok(Looked { outcome, .. }) = self.ended.recv().await else { break };
+            outcome.unwrap_or_else(|panic| panic.resume()).1?;
         }
         Ok(())
     }

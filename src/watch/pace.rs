@@ -10,7 +10,7 @@ const ADJUSTED: Duration = Duration::from_secs(5);
 /// What has happened to a repository since it was last looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pace {
-    /// When it was last looked at; `None` if never.
+    /// When a look last began or ended; `None` if never.
     looked: Option<Instant>,
     /// When it was made known.
     begun: Instant,
@@ -30,9 +30,14 @@ impl Pace {
         self.noticed = Some((first, now));
     }
 
-    /// It is looked at.
-    pub(super) fn looked(&mut self, now: Instant) {
+    /// A look begins: what happens from now on is for the next.
+    pub(super) fn look_begins(&mut self, now: Instant) {
         *self = Self { looked: Some(now), noticed: None, ..*self };
+    }
+
+    /// A look has ended: however long it took, there is a pause before the next that nothing calls for.
+    pub(super) fn look_ends(&mut self, now: Instant) {
+        self.looked = Some(now);
     }
 
     /// When it is to be looked at next. `is_noticed`: whether the file system says when something happens.
@@ -85,7 +90,8 @@ mod tests {
         let at = |millis| start + Duration::from_millis(millis);
         let mut pace = Pace::new(start);
         assert_eq!(pace.due(&TIMES, true), start, "at once for the first time");
-        pace.looked(at(10));
+        pace.look_begins(at(5));
+        pace.look_ends(at(10));
         assert_eq!(pace.due(&TIMES, true), at(60_010), "a net under what gets lost");
         assert_eq!(pace.due(&TIMES, false), at(3010), "the only way");
         pace.noticed(at(100));
@@ -96,8 +102,11 @@ mod tests {
             pace.noticed(at(millis));
         }
         assert_eq!(pace.due(&TIMES, true), at(2100), "but not for ever");
-        pace.looked(at(2100));
+        pace.look_begins(at(2100));
         assert_eq!(pace.due(&TIMES, true), at(62_100));
+        pace.noticed(at(2200));
+        pace.look_ends(at(9000));
+        assert_eq!(pace.due(&TIMES, true), at(2400), "what happened while it was looked");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use git_bhfuil::cache::database::{Database, Schema};
 use git_bhfuil::clock::{Clock, Deadline};
@@ -374,7 +374,7 @@ impl Stage {
             times: watch::Times { quiet: short, longest: short * 4, noticed: short * 8, unnoticed: short },
             notices: true,
             clock: self.clock.clone(),
-            wall: SystemTime::now,
+            config: Config::new(Sources::of_process(&self.small)),
         };
         let member = |dir: &PathBuf| watch::Member { sought: scan::Sought::here(dir), refs: scan::Selection::Usual };
         let (registry, named) = async_channel::bounded(1);
