@@ -1,6 +1,7 @@
 //! `git bhfuil where`: what was typed becomes the options of a search, and its outcome an exit code.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::repositories::{Chosen, Shared, Wanted};
 use crate::cli::where_is::Tags as Asked;
@@ -137,6 +138,7 @@ fn options(args: &WhereArgs, signals: Signals, dir: &Path) -> Options {
         max_count: args.max_count.map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
         told: None,
         settings: None,
+        known_absent: Arc::default(),
         background: None,
     }
 }

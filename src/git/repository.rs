@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use gix::objs::Find as _;
+use gix::objs::{Exists as _, Find as _};
 
 use crate::error::Kind;
 use crate::facts::Oid;
@@ -78,6 +78,31 @@ impl Repository {
         // Whoever names a bare repository hasn't just come across it.
         found.doubtful = false;
         Ok(found)
+    }
+
+    /// Whether the repository that is `sought` has an object with one of `ids`. Where its objects lie in the usual place its
+    /// configuration, which takes most of the time to open one, isn't read.
+    ///
+    /// # Errors
+    /// As those of [`Self::find`].
+    pub fn find_one_of(sought: &Sought, ids: &[Oid]) -> anyhow::Result<bool> {
+        let places = [sought.dir.join("objects"), sought.dir.join(".git").join("objects")];
+        if sought.name.is_some()
+            && let Some(objects) = places.into_iter().find(|objects| objects.join("pack").is_dir())
+        {
+            let kinds = ids.iter().map(|id| to_gix(id).kind()).collect::<HashSet<_>>();
+            for kind in kinds {
+                // Of ids of the other length there are none here.
+                let Ok(found) = gix::odb::at(objects.clone(), kind) else { continue };
+                if ids.iter().map(to_gix).filter(|id| id.kind() == kind).any(|id| found.exists(&id)) {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
+        let repository = Self::find(sought)?;
+        let handle = repository.handle();
+        Ok(ids.iter().any(|id| handle.kind(id).is_some()))
     }
 
     /// Finds the repository that `dir` lies in, as git does: `GIT_DIR` first, then upwards.

@@ -143,7 +143,11 @@ async fn ask(
         home.seen = vec![0; asked.len()];
     }
     // Whoever has what is asked for goes first: the others hear of it when it is their turn, and need no second one.
-    let holders = holders(&asked, homes).await?;
+    let ids: Arc<Vec<Oid>> = Arc::new(asked.iter().filter_map(whole_id).collect());
+    let holders = holders(&ids, homes).await?;
+    for (home, _) in homes.iter_mut().zip(&holders).filter(|(_, is_holder)| !**is_holder) {
+        Arc::make_mut(&mut home.options).known_absent = Arc::clone(&ids);
+    }
     for is_holder in [true, false] {
         let wants = |place: usize, home: &Home| home.failure.is_none() && holders[place] == is_holder;
         turns(homes, limit, wants, async |place, home| Box::pin(gather(&asked, place, home, true, token)).await)
@@ -172,20 +176,20 @@ async fn ask(
     sum_up(&asked, is_alone, homes, token).await
 }
 
-/// Which of `homes` have an object that is asked for by its whole id. Costs a tenth of a turn.
-async fn holders(asked: &[Asked], homes: &[Home]) -> anyhow::Result<Vec<bool>> {
-    let id = |asked: &Asked| Oid::from_hex(asked.query.to_str()?.as_bytes());
-    let ids: Arc<Vec<Oid>> = Arc::new(asked.iter().filter_map(id).collect());
+/// The id that is asked for, if it is all that is.
+fn whole_id(asked: &Asked) -> Option<Oid> {
+    Oid::from_hex(asked.query.to_str()?.as_bytes())
+}
+
+/// Which of `homes` have an object with one of `ids`. Costs a tenth of a turn.
+async fn holders(ids: &Arc<Vec<Oid>>, homes: &[Home]) -> anyhow::Result<Vec<bool>> {
     let mut pending = Vec::with_capacity(homes.len());
     for home in homes {
         let Some(pool) = home.options.pool.as_ref().filter(|_| !ids.is_empty()) else { continue };
-        let (options, ids) = (Arc::clone(&home.options), Arc::clone(&ids));
+        let (options, ids) = (Arc::clone(&home.options), Arc::clone(ids));
         let has_one = move || {
             // Why one can't be opened is said when it is its turn.
-            let Ok(repository) = Repository::find(&options.sought) else { return false };
-            let handle = repository.handle();
-            let mut fitting = ids.iter().filter(|id| id.as_bytes().len() == repository.hash_len);
-            fitting.any(|id| handle.kind(id).is_some())
+            Repository::find_one_of(&options.sought, &ids).unwrap_or(false)
         };
         pending.push(pool.submit(has_one).await?);
     }
@@ -237,6 +241,7 @@ async fn gather(asked: &[Asked], place: usize, home: &mut Home, is_first: bool, 
     if is_first {
         home.indexed = Indexed { state: search.indexed.state, new: home.indexed.new + search.indexed.new };
     }
+    search.forget();
     let Search { index, pool, .. } = search;
     // To close a database takes as long as to look something up in it; the next repository need not wait for that.
     Ok(pool.run(move || drop(index)).await?)

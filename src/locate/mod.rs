@@ -54,6 +54,7 @@ use crate::announce::{self, Indexed};
 use crate::clock::{Clock, Deadline};
 use crate::config::Settings;
 use crate::facts::oid::OidSet;
+use crate::facts::Oid;
 use crate::git::Repository;
 pub use crate::git::Sought;
 use crate::git::refs::RefList;
@@ -119,6 +120,8 @@ pub struct Options {
     pub told: Option<Arc<OidSet>>,
     /// The settings that hold, where the caller knows them; else they are read.
     pub settings: Option<Settings>,
+    /// Objects that the repository was just seen not to have.
+    pub known_absent: Arc<Vec<Oid>>,
     /// Tasks that give way while there is something to be answered, and go on while queries are waited for.
     pub background: Option<Tasks>,
 }

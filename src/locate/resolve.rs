@@ -14,6 +14,7 @@ use crate::git::{Handle, ObjectKind};
 use crate::gitcli;
 use crate::graph::{Graph, Position};
 use crate::index::Index;
+use crate::pipeline::Pool;
 
 /// Digits of an abbreviated id at the least, as for git.
 const SHORTEST: usize = 4;
@@ -61,7 +62,7 @@ pub(super) async fn resolve(
     text: &OsString,
     index: &Index,
     graph: &Graph,
-    patterns: &Patterns,
+    (patterns, known_absent, pool): (&Patterns, &[Oid], &Pool),
 ) -> anyhow::Result<Target> {
     let Some(shown) = text.to_str() else { return named(text, index).await.map_err(|cause| not_utf8(text, cause)) };
     match Query::parse(shown, patterns) {
@@ -83,7 +84,10 @@ pub(super) async fn resolve(
             if let Tip::One(id) = tip {
                 return Ok(Target::Commits(vec![id]));
             }
-            if let (Tip::None, Some(target)) = (tip, digits(index, graph, &name)) {
+            let is_absent = is_whole && Oid::from_hex(name.as_bytes()).is_some_and(|id| known_absent.contains(&id));
+            if let Tip::None = tip
+                && let Some(target) = digits(index, graph, &name, is_absent, pool).await?
+            {
                 return Ok(target);
             }
             // git would only say it back; among many repositories most don't have it.
@@ -213,27 +217,40 @@ fn tip_of(index: &Index, name: &[u8]) -> Tip {
     }
 }
 
-/// The commit, or commits, that hexadecimal digits begin.
-fn digits(index: &Index, graph: &Graph, name: &str) -> Option<Target> {
+/// The commit, or commits, that hexadecimal digits begin. One that `is_absent` is not looked for among objects that no ref reaches.
+async fn digits(
+    index: &Index,
+    graph: &Graph,
+    name: &str,
+    is_absent: bool,
+    pool: &Pool,
+) -> anyhow::Result<Option<Target>> {
     if name.len() < SHORTEST || !is_hex(name) {
-        return None;
+        return Ok(None);
     }
     let known = graph.beginning_with(name);
     if let (&[only], true) = (known.as_slice(), name.len() == 2 * index.repository().hash_len) {
-        return Some(Target::Commits(vec![graph.id(only)]));
+        return Ok(Some(Target::Commits(vec![graph.id(only)])));
+    }
+    if is_absent {
+        return Ok(None);
     }
     // Commits that no ref reaches count too.
-    let commits = index.handles.with(|handle| {
-        let peeled = |id: Oid| peel(handle, id);
-        let mut commits: Vec<Oid> = handle.candidates(name).into_iter().filter_map(peeled).collect();
-        commits.dedup();
-        commits
-    });
-    match commits.len() {
+    let (handles, name) = (index.handles.clone(), name.to_owned());
+    let look = move || {
+        handles.with(|handle| {
+            let peeled = |id: Oid| peel(handle, id);
+            let mut commits: Vec<Oid> = handle.candidates(&name).into_iter().filter_map(peeled).collect();
+            commits.dedup();
+            commits
+        })
+    };
+    let commits = pool.run(look).await?;
+    Ok(match commits.len() {
         0 => None,
         1 => Some(Target::Commits(commits)),
         _ => Some(Target::Ambiguous(commits)),
-    }
+    })
 }
 
 fn peel(handle: &Handle, id: Oid) -> Option<Oid> {

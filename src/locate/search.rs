@@ -234,7 +234,10 @@ impl Search<'_> {
     /// What `query` means, with all of it in the index; `None` if that can't be, which is then told.
     pub(super) async fn target(&mut self, query: &OsString) -> anyhow::Result<Option<Target>> {
         let graph = self.graph().await?;
-        let target = resolve::resolve(query, &self.index, &graph, &self.patterns).await?;
+        let target = {
+            let more = (&*self.patterns, &self.options.known_absent[..], &self.pool);
+            resolve::resolve(query, &self.index, &graph, more).await?
+        };
         if let Target::Commits(ids) | Target::Ambiguous(ids) = &target {
             let ids = ids.clone();
             if ids.iter().any(|id| graph.position(id).is_none()) {
