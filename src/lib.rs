@@ -56,6 +56,7 @@
 //! | [`pipeline`] | the worker pool; walk → work → pieces in order | what a commit means |
 //! | [`git`] | the only door to gix: refs, objects, history, diffs | SQL, JSON |
 //! | [`gitcli`] | the only door to the `git` program: what gix can't answer as git does, clone, fetch, passwords | parsing of anything else |
+//! | [`http`] | the only door to surf and isahc: requests within limits, answers that are kept, servers that are left alone | what is asked |
 //! | [`cache`] | the only door to rusqlite: one database for each git common directory | git, events |
 //! | [`graph`] | commits as flat arrays, parents before children | names of refs, SQL |
 //! | [`matching`] | the ladder: whether two commits are one change, and why | I/O |
@@ -366,6 +367,7 @@ pub mod git;
 pub mod gitcli;
 pub mod graph;
 pub mod health;
+pub mod http;
 pub mod index;
 pub mod lines;
 pub mod locate;
