@@ -49,7 +49,7 @@ impl Client {
     /// A client that keeps answers in `state`, or none, and stops when `token` is cancelled.
     #[must_use]
     pub fn new(settings: Settings, state: Option<Arc<State>>, clock: Clock, token: Token) -> Self {
-        let transport = Transport::new(settings.connect_timeout);
+        let transport = Transport::new(settings);
         Self::over(transport, settings, state, clock, token, Chance::new())
     }
 

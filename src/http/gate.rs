@@ -179,7 +179,7 @@ impl Gates {
             let mut bytes = Vec::new();
             let most = LONGEST_BODY as u64 + 1;
             let length = body.take(most).read_to_end(&mut bytes).await;
-            length.map_err(|cause| Kind::Network.wrap(cause, format!("the connection to {host} broke off")))?;
+            length.map_err(|cause| broken_off(cause, &host))?;
             Ok::<_, anyhow::Error>(bytes)
         };
         let Some(bytes) = self.clock.within(whole.left(&self.clock), read).await else {
@@ -222,6 +222,14 @@ impl Gates {
             debug::warn("http", || format!("how {} fares can't be noted: {cause:#}", server.origin));
         }
     }
+}
+
+fn broken_off(cause: std::io::Error, host: &str) -> anyhow::Error {
+    if cause.kind() == std::io::ErrorKind::TimedOut {
+        let hint = "bhfuil.http.firstByteTimeout sets how long it may say nothing";
+        return Kind::Timeout.wrap_hinted(cause, format!("{host} stopped in the middle of its answer"), hint);
+    }
+    Kind::Network.wrap(cause, format!("the connection to {host} broke off"))
 }
 
 /// The gates as surf wants them.

@@ -27,8 +27,8 @@
 //!
 //! let client = Client::new(Settings::default(), None, Clock::Real, Token::new());
 //! let site = client.at(&base).with("accept", "application/json");
-//! let (one, same) = smol::block_on(smol::future::zip(site.get("/bugs/7"), site.get("/bugs/7")));
-//! assert_eq!((&*one?.body, same?.status), (&b"{}"[..], 200), "asked once for both");
+//! let answer = smol::block_on(site.get("/bugs/7"))?;
+//! assert_eq!((&*answer.body, answer.status), (&b"{}"[..], 200));
 //! assert_eq!(server.join().expect("it has ended")?, "GET /bugs/7 HTTP/1.1");
 //! # Ok::<(), anyhow::Error>(())
 //! ```

@@ -15,6 +15,7 @@ use smol::io::BufReader;
 use surf::http::{self, Method};
 use surf::utils::async_trait;
 
+use super::Settings;
 use super::request::host;
 use crate::clock::spoken;
 use crate::error::Kind;
@@ -28,23 +29,29 @@ const IDLE_FOR: Duration = Duration::from_secs(90);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RawStatus(pub(super) u16);
 
+/// What libcurl allows beyond our own limits. Ours come first and say what took too long; its own close the connection of a request
+/// that nobody waits for any more, which isahc notices only when something comes.
+const SLACK: Duration = Duration::from_secs(1);
+
 /// The connections of one client.
 #[derive(Debug)]
 pub(super) struct Transport {
-    connect_timeout: Duration,
+    settings: Settings,
     client: OnceLock<Result<HttpClient, isahc::Error>>,
 }
 
 impl Transport {
     /// Nothing is begun yet.
-    pub(super) fn new(connect_timeout: Duration) -> Self {
-        Self { connect_timeout, client: OnceLock::new() }
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings, client: OnceLock::new() }
     }
 
     fn client(&self) -> anyhow::Result<&HttpClient> {
         let begin = || {
             HttpClient::builder()
-                .connect_timeout(self.connect_timeout)
+                .connect_timeout(self.settings.connect_timeout)
+                .low_speed_timeout(1, self.settings.first_byte_timeout + SLACK)
+                .timeout(self.settings.timeout + SLACK)
                 .connection_cache_size(IDLE)
                 .connection_cache_ttl(IDLE_FOR)
                 .build()
@@ -65,7 +72,7 @@ impl Transport {
             // The only timeout that it is told of.
             ErrorKind::Timeout => Kind::Timeout.wrap_hinted(
                 cause,
-                format!("connecting to {host} took longer than {}", spoken(self.connect_timeout)),
+                format!("connecting to {host} took longer than {}", spoken(self.settings.connect_timeout)),
                 "bhfuil.http.connectTimeout sets how long it may take",
             ),
             ErrorKind::BadServerCertificate | ErrorKind::ConnectionFailed if about_trust => Kind::Remote.wrap_hinted(
