@@ -57,6 +57,7 @@
 //! | [`git`] | the only door to gix: refs, objects, history, diffs | SQL, JSON |
 //! | [`gitcli`] | the only door to the `git` program: what gix can't answer as git does, clone, fetch, passwords | parsing of anything else |
 //! | [`http`] | the only door to surf and isahc: requests within limits, answers that are kept, servers that are left alone | what is asked |
+//! | [`trackers`] | trackers, a file each: where an issue is asked for, what the answer says, which one is meant | sockets |
 //! | [`cache`] | the only door to rusqlite: one database for each git common directory | git, events |
 //! | [`graph`] | commits as flat arrays, parents before children | names of refs, SQL |
 //! | [`matching`] | the ladder: whether two commits are one change, and why | I/O |
@@ -384,5 +385,6 @@ pub mod shutdown;
 pub mod spelling;
 pub mod sync;
 pub mod tasks;
+pub mod trackers;
 pub mod upkeep;
 pub mod watch;

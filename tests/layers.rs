@@ -60,6 +60,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("git", &["graph", "facts", "error", "panics"]),
     ("report", &["monitor", "lines", "events", "progress", "clock", "debug", "error"]),
     ("monitor", &["cache", "clock", "debug", "error"]),
+    ("trackers", &["facts", "error"]),
     ("http", &["cache", "retry", "clock", "debug", "error", "shutdown"]),
     ("cache", &["graph", "facts", "debug", "error", "panics"]),
     ("graph", &["facts"]),

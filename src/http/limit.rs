@@ -131,10 +131,11 @@ mod tests {
         assert!(went.last() >= Some(&Duration::from_secs(18)), "{went:?}");
     }
 
+    type Case<'c> = (u16, &'c [(&'c str, &'c str)], Option<u64>);
+
     #[test]
     fn what_servers_say_of_their_limits_is_understood() {
         let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        type Case<'c> = (u16, &'c [(&'c str, &'c str)], Option<u64>);
         let cases: [Case<'_>; 18] = [
             (200, &[], None),
             (429, &[("retry-after", "30")], Some(30)),
