@@ -43,6 +43,7 @@
 //! | [`command`] | the verbs, a file each: options resolved, work started, the exit code | git, SQL, HTTP |
 //! | [`scan`] | the main job: where a stream begins, what it holds, how it ends | the command line |
 //! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
+//! | [`enrich`] | what trackers know of the issues that commits name, typed or in a stream that passes | how a server is asked |
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
 //! | [`upkeep`] | the caches that there are: what they hold, whether that is what git says, which may go | what is in them |
@@ -360,6 +361,7 @@ pub mod command;
 pub mod config;
 pub mod debug;
 pub mod describe;
+pub mod enrich;
 pub mod error;
 pub mod events;
 pub mod facts;

@@ -11,8 +11,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "tasks", "health", "upkeep", "watch", "sync", "scan", "locate", "repos", "config", "describe",
-            "pipeline", "gitcli", "report", "progress", "monitor", "events", "clock", "error", "shutdown",
+            "cli", "enrich", "tasks", "health", "upkeep", "watch", "sync", "scan", "locate", "repos", "config",
+            "describe", "pipeline", "http", "gitcli", "report", "progress", "monitor", "events", "clock", "error",
+            "shutdown",
         ],
     ),
     ("health", &["upkeep", "repos", "gitcli", "cache", "files", "error"]),
@@ -32,6 +33,13 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "scan", "announce", "index", "pipeline", "repos", "config", "gitcli", "git", "retry", "report", "monitor",
             "error", "shutdown",
+        ],
+    ),
+    (
+        "enrich",
+        &[
+            "locate", "config", "describe", "trackers", "http", "gitcli", "git", "cache", "facts", "retry", "report",
+            "events", "error", "clock", "debug", "shutdown",
         ],
     ),
     (

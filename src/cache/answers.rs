@@ -117,6 +117,18 @@ impl State {
         self.database().write(change).await
     }
 
+    /// Forgets the answer under `key`.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub async fn forget_answer(&self, key: [u8; 32]) -> anyhow::Result<()> {
+        let change = move |transaction: &Transaction<'_>| {
+            transaction.prepare_cached("DELETE FROM answer WHERE key = ?1")?.execute([key.as_slice()])?;
+            Ok(())
+        };
+        self.database().write(change).await
+    }
+
     /// What is known of the server at `origin`. Blocks.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 pub mod argv;
 pub mod cache;
 pub mod config;
+pub mod enrich;
 pub mod repo;
 pub mod scan;
 pub mod schema;
@@ -22,6 +23,7 @@ use self::argv::{Argv, RawArg};
 pub use self::{
     cache::{CacheArgs, CacheCommand},
     config::{ConfigArgs, ConfigCommand},
+    enrich::EnrichArgs,
     repo::{RepoArgs, RepoCommand},
     scan::ScanArgs,
     schema::SchemaArgs,
@@ -58,6 +60,8 @@ pub enum Subcommand {
     Cache(CacheArgs),
     /// Shows and changes settings.
     Config(ConfigArgs),
+    /// Tells what trackers know of issues.
+    Enrich(EnrichArgs),
     /// Registers repositories.
     Repo(RepoArgs),
     /// Streams commits and refs.
@@ -83,6 +87,8 @@ pub enum Command {
     Cache(CacheCommand),
     /// `config` and one of its commands.
     Config(ConfigCommand),
+    /// `enrich`.
+    Enrich(EnrichArgs),
     /// `repo` and one of its commands.
     Repo(RepoCommand),
     /// `scan`.
@@ -173,6 +179,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             Subcommand::Schema(_)
             | Subcommand::Cache(_)
             | Subcommand::Config(_)
+            | Subcommand::Enrich(_)
             | Subcommand::Repo(_)
             | Subcommand::Task(_)
             | Subcommand::Status(_)
@@ -188,6 +195,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             None => Command::Watch(args),
         },
         Some(Subcommand::Config(args)) => Command::Config(args.command),
+        Some(Subcommand::Enrich(args)) => Command::Enrich(args),
         Some(Subcommand::Cache(args)) => match args.command.fault() {
             Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
             None => Command::Cache(args.command),

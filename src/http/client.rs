@@ -100,11 +100,21 @@ impl Client {
 
     /// What is kept for `request` and fresh, or of any age where no request may be made.
     pub async fn kept(&self, request: &Request) -> Option<Answer> {
-        let key = request.key();
-        let row = self.read(key).await?;
-        let answer = Self::shown(&row);
-        let is_fresh = self.is_fresh(row.fetched_at);
-        (is_fresh || self.0.settings.offline).then_some(Answer { stale: !is_fresh, ..answer })
+        self.kept_at_all(request).await.filter(|answer| !answer.stale || self.0.settings.offline)
+    }
+
+    /// What is kept for `request`, of any age; stale if it isn't fresh.
+    pub async fn kept_at_all(&self, request: &Request) -> Option<Answer> {
+        let row = self.read(request.key()).await?;
+        Some(Answer { stale: !self.is_fresh(row.fetched_at), ..Self::shown(&row) })
+    }
+
+    /// Forgets what is kept for `request`.
+    pub async fn forget(&self, request: &Request) {
+        let Some(state) = &self.0.state else { return };
+        if let Err(cause) = state.forget_answer(request.key()).await {
+            debug::warn("http", || format!("an answer can't be forgotten: {cause:#}"));
+        }
     }
 
     /// Keeps `body` as the answer to `request`, which came in another way.

@@ -15,14 +15,14 @@ use surf::{Client, Request, Response};
 
 use super::breaker::{Breaker, Leave, Rules};
 use super::limit::{Bucket, pause};
-use super::refusal::{counts, left, limited, of_status};
+use super::refusal::{Refusal, counts, left, limited, of_status};
 use super::request::{host, origin};
 use super::{Settings, status};
 use crate::cache::answers::ServerRow;
 use crate::cache::state::State;
 use crate::clock::{Clock, Deadline, spoken};
 use crate::debug;
-use crate::error::{Kind, kind_of};
+use crate::error::Kind;
 
 /// Requests that are under way at a time, of all servers together: each takes a descriptor.
 const AT_ONCE: usize = 128;
@@ -52,6 +52,8 @@ struct Server {
 struct Manner {
     bucket: Bucket,
     breaker: Breaker,
+    /// What the last failure of this run was.
+    last_failure: Option<String>,
     paused_until: Option<SystemTime>,
 }
 
@@ -117,6 +119,7 @@ impl Gates {
         let manner = Manner {
             bucket: Bucket::new(self.settings.rate),
             breaker: Breaker::known(row.failures, row.opened_at),
+            last_failure: None,
             paused_until: row.paused_until.map(|until| UNIX_EPOCH + Duration::from_millis(until)),
         };
         let (places, manner) = (Semaphore::new(self.settings.per_host.max(1)), Mutex::new(manner));
@@ -142,7 +145,7 @@ impl Gates {
                     match manner.breaker.leave(self.now(), self.rules()) {
                         Leave::Go => return Ok(false),
                         Leave::Probe => return Ok(true),
-                        Leave::Not(until) => return Err(self.left_alone(host, manner.breaker.failures(), until)),
+                        Leave::Not(until) => return Err(self.left_alone(host, &manner, until)),
                     }
                 }
             };
@@ -152,11 +155,13 @@ impl Gates {
         }
     }
 
-    fn left_alone(&self, host: &str, failures: u32, until: u64) -> anyhow::Error {
+    fn left_alone(&self, host: &str, manner: &Manner, until: u64) -> anyhow::Error {
         let seconds = until.saturating_sub(self.now()).div_ceil(1000).max(1);
         let left = spoken(Duration::from_secs(seconds));
+        let failures = manner.breaker.failures();
+        let why = manner.last_failure.as_ref().map_or_else(String::new, |why| format!("; at last {why}"));
         Kind::LeftAlone.hinted(
-            format!("{host} has failed {failures} times in a row and is left alone for another {left}"),
+            format!("{host} has failed {failures} times in a row and is left alone for another {left}{why}"),
             "bhfuil.http.breakerThreshold and bhfuil.http.breakerCooldown set when and how long",
         )
     }
@@ -196,21 +201,27 @@ impl Gates {
     /// What an attempt teaches of the server.
     async fn learn(&self, server: &Server, outcome: &anyhow::Result<Response>) {
         let before = server.row(self.now());
-        match outcome {
+        let host = server.origin.split_once("://").map_or(server.origin.as_str(), |(_, host)| host);
+        let failure = match outcome {
             Ok(response) => {
                 let header = |name: &str| response.header(name).map(|values| values.last().as_str());
                 let until = pause(status(response), header, self.clock.wall());
-                let refusal = of_status(status(response), "", None);
                 let mut manner = server.manner();
                 manner.paused_until = until.max(manner.paused_until);
-                match refusal {
-                    Some(cause) if counts(kind_of(&cause)) => manner.breaker.failed(self.now(), self.rules()),
-                    _ => manner.breaker.succeeded(),
-                }
+                of_status(status(response), host, None).map(|cause| Refusal::of(&cause))
             }
-            Err(cause) if counts(kind_of(cause)) => server.manner().breaker.failed(self.now(), self.rules()),
-            // It is there and answers, be it nonsense.
-            Err(_) => server.manner().breaker.succeeded(),
+            Err(cause) => Some(Refusal::of(cause)),
+        };
+        {
+            let mut manner = server.manner();
+            match failure.filter(|failure| counts(failure.kind)) {
+                Some(failure) => {
+                    manner.breaker.failed(self.now(), self.rules());
+                    manner.last_failure = Some(failure.message);
+                }
+                // It is there and answers, be it nonsense.
+                None => manner.breaker.succeeded(),
+            }
         }
         let after = server.row(self.now());
         let is_news = (before.failures, before.opened_at, before.paused_until)

@@ -26,6 +26,12 @@ impl Refusal {
         Self { kind: error::kind_of(cause), message: error::message_of(cause), hint }
     }
 
+    /// Whether the server can't be asked for now: what is kept may be shown in the place of an answer.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        is_outage(self.kind)
+    }
+
     /// An error that says the same.
     #[must_use]
     pub fn error(&self) -> anyhow::Error {

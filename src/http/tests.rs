@@ -245,7 +245,7 @@ fn the_breaker_opens_isolates_one_host_and_recovers() {
         }
         let (kind, said) = ask(&client, "ill.example", 5).await.expect_err("no answer");
         assert_eq!(kind, Kind::LeftAlone);
-        assert_eq!(said, "ill.example has failed 5 times in a row and is left alone for another 30 s");
+        assert_eq!(said, "ill.example has failed 5 times in a row and is left alone for another 30 s; at last ill.example has answered with status 500");
         assert_eq!(stage.seen.total(), 5);
         assert_eq!(ask(&client, "well.example", 0).await, Ok(200), "the others go on");
     });

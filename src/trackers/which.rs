@@ -140,6 +140,12 @@ impl Home {
         self.only(&[Software::Gerrit])?.target(id)
     }
 
+    /// Whether there are patterns that may find something in a message.
+    #[must_use]
+    pub fn has_patterns(&self) -> bool {
+        self.configured.iter().any(|tracker| !tracker.patterns.is_empty())
+    }
+
     /// What the configured patterns find in a message, in the order of the trackers.
     #[must_use]
     pub fn in_message(&self, message: &str) -> Vec<(Target, String)> {

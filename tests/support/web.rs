@@ -118,7 +118,11 @@ struct Shared {
 impl Web {
     /// Answers by `decide`, which is told what is asked and how many requests there were before.
     pub(crate) fn start(decide: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        Self::on(TcpListener::bind("127.0.0.1:0").expect("loopback"), decide)
+    }
+
+    /// As [`Web::start`], of a listener that is there already.
+    pub(crate) fn on(listener: TcpListener, decide: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::<Shared>::default();
         let thread = std::thread::spawn({
