@@ -47,6 +47,26 @@ pub struct Wishes {
     pub authors: Vec<Regex>,
     /// Only commits whose message matches one of these; all if there are none.
     pub messages: Vec<Regex>,
+    /// Who hears of each commit besides.
+    pub ear: Option<Ear>,
+}
+
+/// Hears of each commit that is described, on the worker that does it.
+#[derive(Clone)]
+pub struct Ear(Arc<dyn Fn(&Commit<'_>) + Send + Sync>);
+
+impl Ear {
+    /// One that is told by `hear`.
+    #[must_use]
+    pub fn new(hear: impl Fn(&Commit<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+}
+
+impl std::fmt::Debug for Ear {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ear")
+    }
 }
 
 /// What one worker keeps from one commit to the next.
@@ -172,6 +192,9 @@ impl Wishes {
             patch_id: if self.patch_id { self.patch_id(handle, id, &commit, parents, desk) } else { None },
             paths: self.paths.then(|| self.paths(handle, &commit, parents, desk)),
         };
+        if let Some(Ear(hear)) = &self.ear {
+            hear(&event);
+        }
         write(event);
         Ok(true)
     }

@@ -574,3 +574,60 @@ fn what_names_nothing_known_is_said_and_nothing_is_asked() {
     );
     assert_eq!((output.status.code(), of_type(&all, "issue").len()), (Some(0), 0));
 }
+
+#[test]
+fn scan_and_where_tell_the_issues_after_their_own_answer() {
+    let web = Web::start(|asked, _| answers(asked));
+    let repo = furnished();
+    set_all(&repo, &web);
+    let host = web.host();
+    let number = told("github", &format!("{host}/owner/repo#12"), "closed", "Crash when the list is empty");
+    let vulnerability = told("osv", "CVE-2024-1234", "published", "A list is read beyond its end");
+    let places = |events: &[Value], kind: &str| -> Vec<usize> {
+        events.iter().enumerate().filter(|(_, event)| event["type"] == kind).map(|(at, _)| at).collect()
+    };
+    let output = run(&repo, &["where", "CVE-2024-1234", "--issues"], b"");
+    let all = events(&output);
+    assert!(issues(&all).contains(&vulnerability) && issues(&all).contains(&number), "{:?}", issues(&all));
+    assert!(places(&all, "repo-end").iter().max() < places(&all, "issue").iter().min());
+    let plain = run(&repo, &["where", "CVE-2024-1234"], b"");
+    let without: Vec<&Value> = all
+        .iter()
+        .filter(|event| !["issue", "begin", "end"].contains(&event["type"].as_str().unwrap_or_default()))
+        .collect();
+    let local = events(&plain);
+    let local: Vec<&Value> =
+        local.iter().filter(|event| !["begin", "end"].contains(&event["type"].as_str().unwrap_or_default())).collect();
+    let timeless = |events: &[&Value]| -> Vec<Value> {
+        events
+            .iter()
+            .map(|event| {
+                let mut event = (*event).clone();
+                if let Some(fields) = event.as_object_mut() {
+                    fields.remove("index");
+                    fields.remove("new");
+                }
+                event
+            })
+            .collect()
+    };
+    assert_eq!(timeless(&without), timeless(&local), "the answer is the same");
+    assert_eq!(output.status.code(), Some(0));
+
+    let scanned = run(&repo, &["scan", "--issues"], b"");
+    let scanned = events(&scanned);
+    assert_eq!(issues(&scanned).len(), 5, "{:?}", issues(&scanned));
+    let sister = repo.path().display().to_string();
+    let elsewhere = Repo::new();
+    let several = bhfuil(&elsewhere).args(["scan", "--issues", "--repo", &sister]).output().expect("it runs");
+    let several = events(&several);
+    assert!(issues(&several).contains(&number), "its own settings count: {:?}", issues(&several));
+    // A server that is down changes nothing of the answer, nor of the exit code.
+    drop(web);
+    set(&repo, &[("bhfuil.http.ttl", "1ms")]);
+    let output = run(&repo, &["where", "CVE-2024-1234", "--issues"], b"");
+    assert_eq!(
+        (output.status.code(), of_type(&events(&output), "presence").len()),
+        (Some(0), of_type(&all, "presence").len())
+    );
+}

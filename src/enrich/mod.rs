@@ -7,6 +7,7 @@
 mod desk;
 mod home;
 mod login;
+mod overheard;
 mod round;
 mod stream;
 
@@ -20,6 +21,7 @@ use crate::shutdown::Token;
 
 use home::Place;
 pub use home::http_settings;
+pub use overheard::{After, Overheard};
 use round::Round;
 use stream::{Came, Input};
 
@@ -58,6 +60,31 @@ pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow
             round.finish().await
         })
         .await
+}
+
+/// Tells of the issues that a local answer was about: those that were looked for, and those that its commits name.
+///
+/// # Errors
+/// If settings can't be used, or nobody reads any more.
+pub async fn after(overheard: &Overheard, after: After, report: &mut Strand, token: &Token) -> anyhow::Result<()> {
+    let After { dir, places, queries, cache_folder } = after;
+    let here = Place::read(dir.clone(), None).await?;
+    let options = Options { dir, cache_folder, ..Options::default() };
+    let executor = Rc::new(LocalExecutor::new());
+    let mut round = Round::begin(here, &options, report, &executor, token).await;
+    let work = executor.run(async {
+        for (repo, dir) in places {
+            round.know(repo, dir).await?;
+        }
+        for query in &queries {
+            round.query(query);
+        }
+        for (repo, named) in overheard.take() {
+            round.file(Some(&repo), named);
+        }
+        round.finish().await.map(drop)
+    });
+    token.unless_cancelled(work).await.unwrap_or(Ok(()))
 }
 
 /// Passes on what comes on standard input, and what becomes known meanwhile.

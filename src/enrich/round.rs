@@ -33,11 +33,11 @@ const EXAMPLES: usize = 3;
 
 /// What one commit names.
 #[derive(Debug, Default)]
-struct Named {
-    issues: Vec<IssueRef>,
-    change_id: Option<String>,
+pub(super) struct Named {
+    pub(super) issues: Vec<IssueRef>,
+    pub(super) change_id: Option<String>,
     /// The whole message, where patterns may find more in it.
-    message: Option<String>,
+    pub(super) message: Option<String>,
 }
 
 /// A repository of the stream.
@@ -157,6 +157,26 @@ impl<'r> Round<'r> {
             found: 0,
             upstream: Upstream::default(),
         }
+    }
+
+    /// Asks about a query of a local answer, if it is an issue of a tracker that is known.
+    pub(super) fn query(&mut self, query: &str) {
+        let here = Rc::clone(&self.here);
+        let (target, reference) = match Query::parse(query, &here.patterns) {
+            Query::Issue(issue) => (here.home.target(&issue), (issue.kind.as_str().to_owned(), issue.key)),
+            Query::ChangeId(id) => (here.home.change(&id), ("change-id".to_owned(), id)),
+            Query::Name(_) | Query::Words(_) => return,
+        };
+        if let Some(target) = target {
+            self.ask(&here, target, None, Some(reference));
+        }
+    }
+
+    /// Says what the trackers of a repository are, before anything of it is filed.
+    pub(super) async fn know(&mut self, repo: String, dir: PathBuf) -> anyhow::Result<()> {
+        let place = Place::read(dir, Some(repo.clone())).await?;
+        self.places.insert(repo, Known::Now(place));
+        Ok(())
     }
 
     /// Asks about what was typed.
@@ -300,7 +320,7 @@ impl<'r> Round<'r> {
     }
 
     /// Asks about what a commit of `repo` names, now or as soon as the repository is known.
-    fn file(&mut self, repo: Option<&str>, named: Named) {
+    pub(super) fn file(&mut self, repo: Option<&str>, named: Named) {
         let place = match repo.and_then(|repo| self.places.get_mut(repo)) {
             Some(Known::Soon(waiting)) => return waiting.push(named),
             Some(Known::Now(place)) => Rc::clone(place),

@@ -52,11 +52,14 @@ impl<'l> Line<'l> {
 
     /// The issues that a commit refers to, those of a kind that is known here.
     pub(super) fn issues(&self) -> impl Iterator<Item = IssueRef> + '_ {
-        self.issues.iter().filter_map(|reference| {
-            let kind = KINDS.into_iter().find(|kind| kind.as_str() == reference.kind)?;
-            Some(IssueRef { kind, key: reference.key.clone().into_owned() })
-        })
+        self.issues.iter().filter_map(|reference| known(&reference.kind, &reference.key))
     }
+}
+
+/// A reference as it stands on the wire, if its kind is one that is known here.
+pub(super) fn known(kind: &str, key: &str) -> Option<IssueRef> {
+    let kind = KINDS.into_iter().find(|known| known.as_str() == kind)?;
+    Some(IssueRef { kind, key: key.to_owned() })
 }
 
 const KINDS: [IssueKind; 11] = [

@@ -49,6 +49,7 @@ pub use self::warm::{Warmed, warm, warm_one_of_several};
 use crate::announce::{self, Indexed};
 use crate::clock::{Clock, Deadline};
 use crate::config::Settings;
+use crate::describe::Ear;
 use crate::events::repository::IndexState;
 use crate::git::Repository;
 pub use crate::git::Sought;
@@ -112,6 +113,8 @@ pub struct Options {
     pub max_count: Option<usize>,
     /// Tasks that give way while there is something to be answered, and go on while queries are waited for.
     pub background: Option<Tasks>,
+    /// Who hears of the commits that are told.
+    pub ear: Option<Ear>,
 }
 
 /// Globs of whole kinds of refs. Where several kinds are asked about, that there are none of one is no mistake.
