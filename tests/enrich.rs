@@ -631,3 +631,55 @@ fn scan_and_where_tell_the_issues_after_their_own_answer() {
         (Some(0), of_type(&all, "presence").len())
     );
 }
+
+#[test]
+fn a_task_fetches_ahead_and_where_then_tells_titles_and_dates_without_a_request() {
+    let web = Web::start(|asked, _| match asked.target.split('?').next().unwrap_or_default() {
+        "/api/v3/repos/owner/repo/releases" => fixture("github-releases"),
+        "/v1/vulns/CVE-2024-1234" => Reply::status(500),
+        _ => answers(asked),
+    });
+    let repo = furnished();
+    set_all(&repo, &web);
+    repo.git(&["tag", "v1.1", "main"]);
+    let started = run(&repo, &["task", "start", "prefetch"], b"");
+    let id = of_type(&events(&started), "task")[0]["id"].as_str().expect("an id").to_owned();
+    let waited = run(&repo, &["task", "wait", "--timeout=60s", &id], b"");
+    let waited = events(&waited);
+    let task = of_type(&waited, "task")[0];
+    assert_eq!((&task["kind"], &task["state"]), (&json!("prefetch"), &json!("completed")), "{task}");
+    let detail = task["detail"].as_str().expect("a result");
+    let host = web.host();
+    assert_eq!(
+        detail,
+        format!("2 releases, 1 contributors and 4 issues; failed: tried 4 times: {host} has answered with status 500")
+    );
+    let log = std::fs::read_to_string(task["log"].as_str().expect("a log")).expect("a log");
+    let logged: Vec<Value> = log
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let person = of_type(&logged, "contributor")[0];
+    let counted = repo.git(&["shortlog", "-sne", "main"]);
+    assert_eq!(
+        counted.trim(),
+        format!(
+            "{}\t{} <{}>",
+            person["commits"],
+            person["name"].as_str().unwrap_or_default(),
+            person["email"].as_str().unwrap_or_default()
+        )
+    );
+    let release = |event: &Value| (event["tag"].clone(), event["published_at"].clone());
+    let releases: Vec<_> = of_type(&logged, "release").into_iter().map(release).collect();
+    assert_eq!(releases, [(json!("v1.1"), json!("2024-04-02T00:00:00Z")), (json!("v1.0"), Value::Null)]);
+
+    let before = web.requests();
+    let answer = events(&run(&repo, &["where", "#12", "--issues"], b""));
+    let told: Vec<_> = of_type(&answer, "release").into_iter().map(release).collect();
+    assert_eq!(told, [(json!("v1.1"), json!("2024-04-02T00:00:00Z"))], "those of the answer alone");
+    assert!(issues(&answer).iter().any(|(_, _, _, title)| title == "Crash when the list is empty"));
+    let asked: Vec<String> = web.asked()[before..].iter().map(|asked| asked.target.clone()).collect();
+    assert!(asked.iter().all(|target| target.starts_with("/v1/vulns/")), "none but of what failed: {asked:?}");
+}

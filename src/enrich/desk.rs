@@ -15,7 +15,7 @@ use crate::error::Kind;
 use crate::http::{Answer, Client, Login, Refusal, Request};
 use crate::shutdown::Token;
 use crate::trackers::github::{self, Batch};
-use crate::trackers::{Found, Software, Target, host};
+use crate::trackers::{Found, Release, Software, Target, Tracker, host};
 
 /// An issue that is asked about.
 #[derive(Debug, Clone)]
@@ -28,6 +28,18 @@ pub(super) struct Sought {
     /// How it was named: the kind and the key of the reference.
     pub(super) reference: Option<(String, String)>,
 }
+
+/// Who is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// The server, unless what is kept is fresh.
+    Server,
+    /// Nobody: what is kept is enough.
+    Nobody,
+}
+
+/// Pages of releases that are asked for.
+const MOST_PAGES: u32 = 10;
 
 /// What has come of it.
 #[derive(Debug)]
@@ -82,6 +94,39 @@ impl Desk {
     /// Issues of which nothing has come yet.
     pub(super) fn open(&self) -> usize {
         self.0.open.get()
+    }
+
+    /// The releases of `project`, the newest first, at most a thousand.
+    ///
+    /// # Errors
+    /// If the server can't be asked, or says nothing of releases.
+    pub(super) async fn releases(
+        &self,
+        tracker: Tracker,
+        project: String,
+        source: Option<Source>,
+        ask: Ask,
+    ) -> anyhow::Result<Vec<Release>> {
+        let login = match &source {
+            Some(source) => Some(self.0.logins.of(&tracker, source).await?),
+            None => None,
+        };
+        let mut all = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let Some(asked) = tracker.releases(&project, page) else { break };
+            let request = Request::get(&asked.url)?.with("accept", asked.accept).by(login.clone());
+            let answer = match ask {
+                Ask::Server => Some(self.0.client.send(&request).await?),
+                Ask::Nobody => self.0.client.kept_at_all(&request).await,
+            };
+            let Some(answer) = answer.filter(Answer::is_found) else { break };
+            let (mut releases, has_more) = tracker.read_releases(&answer.body)?;
+            all.append(&mut releases);
+            if !has_more {
+                break;
+            }
+        }
+        Ok(all)
     }
 
     /// Puts an issue into the queue of its server; an outcome will follow.

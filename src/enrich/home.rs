@@ -56,7 +56,12 @@ impl Place {
 
     /// Where the secret for `target` comes from, if anybody has said.
     pub(super) fn source(&self, target: &Target) -> Option<Source> {
-        self.sources.iter().find(|(tracker, _)| *tracker == target.tracker).map(|(_, source)| source.clone())
+        self.source_at(&target.tracker)
+    }
+
+    /// Where the secret for `tracker` comes from.
+    pub(super) fn source_at(&self, tracker: &Tracker) -> Option<Source> {
+        self.sources.iter().find(|(known, _)| known == tracker).map(|(_, source)| source.clone())
     }
 
     /// Takes in the settings of trackers, `bhfuil.tracker.<name>.*`.

@@ -8,20 +8,27 @@ mod desk;
 mod home;
 mod login;
 mod overheard;
+mod prefetch;
 mod round;
 mod stream;
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use smol::LocalExecutor;
 
+use crate::events::{self, Event};
 use crate::report::{Ending, Strand};
 use crate::shutdown::Token;
+use crate::trackers::Release;
 
 use home::Place;
 pub use home::http_settings;
+use overheard::Gathered;
 pub use overheard::{After, Overheard};
+pub use prefetch::{Fetched, People, Subject, prefetch};
 use round::Round;
 use stream::{Came, Input};
 
@@ -79,12 +86,34 @@ pub async fn after(overheard: &Overheard, after: After, report: &mut Strand, tok
         for query in &queries {
             round.query(query);
         }
-        for (repo, named) in overheard.take() {
+        let Gathered { named, tags } = overheard.take();
+        for (repo, named) in named {
             round.file(Some(&repo), named);
+        }
+        let repos: BTreeSet<&str> = tags.iter().map(|(repo, _)| repo.as_str()).collect();
+        for repo in repos {
+            // None is asked for: that is for who fetches ahead.
+            let kept = round.kept_releases(repo).await;
+            let of_answer = |release: &&Release| tags.contains(&(repo.to_owned(), release.tag.clone()));
+            told_releases(&mut round, repo, &kept.iter().filter(of_answer).cloned().collect::<Vec<_>>()).await?;
         }
         round.finish().await.map(drop)
     });
     token.unless_cancelled(work).await.unwrap_or(Ok(()))
+}
+
+async fn told_releases(round: &mut Round<'_>, repo: &str, releases: &[Release]) -> anyhow::Result<()> {
+    for Release { tag, published_at, url } in releases {
+        let event = events::Release {
+            repo: repo.into(),
+            tag: tag.as_str().into(),
+            tag_b64: None,
+            published_at: Some(published_at.as_deref().map(Cow::Borrowed)),
+            url: url.as_deref().map(Cow::Borrowed),
+        };
+        round.event(&Event::Release(event)).await?;
+    }
+    Ok(())
 }
 
 /// Passes on what comes on standard input, and what becomes known meanwhile.

@@ -11,7 +11,7 @@ use async_channel::{Receiver, Sender};
 use smol::LocalExecutor;
 
 use super::Options;
-use super::desk::{Desk, Outcome, Sought};
+use super::desk::{Ask, Desk, Outcome, Sought};
 use super::home::Place;
 use super::stream::Line;
 use crate::cache::state::State;
@@ -26,7 +26,7 @@ use crate::http::{self, Client, Refusal};
 use crate::locate::query::Query;
 use crate::report::{Ending, FailedPart, Format, Strand, counted_type};
 use crate::shutdown::Token;
-use crate::trackers::{Found, Target, host};
+use crate::trackers::{Found, Release, Target, host};
 
 /// References that no tracker is known of, of which people are shown some.
 const EXAMPLES: usize = 3;
@@ -100,6 +100,8 @@ pub(super) struct Round<'r> {
     seen: HashSet<(Option<String>, IssueKind, String)>,
     asked: HashSet<Target>,
     troubles: Troubles,
+    /// What of these was told.
+    failures: Vec<String>,
     /// What no tracker is known of: how much, and some of it.
     unknown: (u64, Vec<String>),
     strict: bool,
@@ -151,6 +153,7 @@ impl<'r> Round<'r> {
             seen: HashSet::new(),
             asked: HashSet::new(),
             troubles: Troubles::new(),
+            failures: Vec::new(),
             unknown: (0, Vec::new()),
             strict: options.strict,
             is_typed: !options.references.is_empty(),
@@ -170,6 +173,49 @@ impl<'r> Round<'r> {
         if let Some(target) = target {
             self.ask(&here, target, None, Some(reference));
         }
+    }
+
+    /// Writes an event.
+    pub(super) async fn event(&mut self, event: &Event<'_>) -> anyhow::Result<()> {
+        Ok(self.report.event(event).await?)
+    }
+
+    /// Issues that were found.
+    pub(super) fn found(&self) -> u64 {
+        self.found
+    }
+
+    /// What went wrong, in words, once the run is finished.
+    pub(super) fn failures(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.failures)
+    }
+
+    /// What is known of a repository.
+    fn known(&self, repo: &str) -> Rc<Place> {
+        match self.places.get(repo) {
+            Some(Known::Now(place)) => Rc::clone(place),
+            _ => Rc::clone(&self.here),
+        }
+    }
+
+    /// The releases of a repository as far as they are kept.
+    pub(super) async fn kept_releases(&self, repo: &str) -> Vec<Release> {
+        let place = self.known(repo);
+        match place.home.project() {
+            Some((tracker, project)) => {
+                let source = place.source_at(&tracker);
+                self.desk.releases(tracker, project, source, Ask::Nobody).await.unwrap_or_default()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// Has the releases of a repository asked for, if it is known where.
+    pub(super) fn ask_for_releases(&self, repo: &str) -> Option<smol::Task<anyhow::Result<Vec<Release>>>> {
+        let place = self.known(repo);
+        let (tracker, project) = place.home.project()?;
+        let (desk, source) = (self.desk.clone(), place.source_at(&tracker));
+        Some(self.executor.spawn(async move { desk.releases(tracker, project, source, Ask::Server).await }))
     }
 
     /// Says what the trackers of a repository are, before anything of it is filed.
@@ -436,7 +482,7 @@ impl<'r> Round<'r> {
     }
 
     /// Waits for what is still open, and says what went wrong.
-    pub(super) async fn finish(mut self) -> anyhow::Result<Ending> {
+    pub(super) async fn finish(&mut self) -> anyhow::Result<Ending> {
         self.tell_news().await?;
         while self.desk.open() > 0 || self.places.values().any(|place| matches!(place, Known::Soon(_))) {
             self.news.wait().await;
@@ -457,6 +503,7 @@ impl<'r> Round<'r> {
                 hint: refusal.hint.map(Cow::Owned),
                 count,
             };
+            self.failures.push(warning.message.to_string());
             self.report.warn(warning).await?;
         }
         if self.strict && has_failed {
@@ -464,7 +511,7 @@ impl<'r> Round<'r> {
         }
         self.tell_unknown().await?;
         let negative = self.is_typed && self.found == 0 && only_negative;
-        let end = self.upstream.end;
+        let end = self.upstream.end.take();
         let incomplete = end.as_ref().is_some_and(|end| !end.is_complete);
         Ok(Ending { cursor: end.and_then(|end| end.cursor), incomplete, negative })
     }
