@@ -7,6 +7,7 @@
 //! main → cli → command ─┬→ watch · sync         │
 //!                       ├→ upkeep · health      │
 //!                       ├→ repos ────→ config ──┤
+//!                       ├→ enrich → trackers · http
 //!                       ├→ scan ───┬→ index ────┤
 //!                       └→ locate ─┼→ pipeline ─┼→ git · gitcli · cache → graph → facts
 //!                            │     ├→ describe ─┘
@@ -30,6 +31,9 @@
 //! that lie elsewhere, [`watch`] tells what moves in any of them. Several are scanned or asked at once, so many at a time as
 //! [`repos::Limit`] lets, and share one pool of threads. What nobody waits for is a task, a process of its own that does the same work as a
 //! command; [`tasks`] knows how each stands.
+//!
+//! [`enrich`] tells what [`trackers`] know of the issues that commits name, asked through [`http`], which alone opens a connection; nothing
+//! else waits for one.
 //!
 //! [`monitor`] sees how long each run and the operations in it take, and which errors are told; `status` shows it, with what [`health`] finds.
 //!
@@ -93,7 +97,9 @@
 //! | Files | [`files::Lock`] | git's lock protocol; a reader sees all of one version; a dead owner's lock is taken over, a live one's waited for |
 //! | Registry | [`repos::Registry`] | names told apart; of concurrent writers none loses anything |
 //! | Tasks | [`tasks::Tasks`], [`tasks::Ledger`] | ids unique across processes; one way from pending to an end; so many at once; a panic or a dead owner is a failure; results expire |
-//! | Prefetch | [`locate::warm`], [`tasks::Tasks::foreground`] | gives way to what goes before; what was found out is kept; cancelled with its owner |
+//! | Prefetch | [`locate::warm`], [`tasks::Tasks::foreground`], [`enrich::prefetch`] | gives way to what goes before; what was found out is kept; one result with what failed; cancelled with its owner |
+//! | HTTP | [`http::Client`], [`http::Site`], [`http::limit`] | connections kept; so many at a time and in a second; kept answers asked about with their `ETag`; identical requests joined; gone, it leaves no socket and no thread |
+//! | Breaker | [`http::breaker`] | opens at the threshold, lets one probe through, closes on success; other servers don't notice; known to the next run |
 //! | Monitor | [`monitor::Monitor`], [`monitor::history`], [`health`] | a call that is dropped was cancelled; concurrent processes lose nothing and count nothing twice; history bounded by number and age; a remedy for each check that fails |
 //! | Errors | [`error`] | the kind is attached where the cause is known and survives any context put on top |
 //!

@@ -79,7 +79,8 @@ pub async fn after(overheard: &Overheard, after: After, report: &mut Strand, tok
     let options = Options { dir, cache_folder, ..Options::default() };
     let executor = Rc::new(LocalExecutor::new());
     let mut round = Round::begin(here, &options, report, &executor, token).await;
-    let work = executor.run(async {
+    // There is much to remember, and whoever waits for this may have much too.
+    let work = Box::pin(executor.run(async {
         for (repo, dir) in places {
             round.know(repo, dir).await?;
         }
@@ -98,7 +99,7 @@ pub async fn after(overheard: &Overheard, after: After, report: &mut Strand, tok
             told_releases(&mut round, repo, &kept.iter().filter(of_answer).cloned().collect::<Vec<_>>()).await?;
         }
         round.finish().await.map(drop)
-    });
+    }));
     token.unless_cancelled(work).await.unwrap_or(Ok(()))
 }
 
