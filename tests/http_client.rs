@@ -196,3 +196,94 @@ fn no_client_is_begun_before_it_is_needed() {
     assert_eq!(kind_of(&block_on(client.send(&request)).expect_err("offline")), Kind::Offline);
     assert!(!census::threads().iter().any(|name| name.contains("isahc")), "{before}: {:?}", census::threads());
 }
+
+/// A server that speaks TLS with a certificate of its own for `127.0.0.1`, answers each connection once, and ends with the value; and
+/// the certificate.
+struct Secure {
+    address: std::net::SocketAddr,
+    certificate: String,
+    is_over: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Secure {
+    fn start() -> Self {
+        use std::io::{Read as _, Write as _};
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicBool, Ordering};
+
+        let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        let certificate = own.cert.pem();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).expect("a key");
+        let config =
+            rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .expect("versions")
+                .with_no_client_auth()
+                .with_single_cert(vec![own.cert.der().clone()], key)
+                .expect("a configuration");
+        let config = Arc::new(config);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let address = listener.local_addr().expect("an address");
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let Ok(stream) = stream else { continue };
+                let session = rustls::ServerConnection::new(Arc::clone(&config)).expect("a session");
+                let mut secure = rustls::StreamOwned::new(session, stream);
+                let mut head = Vec::new();
+                let mut byte = [0];
+                // Whoever doesn't trust us goes away.
+                while !head.ends_with(b"\r\n\r\n") && secure.read(&mut byte).is_ok_and(|length| length > 0) {
+                    head.push(byte[0]);
+                }
+                let _ = secure.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
+                secure.conn.send_close_notify();
+                let _ = secure.flush();
+            }
+        });
+        Self { address, certificate, is_over, thread: Some(thread) }
+    }
+}
+
+impl Drop for Secure {
+    fn drop(&mut self) {
+        self.is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+        let _ = std::net::TcpStream::connect(self.address);
+        let _ = self.thread.take().expect("it was started").join();
+    }
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_refused() {
+    let server = Secure::start();
+    let request = Request::get(&format!("https://{}/", server.address)).expect("an address");
+    let cause = block_on(client().send(&request)).expect_err("it must not be trusted");
+    assert_eq!(kind_of(&cause), Kind::Remote, "{cause:#}");
+    assert!(
+        message_of(&cause).contains(&format!("the certificate of {} can't be trusted", server.address)),
+        "{cause:#}"
+    );
+}
+
+#[test]
+fn a_certificate_that_the_environment_vouches_for_is_trusted() {
+    let name = "a_certificate_that_the_environment_vouches_for_is_trusted";
+    if std::env::var_os("TRUSTED_SERVER").is_none() {
+        let (server, repo) = (Secure::start(), support::Repo::new());
+        let file = repo.home().join("certificate.pem");
+        std::fs::write(&file, &server.certificate).expect("writes");
+        support::run_anew(&repo, name, |command| {
+            command.env("SSL_CERT_FILE", &file).env("TRUSTED_SERVER", server.address.to_string());
+        });
+        return;
+    }
+    let address = std::env::var("TRUSTED_SERVER").expect("an address");
+    let request = Request::get(&format!("https://{address}/")).expect("an address");
+    let answer = block_on(client().send(&request)).unwrap_or_else(|cause| panic!("{cause:#}"));
+    assert_eq!(&*answer.body, b"{}");
+}

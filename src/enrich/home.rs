@@ -29,7 +29,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// That of the repository at `dir`, or the one around it; where there is none, or it can't be opened, what holds everywhere.
+    /// That of the repository at `dir`, or the one around it; where there is none, it can't be opened, or it is somebody else's,
+    /// what holds everywhere.
     ///
     /// # Errors
     /// [`Kind::BadValue`] naming key, value and where it is set.
@@ -39,7 +40,9 @@ impl Place {
     }
 
     fn read_blocking(dir: &Path, name: Option<String>) -> anyhow::Result<Self> {
-        let repository = Repository::find(&Sought { dir: dir.to_owned(), name }).ok();
+        // What belongs to somebody else doesn't say where secrets go.
+        let found = Repository::find(&Sought { dir: dir.to_owned(), name }).ok();
+        let repository = found.filter(|repository| repository.trusted);
         let view = View::read_for(repository.as_ref(), &|name| std::env::var_os(name))?;
         let repo = view.repo();
         let mut place = Self {
