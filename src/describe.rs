@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use regex::Regex;
 
 use crate::events::commit::{ChangedPath, Commit, IssueRef, Origin, PathStatus, Person, Relation, Request, Trailer};
+use crate::events::matching::Presence;
 use crate::facts::Oid;
 use crate::facts::changes::{Change, Status};
 use crate::facts::commit::RawCommit;
@@ -47,6 +48,40 @@ pub struct Wishes {
     pub authors: Vec<Regex>,
     /// Only commits whose message matches one of these; all if there are none.
     pub messages: Vec<Regex>,
+    /// Who hears of each commit besides.
+    pub ear: Option<Ear>,
+}
+
+/// What an [`Ear`] hears of.
+#[derive(Debug, Clone, Copy)]
+pub enum Told<'t, 'e> {
+    /// A commit.
+    Commit(&'t Commit<'e>),
+    /// What a ref has of a change.
+    Presence(&'t Presence<'e>),
+}
+
+/// Hears of what is told, on the worker that does it.
+#[derive(Clone)]
+pub struct Ear(Arc<dyn Fn(Told<'_, '_>) + Send + Sync>);
+
+impl Ear {
+    /// One that is told by `hear`.
+    #[must_use]
+    pub fn new(hear: impl Fn(Told<'_, '_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    /// Lets it hear.
+    pub fn hear(&self, told: Told<'_, '_>) {
+        (self.0)(told);
+    }
+}
+
+impl std::fmt::Debug for Ear {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ear")
+    }
 }
 
 /// What one worker keeps from one commit to the next.
@@ -172,6 +207,9 @@ impl Wishes {
             patch_id: if self.patch_id { self.patch_id(handle, id, &commit, parents, desk) } else { None },
             paths: self.paths.then(|| self.paths(handle, &commit, parents, desk)),
         };
+        if let Some(ear) = &self.ear {
+            ear.hear(Told::Commit(&event));
+        }
         write(event);
         Ok(true)
     }

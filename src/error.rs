@@ -65,6 +65,14 @@ pub enum Kind {
     RemoteNotFound,
     /// A server refuses, can't be trusted, or can't be talked to.
     Remote,
+    /// A server wants to be asked less often.
+    RateLimited,
+    /// A server has failed so often that it is left alone for a while.
+    LeftAlone,
+    /// A server has answered something that can't be understood, or too much.
+    BadAnswer,
+    /// It would have taken a request, and none may be made.
+    Offline,
     /// A URL is none, or none that may be used.
     BadUrl,
     /// A disk is full, or a quota used up.
@@ -105,6 +113,10 @@ impl Kind {
             Self::Authentication => "authentication",
             Self::RemoteNotFound => "remote-not-found",
             Self::Remote => "remote",
+            Self::RateLimited => "rate-limited",
+            Self::LeftAlone => "left-alone",
+            Self::BadAnswer => "bad-answer",
+            Self::Offline => "offline",
             Self::BadUrl => "bad-url",
             Self::DiskFull => "disk-full",
             Self::Io => "io",
@@ -128,7 +140,14 @@ impl Kind {
             | Self::BadCursor
             | Self::Exists
             | Self::BadUrl => Class::User,
-            Self::Locked | Self::Busy | Self::Timeout | Self::Cancelled | Self::Network => Class::Transient,
+            Self::Locked
+            | Self::Busy
+            | Self::Timeout
+            | Self::Cancelled
+            | Self::Network
+            | Self::RateLimited
+            | Self::LeftAlone
+            | Self::Offline => Class::Transient,
             Self::Internal => Class::Internal,
             _ => Class::Permanent,
         }

@@ -8,6 +8,7 @@
 //!                       ├→ backlog ─→ locate ───┤
 //!                       ├→ upkeep · health      │
 //!                       ├→ repos ────→ config ──┤
+//!                       ├→ enrich → trackers · http
 //!                       ├→ scan ───┬→ index ────┤
 //!                       └→ locate ─┼→ pipeline ─┼→ git · gitcli · cache → graph → facts
 //!                            │     ├→ describe ─┘
@@ -34,6 +35,9 @@
 //! [`repos::Limit`] lets, and share one pool of threads. What nobody waits for is a task, a process of its own that does the same work as a
 //! command; [`tasks`] knows how each stands.
 //!
+//! [`enrich`] tells what [`trackers`] know of the issues that commits name, asked through [`http`], which alone opens a connection; nothing
+//! else waits for one.
+//!
 //! [`monitor`] sees how long each run and the operations in it take, and which errors are told; `status` shows it, with what [`health`] finds.
 //!
 //! Arrows never turn back, and no two rooms use each other. Every third-party library has one door. `tests/layers.rs` keeps both so.
@@ -47,6 +51,7 @@
 //! | [`scan`] | the main job: where a stream begins, what it holds, how it ends | the command line |
 //! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
 //! | [`backlog`] | what a branch lacks of another, and what was decided against | which commits are one change |
+//! | [`enrich`] | what trackers know of the issues that commits name, typed or in a stream that passes | how a server is asked |
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
 //! | [`upkeep`] | the caches that there are: what they hold, whether that is what git says, which may go | what is in them |
@@ -60,6 +65,8 @@
 //! | [`pipeline`] | the worker pool; walk → work → pieces in order | what a commit means |
 //! | [`git`] | the only door to gix: refs, objects, history, diffs | SQL, JSON |
 //! | [`gitcli`] | the only door to the `git` program: what gix can't answer as git does, clone, fetch, passwords | parsing of anything else |
+//! | [`http`] | the only door to surf and isahc: requests within limits, answers that are kept, servers that are left alone | what is asked |
+//! | [`trackers`] | trackers, a file each: where an issue is asked for, what the answer says, which one is meant | sockets |
 //! | [`cache`] | the only door to rusqlite: one database for each git common directory | git, events |
 //! | [`graph`] | commits as flat arrays, parents before children | names of refs, SQL |
 //! | [`matching`] | the ladder: whether two commits are one change, and why | I/O |
@@ -94,7 +101,9 @@
 //! | Files | [`files::Lock`] | git's lock protocol; a reader sees all of one version; a dead owner's lock is taken over, a live one's waited for |
 //! | Registry | [`repos::Registry`] | names told apart; of concurrent writers none loses anything |
 //! | Tasks | [`tasks::Tasks`], [`tasks::Ledger`] | ids unique across processes; one way from pending to an end; so many at once; a panic or a dead owner is a failure; results expire |
-//! | Prefetch | [`locate::warm`], [`tasks::Tasks::foreground`] | gives way to what goes before; what was found out is kept; cancelled with its owner |
+//! | Prefetch | [`locate::warm`], [`tasks::Tasks::foreground`], [`enrich::prefetch`] | gives way to what goes before; what was found out is kept; one result with what failed; cancelled with its owner |
+//! | HTTP | [`http::Client`], [`http::Site`], [`http::limit`] | connections kept; so many at a time and in a second; kept answers asked about with their `ETag`; identical requests joined; gone, it leaves no socket and no thread |
+//! | Breaker | [`http::breaker`] | opens at the threshold, lets one probe through, closes on success; other servers don't notice; known to the next run |
 //! | Monitor | [`monitor::Monitor`], [`monitor::history`], [`health`] | a call that is dropped was cancelled; concurrent processes lose nothing and count nothing twice; history bounded by number and age; a remedy for each check that fails |
 //! | Errors | [`error`] | the kind is attached where the cause is known and survives any context put on top |
 //!
@@ -363,6 +372,7 @@ pub mod command;
 pub mod config;
 pub mod debug;
 pub mod describe;
+pub mod enrich;
 pub mod error;
 pub mod events;
 pub mod facts;
@@ -371,6 +381,7 @@ pub mod git;
 pub mod gitcli;
 pub mod graph;
 pub mod health;
+pub mod http;
 pub mod index;
 pub mod lines;
 pub mod locate;
@@ -387,5 +398,6 @@ pub mod shutdown;
 pub mod spelling;
 pub mod sync;
 pub mod tasks;
+pub mod trackers;
 pub mod upkeep;
 pub mod watch;

@@ -11,8 +11,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "tasks", "backlog", "health", "upkeep", "watch", "sync", "scan", "locate", "repos", "config",
-            "describe", "pipeline", "gitcli", "report", "progress", "monitor", "events", "clock", "error", "shutdown",
+            "cli", "enrich", "tasks", "backlog", "health", "upkeep", "watch", "sync", "scan", "locate", "repos",
+            "config", "describe", "pipeline", "http", "gitcli", "report", "progress", "monitor", "events", "clock",
+            "error", "shutdown",
         ],
     ),
     (
@@ -42,6 +43,13 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "enrich",
+        &[
+            "locate", "config", "describe", "trackers", "http", "gitcli", "git", "cache", "facts", "retry", "report",
+            "events", "error", "clock", "debug", "shutdown",
+        ],
+    ),
+    (
         "scan",
         &[
             "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "facts",
@@ -67,6 +75,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("git", &["graph", "facts", "error", "panics"]),
     ("report", &["monitor", "lines", "events", "progress", "clock", "debug", "error"]),
     ("monitor", &["cache", "clock", "debug", "error"]),
+    ("trackers", &["facts", "error"]),
+    ("http", &["cache", "retry", "clock", "debug", "error", "shutdown"]),
     ("cache", &["graph", "facts", "debug", "error", "panics"]),
     ("graph", &["facts"]),
     ("matching", &["facts"]),
@@ -91,6 +101,9 @@ const DOORS: &[(&str, &str)] = &[
     ("gix_imara_diff", "facts"),
     ("log::", "debug"),
     ("rusqlite", "cache"),
+    ("surf", "http"),
+    ("isahc", "http"),
+    ("httpdate", "http"),
     ("async_process", "gitcli"),
     ("rustix::event", "report"),
     ("rustix::fs", "files"),

@@ -41,6 +41,7 @@ fn every_example_answers_as_the_text_says() {
         (&["base: eight files"], "a: plain fix"),
         (&[plain, pick], ""),
         (&[r#"{"status":"ok","complete":true,"counts":{"#], ""),
+        (&["osv CVE-2024-12345 null"], "osv CVE-2024-1234 null"),
     ];
     // The sister repository of one example.
     repo.git(&["clone", "--quiet", "--bare", ".", "../stable"]);

@@ -1,6 +1,7 @@
 //! The only door to rusqlite. One database for each git common directory, under `$XDG_CACHE_HOME/git-bhfuil/`: what would be
 //! slow to find out again. All of it can be deleted at any time; git is the truth. Knows no gix and no events.
 
+pub mod answers;
 mod aside;
 pub mod checks;
 pub mod cursors;

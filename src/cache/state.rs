@@ -1,5 +1,6 @@
 //! `state.db`: what belongs to no single repository. Which file is the cache of which repository, so that caches whose repository is gone
-//! can be told from the others; when was swept; background tasks (`tasks`); and the [`history`] of operations.
+//! can be told from the others; when was swept; background tasks (`tasks`); the [`history`] of operations; and what servers have said
+//! ([`answers`]).
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -7,14 +8,17 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::answers;
 use super::aside::set_aside;
 use super::database::{Database, Schema, is_damaged, quick_check};
 use super::history;
 use super::repository::now;
 
 /// Marks the file: "bhst" in the header's `application_id`.
-pub(super) const SCHEMA: Schema =
-    Schema { application_id: 0x6268_7374, migrations: &[V1, V2, super::tasks::TABLE, history::TABLES] };
+pub(super) const SCHEMA: Schema = Schema {
+    application_id: 0x6268_7374,
+    migrations: &[V1, V2, super::tasks::TABLE, history::TABLES, answers::TABLES],
+};
 
 const V1: &str = "
 -- The caches in this folder: a file beside this one, and the common directory of the repository that it is about.

@@ -7,6 +7,7 @@ pub mod argv;
 pub mod cache;
 pub mod config;
 pub mod dismiss;
+pub mod enrich;
 pub mod explain;
 pub mod followups;
 pub mod matrix;
@@ -29,6 +30,7 @@ pub use self::{
     cache::{CacheArgs, CacheCommand},
     config::{ConfigArgs, ConfigCommand},
     dismiss::DismissArgs,
+    enrich::EnrichArgs,
     explain::ExplainArgs,
     followups::FollowupsArgs,
     matrix::MatrixArgs,
@@ -80,6 +82,8 @@ pub enum Subcommand {
     Matrix(MatrixArgs),
     /// Lists what a branch lacks.
     Missing(MissingArgs),
+    /// Tells what trackers know of issues.
+    Enrich(EnrichArgs),
     /// Registers repositories.
     Repo(RepoArgs),
     /// Streams commits and refs.
@@ -117,6 +121,8 @@ pub enum Command {
     Matrix(MatrixArgs),
     /// `missing`.
     Missing(MissingArgs),
+    /// `enrich`.
+    Enrich(EnrichArgs),
     /// `repo` and one of its commands.
     Repo(RepoCommand),
     /// `scan`.
@@ -218,6 +224,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             | Subcommand::Verify(_)
             | Subcommand::Cache(_)
             | Subcommand::Config(_)
+            | Subcommand::Enrich(_)
             | Subcommand::Repo(_)
             | Subcommand::Task(_)
             | Subcommand::Status(_)
@@ -249,6 +256,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             None => Command::Watch(args),
         },
         Some(Subcommand::Config(args)) => Command::Config(args.command),
+        Some(Subcommand::Enrich(args)) => Command::Enrich(args),
         Some(Subcommand::Cache(args)) => match args.command.fault() {
             Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
             None => Command::Cache(args.command),

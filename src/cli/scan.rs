@@ -59,6 +59,9 @@ pub struct ScanArgs {
     /// revisions on standard input end with NUL instead of a newline
     #[argh(switch, short = 'z')]
     pub null: bool,
+    /// after the answer ask the trackers for the titles of the issues that it names
+    #[argh(switch)]
+    pub issues: bool,
     /// scan this repository: one that is registered, or a path; may be repeated
     #[argh(option, arg_name = "repo")]
     pub repo: Vec<RawArg>,

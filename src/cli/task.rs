@@ -61,6 +61,8 @@ pub enum TaskKind {
     Scan,
     /// Works patch-ids out.
     PatchIds,
+    /// Asks trackers ahead.
+    Prefetch,
     /// Clones and fetches.
     Sync,
     /// Drops what is of no use.
@@ -74,6 +76,7 @@ impl TaskKind {
         match self {
             Self::Scan => "scan",
             Self::PatchIds => "patch-ids",
+            Self::Prefetch => "prefetch",
             Self::Sync => "sync",
             Self::Gc => "gc",
         }
@@ -81,9 +84,9 @@ impl TaskKind {
 }
 
 fn kind(value: &str) -> Result<TaskKind, String> {
-    let all = [TaskKind::Scan, TaskKind::PatchIds, TaskKind::Sync, TaskKind::Gc];
+    let all = [TaskKind::Scan, TaskKind::PatchIds, TaskKind::Prefetch, TaskKind::Sync, TaskKind::Gc];
     let found = all.into_iter().find(|kind| kind.word() == value);
-    found.ok_or_else(|| "expected scan, patch-ids, sync or gc".to_owned())
+    found.ok_or_else(|| "expected scan, patch-ids, prefetch, sync or gc".to_owned())
 }
 
 /// Which of those that wait goes first.
@@ -107,14 +110,15 @@ fn priority(value: &str) -> Result<TaskPriority, String> {
 }
 
 /// Start a task in the background and tell its id: scan (bring the index up to date), patch-ids (work out ahead what where needs to
-/// compare likely picks, the newest first), sync (clone and fetch, as repo sync), or gc (as cache gc). It is about the repository you
-/// stand in, or about those that are named.
+/// compare likely picks, the newest first), prefetch (ask the trackers ahead for releases and for the issues that the newest commits name,
+/// and count who has commits), sync (clone and fetch, as repo sync), or gc (as cache gc). It is about the repository you stand in, or
+/// about those that are named.
 #[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
 #[argh(
     subcommand,
     name = "start",
     help_triggers("-h", "--help"),
-    usage = "[<options>] (scan | patch-ids | sync | gc) [<name or path>...]"
+    usage = "[<options>] (scan | patch-ids | prefetch | sync | gc) [<name or path>...]"
 )]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct TaskStartArgs {

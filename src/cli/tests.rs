@@ -72,6 +72,7 @@ fn every_option_arrives() {
     );
     let text = |text: &str| Some(TextArg(text.to_owned()));
     let expected = ScanArgs {
+        issues: false,
         revisions: raw(&["a", "^b"]),
         refs: raw(&["r", "s"]),
         since: text("1"),

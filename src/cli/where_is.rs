@@ -66,6 +66,9 @@ pub struct WhereArgs {
     /// queries on standard input end with NUL instead of a newline
     #[argh(switch, short = 'z')]
     pub null: bool,
+    /// after the answer ask the trackers for the titles of the issues that it names
+    #[argh(switch)]
+    pub issues: bool,
     /// while queries on standard input are waited for, work out ahead what comparing likely picks takes
     #[argh(switch)]
     pub warm: bool,

@@ -9,15 +9,17 @@ use super::repositories::{Chosen, Shared};
 use super::task::{ledger, wanted};
 use crate::cli::task::{TaskKind, TaskStartArgs};
 use crate::clock::Clock;
-use crate::error::{Kind, exit, hint_of, message_of};
+use crate::enrich::{self, Overheard, People, Subject};
+use crate::error::{Kind, exit, hint_of, kind_of, message_of};
 use crate::gitcli::{Identity, session};
 use crate::locate::{self, Warmed};
 use crate::progress::Reader;
-use crate::report::{self, Ending, Format, Loudness, Report};
+use crate::report::{self, Ending, FailedPart, Format, Loudness, Report, Strand};
 use crate::repos::Selection;
 use crate::scan::{self, Selection as Refs, Sought};
 use crate::shutdown::Token;
 use crate::tasks::{self, Id, Ledger, Outcome, Progress, Turn};
+use crate::upkeep;
 
 /// Between looks whether it is its turn.
 const TURN: Duration = Duration::from_millis(200);
@@ -25,6 +27,8 @@ const TURN: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(100);
 /// Between notes of how far it is.
 const BEAT: Duration = Duration::from_millis(400);
+/// Commits whose issues are asked for ahead, the newest.
+const NEWEST: usize = 500;
 /// How long work that is to stop may go on, to keep what it has.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -169,6 +173,7 @@ async fn do_it(args: &TaskStartArgs, dir: &Path, report: &mut Report, token: &To
     match args.kind {
         TaskKind::Scan => scan_some(args, dir, report, token).await,
         TaskKind::PatchIds => warm_some(args, dir, report, token).await,
+        TaskKind::Prefetch => prefetch_some(args, dir, report, token).await,
         TaskKind::Sync => sync_some(args, report, token).await,
         TaskKind::Gc => gc(report).await,
     }
@@ -250,6 +255,66 @@ async fn warm_some(args: &TaskStartArgs, dir: &Path, report: &mut Report, token:
     let known = likely.saturating_sub(worked_out + left_out);
     let said = format!("of {likely} likely picks {worked_out} worked out, {known} known before, {left_out} left out");
     Ok((Ending { incomplete: token.is_cancelled(), ..Ending::default() }, said))
+}
+
+/// Reads the histories, and asks the trackers for what they name.
+async fn prefetch_some(args: &TaskStartArgs, dir: &Path, report: &mut Report, token: &Token) -> Done {
+    let chosen = chosen(args, dir, &Refs::Usual).await?;
+    let Shared { limit, pool } = Shared::of(args.jobs, args.threads).await?;
+    let from = &*report;
+    let jobs = chosen.into_iter().map(|Chosen { sought, refs }| {
+        let options = scan::Options {
+            sought: sought.clone(),
+            refs,
+            cache_folder: scan::cache_folder(),
+            pool: Some(pool.clone()),
+            mailmap: true,
+            ..scan::Options::default()
+        };
+        async move |_slot| {
+            // Of these lines nobody needs one in the log.
+            let (mut strand, mut mute) = (from.strand(), Strand::mute());
+            let (overheard, people) = (Overheard::default(), People::default());
+            let newest = scan::Options { count: Some(NEWEST), ear: Some(overheard.ear()), ..options.clone() };
+            let all = scan::Options { ear: Some(people.ear()), ..options };
+            let read = async {
+                let name = smol::unblock({
+                    let sought = sought.clone();
+                    move || upkeep::name_of(&sought)
+                })
+                .await?;
+                strand.call(&name);
+                scan::run(&newest, &mut mute, token).await?;
+                scan::run(&all, &mut mute, token).await?;
+                Ok::<_, anyhow::Error>(Subject { repo: name, dir: sought.dir, overheard, people })
+            };
+            let read = read.await;
+            if let Err(cause) = &read {
+                let message = message_of(cause);
+                let part =
+                    FailedPart { id: None, query: None, kind: kind_of(cause), message: &message, hint: hint_of(cause) };
+                // Whoever reads no more needs no news.
+                let _ = strand.fail(part).await;
+            }
+            (strand, read.ok())
+        }
+    });
+    let mut subjects = Vec::new();
+    for outcome in limit.run(jobs).await {
+        let (strand, subject) = outcome.map_err(|panic| Kind::Internal.error(panic.to_string()))?;
+        report.join(strand);
+        subjects.extend(subject);
+    }
+    let options =
+        enrich::Options { dir: dir.to_owned(), cache_folder: upkeep::folder().ok(), ..enrich::Options::default() };
+    let mut strand = report.strand();
+    let stop = async {
+        token.cancelled().await;
+        Err(Kind::Cancelled.error("it was stopped"))
+    };
+    let fetched = smol::future::or(enrich::prefetch(subjects, options, &mut strand, token), stop).await;
+    report.join(strand);
+    Ok((Ending::default(), fetched?.to_string()))
 }
 
 async fn sync_some(args: &TaskStartArgs, report: &mut Report, token: &Token) -> Done {

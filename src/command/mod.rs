@@ -3,6 +3,7 @@
 mod backlog;
 mod cache;
 mod config;
+mod enrich;
 mod errand;
 mod repo;
 mod repositories;
@@ -62,6 +63,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
         Command::Status(args) => Box::pin(status::run(&args, &dir, token)).await,
         Command::Cache(command) => Box::pin(cache::run(&command, &dir, token)).await,
         Command::Config(command) => Box::pin(config::run(&command, &dir, token)).await,
+        Command::Enrich(args) => Box::pin(enrich::run(&args, &dir, token)).await,
         Command::Repo(command) => Box::pin(repo::run(&command, &dir, token)).await,
         Command::Task(command) => Box::pin(task::run(&command, &dir, token)).await,
         Command::Watch(args) => Box::pin(watch::run(&args, &dir, token)).await,

@@ -8,9 +8,10 @@ use regex::{Regex, RegexBuilder};
 use super::repositories::{self, Chosen, Shared, Wanted};
 use crate::cli::ScanArgs;
 use crate::cli::argv::RawArg;
+use crate::enrich::Overheard;
 use crate::error::{Kind, exit, hint_of, message_of};
 use crate::report::{self, Ending, Loudness, Report};
-use crate::scan::{self, Consumer, Options, Scanned, Sought};
+use crate::scan::{self, Consumer, Options, Scanned, Selection, Sought};
 use crate::shutdown::Token;
 
 /// Runs the command and returns the exit code.
@@ -25,13 +26,25 @@ pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Pat
             return exit::FATAL;
         }
     };
-    let outcome = match configured.and_then(|()| options(args, paths, dir)) {
-        Ok(options) if wanted(args, &options).is_here() => here(&options, &mut report, token).await,
-        Ok(options) => several(&wanted(args, &options), &options, &mut report, token).await,
+    let overheard = args.issues.then(Overheard::default);
+    let ear = overheard.as_ref().map(Overheard::ear);
+    let refs = repositories::refs(&args.refs);
+    let outcome = match configured.and_then(|()| options(args, paths, dir)).map(|options| Options { ear, ..options }) {
+        Ok(options) if wanted(args, &refs).is_here() => here(&options, &mut report, token).await,
+        Ok(options) => several(&wanted(args, &refs), &options, &mut report, token).await,
         Err(cause) => Err(cause),
     };
     let (ending, consumers) = match outcome {
-        Ok((ending, consumers)) => (Ok(ending), consumers),
+        Ok((ending, consumers)) => {
+            let told = match &overheard {
+                Some(overheard) => {
+                    let asked = (dir, Vec::new());
+                    super::where_is::issues_after(overheard, asked, &wanted(args, &refs), &mut report, token).await
+                }
+                None => Ok(()),
+            };
+            (told.map(|()| ending), consumers)
+        }
         Err(cause) => (Err(cause), Vec::new()),
     };
     let ended = report.end(ending, token.signal()).await;
@@ -45,15 +58,8 @@ pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Pat
     ended.exit_code
 }
 
-fn wanted<'a>(args: &'a ScanArgs, options: &'a Options) -> Wanted<'a> {
-    Wanted {
-        repo: &args.repo,
-        group: &args.group,
-        all: args.all_repos,
-        jobs: args.jobs,
-        threads: args.threads,
-        refs: &options.refs,
-    }
+fn wanted<'a>(args: &'a ScanArgs, refs: &'a Selection) -> Wanted<'a> {
+    Wanted { repo: &args.repo, group: &args.group, all: args.all_repos, jobs: args.jobs, threads: args.threads, refs }
 }
 
 pub(super) async fn here(
@@ -144,6 +150,7 @@ fn options(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Path) -> anyhow:
         patch_id: args.patch_id,
         mailmap: args.mailmap,
         verbose: args.verbose > 0,
+        ear: None,
     })
 }
 

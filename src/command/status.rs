@@ -7,12 +7,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::repositories::told_apart;
 use super::{cache, framed, repo, task};
 use crate::cli::StatusArgs;
-use crate::config::OwnFile;
+use crate::clock::spoken;
+use crate::config::{OwnFile, View};
 use crate::describe::rfc3339;
+use crate::enrich;
 use crate::error::{Kind, hint_of, kind_of, message_of};
 use crate::events::stream::ErrorClass;
 use crate::events::{Error, Event, Health, Operation};
 use crate::health::{self, Check, Scene};
+use crate::http::{self, Server};
 use crate::monitor::history::{self, History};
 use crate::monitor::{Fault, FaultClass, Statistics};
 use crate::report::{Ending, OverviewWriter, Strand};
@@ -96,6 +99,7 @@ async fn gather() -> State {
         }
         None
     });
+    checks.extend(servers(folder.clone(), now).await);
     checks.extend(tasks.as_ref().map(|noted| stalled(&noted.ledger, &noted.records)));
     let told = match folder {
         Some(folder) => smol::unblock(move || history::read(&folder, seconds(now))).await,
@@ -125,6 +129,37 @@ async fn noted_tasks() -> anyhow::Result<Noted> {
     let records = ledger.list().await?;
     let logs = task::logs(&ledger, &records).await;
     Ok(Noted { ledger, records, logs })
+}
+
+/// How the servers fare that trackers live on. One that is down is no more than told: it is others who have to mend it.
+async fn servers(folder: Option<PathBuf>, now: SystemTime) -> Option<Check> {
+    let folder = folder.filter(|folder| folder.join("state.db").exists())?;
+    let known = smol::unblock(move || -> anyhow::Result<_> {
+        let view = View::read_blocking(None, &|name| std::env::var_os(name))?;
+        http::servers(&folder, &enrich::http_settings(&view, None)?, now)
+    });
+    // What is wrong with the folder or the settings is told by others.
+    let known = known.await.ok()?;
+    let told: Vec<String> = known.iter().map(|server| server_line(server, now)).collect();
+    let message = if told.is_empty() { "none is left alone".to_owned() } else { told.join("; ") };
+    Some(Check::well("servers", message))
+}
+
+fn server_line(server: &Server, now: SystemTime) -> String {
+    let left = server.paused_until.and_then(|until| until.duration_since(now).ok());
+    match left {
+        Some(left) => format!(
+            "{} wants to be left alone for another {}",
+            server.origin,
+            spoken(Duration::from_secs(left.as_secs() + 1))
+        ),
+        None => format!(
+            "{} has failed {} times in a row, its breaker is {}",
+            server.origin,
+            server.failures,
+            server.breaker.word()
+        ),
+    }
 }
 
 /// Whether all tasks that run get on.

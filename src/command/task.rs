@@ -124,7 +124,7 @@ async fn about(args: &TaskStartArgs, dir: &Path) -> anyhow::Result<String> {
             let entries = super::repo::registry()?.select(&errand::selection(args)).await?;
             entries.into_iter().map(|entry| entry.name).collect()
         }
-        TaskKind::Scan | TaskKind::PatchIds => {
+        TaskKind::Scan | TaskKind::PatchIds | TaskKind::Prefetch => {
             let chosen = errand::chosen(args, dir, &Refs::Usual).await?;
             let sought = chosen.into_iter().map(|chosen| chosen.sought);
             smol::unblock(move || -> anyhow::Result<_> { sought.map(|it| upkeep::name_of(&it)).collect() }).await?

@@ -7,6 +7,7 @@ use super::repositories::{Chosen, Shared, Wanted};
 use crate::cli::where_is::Tags as Asked;
 use crate::cli::{self, WhereArgs};
 use crate::clock::Clock;
+use crate::enrich::{self, After, Overheard};
 use crate::error::exit;
 use crate::locate::across::{self, Member};
 use crate::locate::{self, Options, Selection, Signals, Sought, Tags};
@@ -31,14 +32,16 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
             return exit::FATAL;
         }
     };
-    let options = options(args, signals, dir);
+    let overheard = args.issues.then(Overheard::default);
+    let options = Options { ear: overheard.as_ref().map(Overheard::ear), ..options(args, signals, dir) };
+    let refs = options.refs.clone();
     let wanted = Wanted {
         repo: &args.repo,
         group: &args.group,
         all: args.all_repos,
         jobs: args.jobs,
         threads: args.threads,
-        refs: &options.refs,
+        refs: &refs,
     };
     let ending = match configured {
         Ok(()) if wanted.is_here() => {
@@ -54,7 +57,36 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
         Ok(()) => several(&wanted, &options, &mut report, token).await,
         Err(cause) => Err(cause),
     };
+    let ending = match (ending, overheard) {
+        (Ok(ending), Some(overheard)) => {
+            let queries = args.queries.iter().map(|query| query.0.to_string_lossy().into_owned()).collect();
+            let told = issues_after(&overheard, (dir, queries), &wanted, &mut report, token).await;
+            told.map(|()| ending)
+        }
+        (ending, _) => ending,
+    };
     report.end(ending, token.signal()).await.exit_code
+}
+
+/// Tells of the issues of an answer that was given.
+pub(super) async fn issues_after(
+    overheard: &Overheard,
+    (dir, queries): (&Path, Vec<String>),
+    wanted: &Wanted<'_>,
+    report: &mut Report,
+    token: &Token,
+) -> anyhow::Result<()> {
+    let places = if wanted.is_here() {
+        Vec::new()
+    } else {
+        let chosen = wanted.chosen().await?.into_iter();
+        chosen.filter_map(|chosen| Some((chosen.sought.name?, chosen.sought.dir))).collect()
+    };
+    let after = After { dir: dir.to_owned(), places, queries, cache_folder: locate::cache_folder() };
+    let mut strand = report.strand();
+    let told = enrich::after(overheard, after, &mut strand, token).await;
+    report.join(strand);
+    told
 }
 
 /// Answers, and works out ahead what may be asked for while queries are waited for.
@@ -140,6 +172,7 @@ fn options(args: &WhereArgs, signals: Signals, dir: &Path) -> Options {
         settings: None,
         known_absent: Arc::default(),
         background: None,
+        ear: None,
     }
 }
 

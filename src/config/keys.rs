@@ -183,7 +183,7 @@ pub static KEYS: &[Key] = &[
     Key::new("http.breakerCooldown", Type::Time, "30s", "how long it is left alone"),
     Key::new(
         "tracker.<name>.type",
-        Type::Choice(&["github", "gitlab", "jira", "launchpad", "bugzilla"]),
+        Type::Choice(&["github", "gitlab", "jira", "launchpad", "bugzilla", "osv", "gitea", "forgejo", "gerrit"]),
         "",
         "what kind of tracker it is",
     ),

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::asked::asked;
+use super::commit::IssueRef;
 
 /// An issue as its tracker has it.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
@@ -32,6 +33,14 @@ pub struct Issue<'a> {
     pub stale: bool,
     /// When the tracker gave the answer, in RFC 3339; `null` where it never did.
     pub fetched_at: Option<Cow<'a, str>>,
+    /// The name of the repository whose commit referred to it first. Absent where it was asked for by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub repo: Option<Cow<'a, str>>,
+    /// How it was referred to first: an entry of `issues`, a `change-id`, or what a `pattern` found.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "IssueRef<'_>")]
+    pub reference: Option<IssueRef<'a>>,
 }
 
 /// A release as its publisher has it.

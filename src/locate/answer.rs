@@ -18,7 +18,7 @@ use super::scope::Scope;
 use super::seeds::{Seeds, seeds};
 use super::{Options, Tags};
 use crate::cache::patches::KeptPatch;
-use crate::describe::{self, lossy};
+use crate::describe::{self, Told, lossy};
 use crate::events::Event;
 use crate::events::matching::{
     Candidate, CandidateReason, Fidelity, Match, Presence, PresenceHow, PresenceState, Rung, Signal, SignalKind,
@@ -430,6 +430,9 @@ impl Answer<'_, '_, '_> {
             {
                 let merge = merge_that_brought(scope, turns[turn].position, scope.places.tips[tip]);
                 presence.via = merge.map(|merge| scope.graph.id(merge).to_hex().into());
+            }
+            if let Some(ear) = &scope.wishes.ear {
+                ear.hear(Told::Presence(&presence));
             }
             (self.tell)(&Event::Presence(presence));
         }

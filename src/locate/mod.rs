@@ -53,8 +53,9 @@ pub use self::warm::{Warmed, warm, warm_one_of_several};
 use crate::announce::{self, Indexed};
 use crate::clock::{Clock, Deadline};
 use crate::config::Settings;
-use crate::facts::oid::OidSet;
+use crate::describe::Ear;
 use crate::facts::Oid;
+use crate::facts::oid::OidSet;
 use crate::git::Repository;
 pub use crate::git::Sought;
 use crate::git::refs::RefList;
@@ -124,6 +125,8 @@ pub struct Options {
     pub known_absent: Arc<Vec<Oid>>,
     /// Tasks that give way while there is something to be answered, and go on while queries are waited for.
     pub background: Option<Tasks>,
+    /// Who hears of the commits that are told.
+    pub ear: Option<Ear>,
 }
 
 /// Globs of whole kinds of refs. Where several kinds are asked about, that there are none of one is no mistake.

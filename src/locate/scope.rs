@@ -133,6 +133,7 @@ impl Search<'_> {
             patch_id: false,
             authors: Vec::new(),
             messages: Vec::new(),
+            ear: self.options.ear.clone(),
         };
         Ok(Some(Arc::new(Scope {
             repo: self.name.clone(),

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::look::{CYAN, DIM, GREEN, Look, MAGENTA, RED, YELLOW};
 use super::{safe, short, word, worklist};
-use crate::events::{Commit, Event, Ref, Setting};
+use crate::events::{Commit, Event, Issue, Ref, Setting};
 
 pub(super) fn write(event: &Event<'_>, look: Look, out: &mut Vec<u8>) {
     match event {
@@ -15,6 +15,7 @@ pub(super) fn write(event: &Event<'_>, look: Look, out: &mut Vec<u8>) {
         Event::Verdict(verdict) => worklist::write_verdict(verdict, look, out),
         Event::Interdiff(interdiff) => worklist::write_interdiff(interdiff, look, out),
         Event::Followup(followup) => worklist::write_followup(followup, look, out),
+        Event::Issue(issue) => write_issue(issue, look, out),
         // The rest frames the stream for programs; warnings and errors go to stderr.
         _ => {}
     }
@@ -67,6 +68,33 @@ fn write_setting(setting: &Setting<'_>, look: Look, out: &mut Vec<u8>) {
     let _ = write!(out, " = {} ", safe::line(&setting.value));
     look.paint(DIM, &format!("({})", safe::line(&setting.origin)), out);
     out.push(b'\n');
+}
+
+/// `<tracker> <key> [<state>] <title>`, and where it is.
+fn write_issue(issue: &Issue<'_>, look: Look, out: &mut Vec<u8>) {
+    look.paint(DIM, &safe::line(&issue.tracker), out);
+    out.push(b' ');
+    look.paint(CYAN, &safe::line(&issue.key), out);
+    let note = match (&issue.state, issue.stale) {
+        (Some(state), false) => format!("[{}]", safe::line(state)),
+        (Some(state), true) => format!("[{}, as of {}]", safe::line(state), day(issue)),
+        (None, _) => "[not known]".to_owned(),
+    };
+    out.push(b' ');
+    look.paint(if issue.state.is_some() { GREEN } else { RED }, &note, out);
+    if let Some(title) = &issue.title {
+        let _ = write!(out, " {}", safe::line(title));
+    }
+    out.push(b'\n');
+    if let Some(url) = &issue.url {
+        out.extend_from_slice(b"    ");
+        look.paint(DIM, &safe::line(url), out);
+        out.push(b'\n');
+    }
+}
+
+fn day<'i>(issue: &'i Issue<'_>) -> &'i str {
+    issue.fetched_at.as_deref().and_then(|at| at.get(..10)).unwrap_or("no date")
 }
 
 fn write_ref(entry: &Ref<'_>, look: Look, out: &mut Vec<u8>) {

@@ -387,10 +387,36 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Operation(_) => "operation",
         Event::Health(_) => "health",
         Event::Task(_) => "task",
+        Event::Issue(_) => "issue",
+        Event::Release(_) => "release",
+        Event::Contributor(_) => "contributor",
         Event::Warning(_) => "warning",
         Event::Error(_) => "error",
         _ => return None,
     })
+}
+
+/// The type of an event by its name on the wire, if it is one that `end` counts.
+#[must_use]
+pub fn counted_type(name: &str) -> Option<&'static str> {
+    const TYPES: [&str; 15] = [
+        "ref",
+        "commit",
+        "candidate",
+        "match",
+        "presence",
+        "setting",
+        "cache",
+        "operation",
+        "health",
+        "task",
+        "issue",
+        "release",
+        "contributor",
+        "warning",
+        "error",
+    ];
+    TYPES.into_iter().find(|known| *known == name)
 }
 
 /// Digits of an id that people are shown.

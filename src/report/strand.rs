@@ -134,6 +134,18 @@ impl Strand {
         Ok(self.output.write(bytes).await?)
     }
 
+    /// Writes lines of another stream as they are, and how many there are of each type.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn pass(&mut self, bytes: Vec<u8>, counts: &[(&'static str, u64)]) -> Result<(), Gone> {
+        self.output.write(bytes).await?;
+        for (name, count) in counts {
+            *self.counts.entry(name).or_default() += count;
+        }
+        Ok(())
+    }
+
     /// For people, what was made of an answer with an empty line between it and the answer before.
     fn apart(&self, bytes: Vec<u8>) -> Vec<u8> {
         if self.format == Format::Jsonl || bytes.is_empty() {
@@ -162,10 +174,22 @@ impl Strand {
     /// # Errors
     /// [`Gone`] if nobody reads any more.
     pub async fn fail_part(&mut self, repo: &str, part: FailedPart<'_>) -> Result<(), Gone> {
+        self.fail_of(Some(repo), part).await
+    }
+
+    /// As [`Self::fail_part`], of no repository.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn fail(&mut self, part: FailedPart<'_>) -> Result<(), Gone> {
+        self.fail_of(None, part).await
+    }
+
+    async fn fail_of(&mut self, repo: Option<&str>, part: FailedPart<'_>) -> Result<(), Gone> {
         let FailedPart { id, query, kind, message, hint } = part;
         self.is_partial = true;
         self.failure.get_or_insert_with(|| message.to_owned());
-        monitor::process().fault(kind, Some(repo), message, hint, 1);
+        monitor::process().fault(kind, repo, message, hint, 1);
         if self.format != Format::Jsonl {
             self.bar.say(&format!("error: {message}"));
             if let Some(hint) = hint {
@@ -173,7 +197,7 @@ impl Strand {
             }
         }
         let error = Error {
-            repo: Some(repo.into()),
+            repo: repo.map(Cow::Borrowed),
             id: id.map(Cow::Owned),
             query: query.map(Cow::Borrowed),
             code: kind.code().into(),
@@ -268,6 +292,11 @@ impl Strand {
     /// Says something about the run itself on stderr, for a person who asked for it.
     pub fn note(&self, line: &str) {
         self.bar.say(&safe::line(line));
+    }
+
+    /// Lets the run end as partial, though no part of it has failed.
+    pub fn mark_partial(&mut self) {
+        self.is_partial = true;
     }
 
     /// Whether a part has failed so far.

@@ -20,7 +20,7 @@ use crate::cache::Cache;
 use crate::cache::cursors::{self, Cursor};
 use crate::clock::{Clock, Deadline};
 use crate::config::Settings;
-use crate::describe::Wishes;
+use crate::describe::{Ear, Wishes};
 use crate::error::Kind;
 use crate::events::repository::IndexState;
 use crate::facts::Oid;
@@ -90,6 +90,8 @@ pub struct Options {
     pub mailmap: bool,
     /// Say on stderr how the run went.
     pub verbose: bool,
+    /// Who hears of each commit besides.
+    pub ear: Option<Ear>,
 }
 
 impl Options {
@@ -257,6 +259,7 @@ impl Scan<'_> {
             patch_id: self.options.patch_id,
             authors: self.options.authors.clone(),
             messages: self.options.messages.clone(),
+            ear: self.options.ear.clone(),
         })
     }
 

@@ -86,7 +86,7 @@ fn kept_patch(found: FoundOut) -> KeptPatch {
 
 /// Those of `ids` that pass the filters.
 pub(super) fn wanted(handle: &Handle, wishes: &Wishes, ids: &[Oid]) -> Vec<Oid> {
-    let wishes = Wishes { paths: false, patch_id: false, ..wishes.clone() };
+    let wishes = Wishes { paths: false, patch_id: false, ear: None, ..wishes.clone() };
     let mut desk = Desk::new(handle);
     let mut buffer = Vec::new();
     let mut passes = |id: &Oid| {

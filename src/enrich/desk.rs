@@ -1,0 +1,332 @@
+//! The desk where issues are asked about: a queue for each server, a few who work at it, and what has come of each.
+//!
+//! Nobody who puts something into a queue waits. Where there is a login for a GitHub, what waits is asked for together.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use async_channel::{Receiver, Sender};
+use smol::LocalExecutor;
+
+use super::login::{Logins, Source};
+use crate::error::Kind;
+use crate::http::{Answer, Client, Login, Refusal, Request};
+use crate::shutdown::Token;
+use crate::trackers::github::{self, Batch};
+use crate::trackers::{Found, Release, Software, Target, Tracker, host};
+
+/// An issue that is asked about.
+#[derive(Debug, Clone)]
+pub(super) struct Sought {
+    pub(super) target: Target,
+    /// Where the secret comes from.
+    pub(super) source: Option<Source>,
+    /// The repository whose commit named it, if one did.
+    pub(super) repo: Option<String>,
+    /// How it was named: the kind and the key of the reference.
+    pub(super) reference: Option<(String, String)>,
+}
+
+/// Who is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// The server, unless what is kept is fresh.
+    Server,
+    /// Nobody: what is kept is enough.
+    Nobody,
+}
+
+/// Pages of releases that are asked for.
+const MOST_PAGES: u32 = 10;
+
+/// What has come of it.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) sought: Sought,
+    pub(super) found: Option<Found>,
+    pub(super) cached: bool,
+    pub(super) stale: bool,
+    pub(super) fetched_at: Option<SystemTime>,
+    /// What went wrong.
+    pub(super) trouble: Option<Refusal>,
+}
+
+impl Outcome {
+    fn failed(sought: Sought, trouble: Refusal) -> Self {
+        Self { sought, found: None, cached: false, stale: false, fetched_at: None, trouble: Some(trouble) }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Sought>,
+    workers: usize,
+}
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    logins: Logins,
+    per_host: usize,
+    queues: RefCell<HashMap<String, Queue>>,
+    /// Issues of which nothing has come yet.
+    open: Cell<usize>,
+    told: Sender<Outcome>,
+}
+
+/// The desk. Its workers live in the executor, and end with it.
+#[derive(Debug, Clone)]
+pub(super) struct Desk(Rc<Inner>);
+
+impl Desk {
+    /// A desk whose outcomes come out of the channel.
+    pub(super) fn new(client: Client, per_host: usize, token: &Token) -> (Self, Receiver<Outcome>) {
+        // What is in it is bounded by what was asked.
+        let (told, outcomes) = async_channel::unbounded();
+        let logins = Logins::new(token.clone());
+        let inner =
+            Inner { client, logins, per_host: per_host.max(1), queues: RefCell::default(), open: Cell::new(0), told };
+        (Self(Rc::new(inner)), outcomes)
+    }
+
+    /// Issues of which nothing has come yet.
+    pub(super) fn open(&self) -> usize {
+        self.0.open.get()
+    }
+
+    /// The releases of `project`, the newest first, at most a thousand.
+    ///
+    /// # Errors
+    /// If the server can't be asked, or says nothing of releases.
+    pub(super) async fn releases(
+        &self,
+        tracker: Tracker,
+        project: String,
+        source: Option<Source>,
+        ask: Ask,
+    ) -> anyhow::Result<Vec<Release>> {
+        let login = match &source {
+            Some(source) => Some(self.0.logins.of(&tracker, source).await?),
+            None => None,
+        };
+        let mut all = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let Some(asked) = tracker.releases(&project, page) else { break };
+            let request = Request::get(&asked.url)?.with("accept", asked.accept).by(login.clone());
+            let answer = match ask {
+                Ask::Server => Some(self.0.client.send(&request).await?),
+                Ask::Nobody => self.0.client.kept_at_all(&request).await,
+            };
+            let Some(answer) = answer.filter(Answer::is_found) else { break };
+            let (mut releases, has_more) = tracker.read_releases(&answer.body)?;
+            all.append(&mut releases);
+            if !has_more {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Puts an issue into the queue of its server; an outcome will follow.
+    pub(super) fn ask(&self, sought: Sought, executor: &LocalExecutor<'static>) {
+        self.0.open.set(self.0.open.get() + 1);
+        let server = host(&sought.target.tracker.base).to_owned();
+        let needs_worker = {
+            let mut queues = self.0.queues.borrow_mut();
+            let queue = queues.entry(server.clone()).or_default();
+            queue.waiting.push_back(sought);
+            let needs_worker = queue.workers < self.0.per_host;
+            queue.workers += usize::from(needs_worker);
+            needs_worker
+        };
+        if needs_worker {
+            let inner = Rc::clone(&self.0);
+            // The executor owns it: dropped, it takes along who still works.
+            executor.spawn(async move { inner.work(&server).await }).detach();
+        }
+    }
+}
+
+impl Inner {
+    /// Works at the queue of `server` until it is empty.
+    async fn work(&self, server: &str) {
+        loop {
+            let batch = {
+                let mut queues = self.queues.borrow_mut();
+                let Some(queue) = queues.get_mut(server) else { return };
+                let batch = next(&mut queue.waiting);
+                if batch.is_empty() {
+                    queue.workers -= 1;
+                    return;
+                }
+                batch
+            };
+            for outcome in self.ask(batch).await {
+                self.open.set(self.open.get() - 1);
+                // Whoever listens no more needs no news.
+                let _ = self.told.try_send(outcome);
+            }
+        }
+    }
+
+    /// Asks about issues that have tracker and login in common.
+    async fn ask(&self, batch: Vec<Sought>) -> Vec<Outcome> {
+        let Some(first) = batch.first() else { return Vec::new() };
+        let login = match &first.source {
+            Some(source) => match self.logins.of(&first.target.tracker, source).await {
+                Ok(login) => Some(login),
+                Err(cause) => return all_failed(batch, &Refusal::of(&cause)),
+            },
+            None => None,
+        };
+        let mut outcomes = Vec::new();
+        let mut rest = Vec::new();
+        let is_single = batch.len() == 1;
+        for sought in batch {
+            let Some(request) = request(&sought.target, login.clone()) else {
+                let trouble = not_found(&sought.target);
+                outcomes.push(Outcome::failed(sought, trouble));
+                continue;
+            };
+            match self.client.kept(&request).await.filter(|_| !is_single) {
+                Some(answer) => outcomes.push(read(sought, answer)),
+                None => rest.push((sought, request)),
+            }
+        }
+        if rest.len() > 1 {
+            outcomes.extend(self.ask_together(rest, login.as_ref()).await);
+        } else if let Some((sought, request)) = rest.pop() {
+            outcomes.push(self.ask_one(sought, &request).await);
+        }
+        outcomes
+    }
+
+    async fn ask_one(&self, sought: Sought, request: &Request) -> Outcome {
+        let answer = self.client.send(request).await;
+        self.judge_login(&sought, answer.as_ref().err()).await;
+        match answer {
+            Ok(answer) => {
+                let outcome = read(sought, answer);
+                if outcome.trouble.as_ref().is_some_and(|trouble| trouble.kind == Kind::BadAnswer) {
+                    // It may be a page that asks to log in, or comes while a server is being mended.
+                    self.client.forget(request).await;
+                }
+                outcome
+            }
+            Err(cause) => Outcome::failed(sought, Refusal::of(&cause)),
+        }
+    }
+
+    async fn ask_together(&self, batch: Vec<(Sought, Request)>, login: Option<&Login>) -> Vec<Outcome> {
+        let keys: Vec<&str> = batch.iter().map(|(sought, _)| sought.target.local.as_str()).collect();
+        let base = batch[0].0.target.tracker.base.clone();
+        let (url, body) = github::batch(&base, &keys);
+        let asked = async {
+            let request = Request::post(&url, body)?.with("accept", "application/json").by(login.cloned());
+            let answer = self.client.send(&request).await;
+            // What is kept is kept of each alone.
+            self.client.forget(&request).await;
+            answer
+        };
+        let answer = asked.await;
+        self.judge_login(&batch[0].0, answer.as_ref().err()).await;
+        let refused = |kind: Kind, why: &str| Refusal::of(&kind.error(format!("{} {why}", host(&base))));
+        let (parts, fetched_at) = match answer {
+            Ok(answer) => match github::parts(&answer.body, batch.len()) {
+                Batch::Parts(parts) => (parts, answer.fetched_at),
+                Batch::Limited => {
+                    let limited = refused(Kind::RateLimited, "wants to be asked less often");
+                    return self.without_server(batch, &limited).await;
+                }
+                Batch::Nothing => {
+                    return failed(batch, &refused(Kind::BadAnswer, "has answered what says nothing of issues"));
+                }
+            },
+            Err(cause) => return self.without_server(batch, &Refusal::of(&cause)).await,
+        };
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for ((sought, request), part) in batch.into_iter().zip(parts) {
+            let (status, body) = part.map_or((404, Vec::new()), |part| (200, part));
+            self.client.keep(&request, status, &body).await;
+            let answer = Answer { status, body: body.into(), cached: false, stale: false, fetched_at, trouble: None };
+            outcomes.push(read(sought, answer));
+        }
+        outcomes
+    }
+
+    /// Of each what is kept, if anything is, where the server can't be asked.
+    async fn without_server(&self, batch: Vec<(Sought, Request)>, trouble: &Refusal) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for (sought, request) in batch {
+            let kept = if trouble.is_outage() { self.client.kept_at_all(&request).await } else { None };
+            outcomes.push(match kept {
+                Some(answer) => read(sought, Answer { trouble: Some(trouble.clone()), ..answer }),
+                None => Outcome::failed(sought, trouble.clone()),
+            });
+        }
+        outcomes
+    }
+
+    async fn judge_login(&self, sought: &Sought, error: Option<&anyhow::Error>) {
+        let Some(source) = &sought.source else { return };
+        match error.map(crate::error::kind_of) {
+            None => self.logins.was(true, &sought.target.tracker, source).await,
+            Some(Kind::Authentication) => self.logins.was(false, &sought.target.tracker, source).await,
+            Some(_) => {}
+        }
+    }
+}
+
+/// The next that can be asked about together: one, or of a GitHub with a login as many as wait in a row.
+fn next(waiting: &mut VecDeque<Sought>) -> Vec<Sought> {
+    let Some(first) = waiting.pop_front() else { return Vec::new() };
+    let joins = |sought: &Sought| {
+        sought.source.is_some()
+            && sought.target.tracker.software == Software::Github
+            && github::is_batched(&sought.target.local)
+    };
+    let mut batch = vec![first];
+    while batch.len() < github::BATCH
+        && joins(&batch[0])
+        && let Some(next) = waiting.pop_front_if(|next| {
+            joins(next) && next.target.tracker == batch[0].target.tracker && next.source == batch[0].source
+        })
+    {
+        batch.push(next);
+    }
+    batch
+}
+
+fn request(target: &Target, login: Option<Login>) -> Option<Request> {
+    let ask = target.ask(login.is_some())?;
+    Some(Request::get(&ask.url).ok()?.with("accept", ask.accept).by(login))
+}
+
+fn read(sought: Sought, answer: Answer) -> Outcome {
+    let read = if answer.is_found() { sought.target.read(&answer.body) } else { Ok(None) };
+    let Answer { cached, stale, fetched_at, trouble, .. } = answer;
+    let fetched_at = Some(fetched_at);
+    match read {
+        Ok(Some(found)) => Outcome { sought, found: Some(found), cached, stale, fetched_at, trouble },
+        Ok(None) => {
+            let trouble = Some(not_found(&sought.target));
+            Outcome { sought, found: None, cached, stale, fetched_at, trouble }
+        }
+        Err(cause) => Outcome::failed(sought, Refusal::of(&cause)),
+    }
+}
+
+fn not_found(target: &Target) -> Refusal {
+    let message = format!("{} shows no {}", host(&target.tracker.base), target.local);
+    Refusal::of(&Kind::RemoteNotFound.hinted(message, "what only some may see takes bhfuil.tracker.<name>.credential"))
+}
+
+fn failed(batch: Vec<(Sought, Request)>, trouble: &Refusal) -> Vec<Outcome> {
+    all_failed(batch.into_iter().map(|(sought, _)| sought), trouble)
+}
+
+fn all_failed(batch: impl IntoIterator<Item = Sought>, trouble: &Refusal) -> Vec<Outcome> {
+    batch.into_iter().map(|sought| Outcome::failed(sought, trouble.clone())).collect()
+}

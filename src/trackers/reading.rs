@@ -1,0 +1,69 @@
+//! Reading JSON of which nothing is certain.
+
+use serde_json::Value;
+
+use super::Release;
+
+/// Entries of a full page of releases, at the least of all softwares.
+const PAGE: usize = 50;
+
+/// Why an answer can't be used, to follow "has answered".
+pub(super) type Why = &'static str;
+
+/// The object or list in `body`.
+pub(super) fn value(body: &[u8]) -> Result<Value, Why> {
+    // Gerrit puts it before everything, so that no browser runs it.
+    let body = body.strip_prefix(b")]}'").unwrap_or(body);
+    let value: Value = serde_json::from_slice(body).map_err(|_| {
+        if body.trim_ascii_start().starts_with(b"<") { "a page for people, not data" } else { "what is no JSON" }
+    })?;
+    if value.is_object() || value.is_array() { Ok(value) } else { Err("JSON that says nothing of an issue") }
+}
+
+/// The object in `body`, which has one of these fields.
+pub(super) fn object(body: &[u8], known: &[&str]) -> Result<Value, Why> {
+    let value = value(body)?;
+    if known.iter().any(|name| value.get(name).is_some()) {
+        Ok(value)
+    } else {
+        Err("JSON that says nothing of an issue")
+    }
+}
+
+/// The text at the end of a path of fields, without white space around it; an empty one is none.
+pub(super) fn text(value: &Value, path: &[&str]) -> Option<String> {
+    let at_end = path.iter().try_fold(value, |value, name| value.get(name))?;
+    let text = at_end.as_str()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The first of several fields that has a text.
+pub(super) fn first(value: &Value, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| text(value, &[name]))
+}
+
+/// Whether something other than `null` or `false` is at the end of a path of fields.
+pub(super) fn is_set(value: &Value, path: &[&str]) -> bool {
+    let at_end = path.iter().try_fold(value, |value, name| value.get(name));
+    at_end.is_some_and(|value| !value.is_null() && *value != Value::Bool(false))
+}
+
+/// An address that a browser may be shown: a server may say anything.
+pub(super) fn address(value: &Value, names: &[&str]) -> Option<String> {
+    first(value, names).filter(|url| url.starts_with("https://") || url.starts_with("http://"))
+}
+
+/// A list of releases, as GitHub, Gitea and GitLab have them; drafts are none.
+pub(super) fn releases(body: &[u8]) -> Result<(Vec<Release>, bool), Why> {
+    let Value::Array(entries) = value(body)? else { return Err("JSON that is no list of releases") };
+    let published = entries.iter().filter(|entry| !is_set(entry, &["draft"]));
+    let releases = published.filter_map(|entry| {
+        Some(Release {
+            tag: text(entry, &["tag_name"])?,
+            published_at: first(entry, &["published_at", "released_at"]),
+            url: address(entry, &["html_url"])
+                .or_else(|| entry.get("_links").and_then(|links| address(links, &["self"]))),
+        })
+    });
+    Ok((releases.collect(), entries.len() >= PAGE))
+}
