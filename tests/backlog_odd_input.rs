@@ -1,0 +1,70 @@
+//! The work lists where history, names and configuration are out of the ordinary.
+
+mod support;
+
+use serde_json::Value;
+use support::{Repo, bhfuil, events, of_type};
+
+/// An empty repository in which the tests' shell commits as somebody.
+fn repo(script: &str) -> Repo {
+    let repo = Repo::new();
+    repo.git(&["config", "user.name", "A U Thor"]);
+    repo.git(&["config", "user.email", "author@example.com"]);
+    let tick = "export GIT_AUTHOR_DATE GIT_COMMITTER_DATE; now=1700000000
+                c() { now=$((now + 60)); GIT_AUTHOR_DATE=\"$now +0000\" GIT_COMMITTER_DATE=\"$now +0000\"; git add -A; git commit -q \"$@\"; }\n";
+    repo.shell(&format!("{tick}{script}"));
+    repo
+}
+
+fn told(repo: &Repo, args: &[&str]) -> (Vec<Value>, i32) {
+    let output = bhfuil(repo).args(args).output().expect("it runs");
+    let code = output.status.code().expect("it ends by itself");
+    (events(&output), code)
+}
+
+/// Of each event of a type the subject, or what is in the place of one, and another field.
+fn rows(events: &[Value], kind: &str, field: &str) -> Vec<(String, Value)> {
+    let row = |event: &&Value| (event["subject"].as_str().unwrap_or_default().to_owned(), event[field].clone());
+    of_type(events, kind).iter().map(row).collect()
+}
+
+#[test]
+fn no_program_that_configuration_names_is_run() {
+    let repo = repo(
+        "printf '*.own merge=own filter=own diff=own\\n*.union merge=union\\n' > .gitattributes
+         echo 1 > a.own; echo 1 > b.union; c -m root; git branch stable/1.0
+         echo 2 > a.own; c -m 'a program for it'; echo 2 > b.union; git rm -q .gitattributes; c -m 'lines of both'
+         git checkout -q stable/1.0; echo 3 > a.own; echo 3 > b.union; c -m own; git checkout -q main",
+    );
+    let mark = repo.path().join("it-ran").display().to_string();
+    for (name, value) in [
+        ("merge.own.driver", "true"),
+        ("filter.own.clean", "cat"),
+        ("filter.own.smudge", "cat"),
+        ("diff.own.textconv", "cat"),
+        ("gpg.program", "false"),
+    ] {
+        repo.git(&["config", name, &format!("touch {mark}; {value}")]);
+    }
+    repo.git(&["config", "merge.renormalize", "true"]);
+    repo.git(&["config", "log.showSignature", "true"]);
+    let (events, _) = told(&repo, &["missing", "stable/1.0", "--from=main", "--check"]);
+    let expected = [("a program for it", "conflict"), ("lines of both", "clean")];
+    assert_eq!(rows(&events, "missing", "apply"), expected.map(|(subject, apply)| (subject.to_owned(), apply.into())));
+    assert_eq!(of_type(&events, "missing")[0]["conflicts"], serde_json::json!(["a.own"]));
+    let (_, code) = told(&repo, &["explain", "main~1", "stable/1.0"]);
+    assert_eq!(code, 1);
+    assert!(!std::path::Path::new(&mark).exists());
+}
+
+#[test]
+fn attributes_are_those_of_the_branch_that_is_picked_to() {
+    let repo = repo(
+        "echo '*.union merge=union' > .gitattributes; echo 1 > b.union; c -m root; git branch stable/1.0
+         git rm -q .gitattributes; c -m 'no attributes'; echo 2 > b.union; c -m 'lines of both'
+         git checkout -q stable/1.0; echo 3 > b.union; c -m own; git checkout -q main",
+    );
+    let (events, _) = told(&repo, &["missing", "stable/1.0", "--from=main", "--check", "--", "b.union"]);
+    assert_eq!(rows(&events, "missing", "apply"), [("lines of both".to_owned(), "clean".into())]);
+    repo.shell("git checkout -q stable/1.0 && git cherry-pick main");
+}
