@@ -3,7 +3,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{Repo, bhfuil, events, of_type};
+use support::{Repo, bhfuil, events, exact, of_type};
 
 /// An empty repository in which the tests' shell commits as somebody.
 fn repo(script: &str) -> Repo {
@@ -67,4 +67,27 @@ fn attributes_are_those_of_the_branch_that_is_picked_to() {
     let (events, _) = told(&repo, &["missing", "stable/1.0", "--from=main", "--check", "--", "b.union"]);
     assert_eq!(rows(&events, "missing", "apply"), [("lines of both".to_owned(), "clean".into())]);
     repo.shell("git checkout -q stable/1.0 && git cherry-pick main");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_told_exactly() {
+    let repo = repo(
+        "echo 1 > a; c -m root; git branch stable/1.0
+         echo 2 > a; echo 2 > \"$(printf 'p\\377')\"; git add -A
+         id=$(printf 'tree %s\\nparent %s\\nauthor A <a@example.com> 1700001000 +0000\\ncommitter A <a@example.com> 1700001000 +0000\\n\\ncaf\\351\\n' \
+              $(git write-tree) $(git rev-parse HEAD) | git hash-object -t commit -w --stdin)
+         git reset -q --hard $id
+         git checkout -q stable/1.0; echo 3 > a; echo 3 > \"$(printf 'p\\377')\"; c -m own
+         git update-ref \"$(printf 'refs/heads/odd\\377')\" stable/1.0; git checkout -q main",
+    );
+    let (events, _) = told(&repo, &["missing", "stable/1.0", "--from=main", "--check"]);
+    let missing = of_type(&events, "missing");
+    assert_eq!(exact(missing[0], "subject"), b"caf\xe9");
+    assert_eq!(missing[0]["conflicts"], serde_json::json!(["a", "p\u{fffd}"]));
+    assert_eq!(missing[0]["conflicts_b64"], serde_json::json!(["YQ==", "cP8="]));
+    use std::os::unix::ffi::OsStrExt as _;
+    let odd = std::ffi::OsStr::from_bytes(b"odd\xff");
+    let output = bhfuil(&repo).args(["missing", "--from=main"]).arg(odd).output().expect("it runs");
+    let events = support::events(&output);
+    assert_eq!(exact(of_type(&events, "missing")[0], "ref"), b"refs/heads/odd\xff");
 }

@@ -11,7 +11,7 @@ use super::ends::{self, End};
 use super::trial::{Outcome, Trial};
 use super::verdicts::{Call, call};
 use super::{Found, Options, dismissals, pairs, run, wanted};
-use crate::describe::lossy;
+use crate::describe::{base64, lossy};
 use crate::error::{self, Kind};
 use crate::events::Event;
 use crate::events::matching::{Apply, Missing, MissingState};
@@ -179,6 +179,10 @@ fn event<'e>(
 ) -> Missing<'e> {
     let (refname, refname_b64) = lossy(&target.name);
     let (short, short_b64) = lossy(short(&target.name));
+    let (conflicts, conflicts_b64) = match applies {
+        Some(Outcome::Conflict(paths)) => names(paths),
+        _ => (None, None),
+    };
     Missing {
         repo: repo.into(),
         change: graph.id(comparison.oldest(notice.position)).to_hex().into(),
@@ -188,7 +192,7 @@ fn event<'e>(
         short: short.into(),
         short_b64: short_b64.map(Cow::Owned),
         subject: Some(notice.subject.as_str().into()),
-        subject_b64: None,
+        subject_b64: notice.subject_b64.as_deref().map(Cow::Borrowed),
         state,
         because: because.into(),
         because_b64: None,
@@ -197,13 +201,17 @@ fn event<'e>(
             Outcome::Conflict(_) => Some(Apply::Conflict),
             Outcome::Unknown => None,
         }),
-        conflicts: match applies {
-            Some(Outcome::Conflict(paths)) => {
-                Some(paths.iter().map(|path| String::from_utf8_lossy(path).into_owned().into()).collect())
-            }
-            _ => None,
-        },
+        conflicts,
+        conflicts_b64,
     }
+}
+
+/// Paths as the wire has them, and the exact bytes of all if one of them is no text.
+fn names<'e>(paths: &[Vec<u8>]) -> (Option<Vec<Cow<'e, str>>>, Option<Vec<Cow<'e, str>>>) {
+    let shown = paths.iter().map(|path| lossy(path).0.into()).collect();
+    let is_text = paths.iter().all(|path| std::str::from_utf8(path).is_ok());
+    let exact = || paths.iter().map(|path| base64(path).into()).collect();
+    (Some(shown), (!is_text).then(exact))
 }
 
 /// What narrows the list by where a commit lies and what it touches.
