@@ -91,3 +91,23 @@ fn bytes_that_are_no_text_are_told_exactly() {
     let events = support::events(&output);
     assert_eq!(exact(of_type(&events, "missing")[0], "ref"), b"refs/heads/odd\xff");
 }
+
+#[test]
+fn a_cut_that_both_have_behind_them_leaves_nothing_unknown() {
+    let repo = repo(
+        "echo 1 > a; c -m root; echo 2 > a; c -m base; git branch stable/1.0; echo 3 > a; c -m three; echo 4 > a; c -m four
+         git checkout -q stable/1.0; echo 1 > b; c -m own; echo 2 > b; c -m own2; git checkout -q main",
+    );
+    let shallow = |depth: &str, stable: &str| {
+        let clone = Repo::new();
+        let url = format!("file://{}", repo.path().display());
+        clone.git(&["fetch", "--quiet", depth, &url, "main:refs/heads/trunk", stable]);
+        let (events, code) = told(&clone, &["missing", "stable/1.0", "--from=trunk", "--exit-code"]);
+        (rows(&events, "missing", "state").len(), of_type(&events, "warning").len(), code)
+    };
+    assert_eq!(shallow("--depth=3", "stable/1.0:refs/heads/stable/1.0"), (2, 0, 1), "cut at the base");
+    // A third commit of the branch, so that it is cut above the base: main alone reaches that.
+    repo.shell("git checkout -q stable/1.0; git merge -q -m merge main~1; git checkout -q main");
+    let (_, warnings, code) = shallow("--depth=2", "stable/1.0:refs/heads/stable/1.0");
+    assert_eq!((warnings, code), (1, 3), "cut on one side");
+}

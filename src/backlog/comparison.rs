@@ -245,7 +245,8 @@ struct Sides {
 }
 
 async fn sides(study: &mut Study<'_>, source: &End, target: &End) -> anyhow::Result<Sides> {
-    let (graph, tips) = (Arc::clone(study.graph()), (source.tip, target.tip));
+    let (graph, tips, cuts) = (Arc::clone(study.graph()), (source.tip, target.tip), study.cuts());
+    let is_cut_off = !cuts.is_empty();
     let found = study.pool().run(move || {
         let (on_source, on_target) = (graph.reachable([tips.0]), graph.reachable([tips.1]));
         let last = tips.0.max(tips.1);
@@ -254,10 +255,12 @@ async fn sides(study: &mut Study<'_>, source: &End, target: &End) -> anyhow::Res
             alone.filter(|&at| graph.parents(at).len() < 2).collect()
         };
         let has_common = (0..=last).any(|at| on_source.contains(at) && on_target.contains(at));
-        (only(&on_source, &on_target), only(&on_target, &on_source), on_target, has_common)
+        // What lies behind a cut that both have in their history, both have.
+        let is_unsure = cuts.iter().any(|&at| on_source.contains(at) != on_target.contains(at));
+        let (source, target) = (only(&on_source, &on_target), only(&on_target, &on_source));
+        (Sides { source, target, on_target, is_unsure }, has_common)
     });
-    let (ours, theirs, on_target, has_common) = found.await?;
-    let is_cut_off = study.is_cut_off();
+    let (sides, has_common) = found.await?;
     if !has_common {
         let (source, target) = (source.short(), target.short());
         return Err(if is_cut_off {
@@ -274,7 +277,7 @@ async fn sides(study: &mut Study<'_>, source: &End, target: &End) -> anyhow::Res
             )
         });
     }
-    Ok(Sides { source: ours, target: theirs, on_target, is_unsure: is_cut_off })
+    Ok(sides)
 }
 
 /// The commits whose changes have to be looked into: those of the side that has fewer, and whatever takes something back, with what it

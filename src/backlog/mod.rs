@@ -133,7 +133,8 @@ async fn run(
         let Found { any, is_unsure } = found;
         Ok(Ending {
             negative: options.exit_code && any,
-            incomplete: token.is_cancelled() || (options.exit_code && is_unsure),
+            incomplete: token.is_cancelled() || is_unsure,
+            unknown: options.exit_code && is_unsure,
             ..Ending::default()
         })
     };

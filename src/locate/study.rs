@@ -200,6 +200,13 @@ impl<'a> Study<'a> {
         self.scope.overlay.shallow || !self.scope.gaps.is_empty()
     }
 
+    /// The commits at which it is cut off or breaks off.
+    pub(crate) fn cuts(&self) -> Vec<Position> {
+        let Scope { overlay, gaps, graph, .. } = &*self.scope;
+        let shallow = overlay.parents.iter().filter(|(_, parents)| overlay.shallow && parents.is_empty());
+        shallow.filter_map(|(id, _)| graph.position(id)).chain(gaps.commits()).collect()
+    }
+
     /// What writes commits.
     pub(crate) fn scribe(&self) -> Scribe {
         Scribe(Arc::clone(&self.scope))
