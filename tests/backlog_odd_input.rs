@@ -111,3 +111,38 @@ fn a_cut_that_both_have_behind_them_leaves_nothing_unknown() {
     let (_, warnings, code) = shallow("--depth=2", "stable/1.0:refs/heads/stable/1.0");
     assert_eq!((warnings, code), (1, 3), "cut on one side");
 }
+
+#[test]
+fn a_pick_on_a_third_branch_stands_for_what_it_is_a_pick_of() {
+    let repo = repo(
+        "echo 1 > a; c -m root; echo 1 > leak; c -m leak; git branch stable/1.0; git branch old main~1
+         git checkout -q old; git cherry-pick -x main >/dev/null; pick=$(git rev-parse HEAD); git checkout -q main
+         git rm -q leak; c -m 'Revert \"leak\"' -m \"This reverts commit $pick.\"
+         echo 2 > a; c -m 'stop it' -m \"Fixes: $(git rev-parse --short=12 old) (\\\"leak\\\")\"
+         git checkout -q old; git branch older main~3; git checkout -q main",
+    );
+    let subjects = |args: &[&str]| rows(&told(&repo, args).0, args[0].trim_end_matches('s'), "relation");
+    let found = subjects(&["followups", "stable/1.0", "--from=main"]);
+    assert_eq!(found, [("Revert \"leak\"".to_owned(), "reverts".into()), ("stop it".to_owned(), "fixes".into())]);
+    assert_eq!(subjects(&["followups", "older", "--from=main"]), []);
+    let names = |branch: &str, options: &[&str]| -> Vec<String> {
+        let args = [&["missing", branch, "--from=main"], options].concat();
+        rows(&told(&repo, &args).0, "missing", "state").into_iter().map(|(subject, _)| subject).collect()
+    };
+    assert_eq!(names("stable/1.0", &["--fixes"]), ["Revert \"leak\"", "stop it"]);
+    // It never had the leak, and the source has it no longer.
+    assert_eq!(names("older", &[]), [""; 0]);
+}
+
+#[test]
+fn a_pick_that_was_merged_back_is_still_a_pick() {
+    let repo = repo(
+        "echo 1 > a; c -m root; git branch stable/1.0; echo 2 > a; c -m two; echo 1 > b; c -m three; echo 3 > a; c -m four
+         git checkout -q stable/1.0; git cherry-pick -x main~1 >/dev/null; git checkout -q main; git merge -q -m back stable/1.0",
+    );
+    let (events, _) = told(&repo, &["missing", "stable/1.0", "--from=main"]);
+    let names: Vec<String> = rows(&events, "missing", "state").into_iter().map(|(subject, _)| subject).collect();
+    assert_eq!(names, ["two", "four"]);
+    // The other way round there is nothing that the source has alone.
+    assert_eq!(rows(&told(&repo, &["missing", "main", "--from=stable/1.0"]).0, "missing", "state"), []);
+}
