@@ -135,6 +135,18 @@ fn a_pick_on_a_third_branch_stands_for_what_it_is_a_pick_of() {
 }
 
 #[test]
+fn a_pick_of_a_merge_is_what_the_merge_brought() {
+    let repo = repo(
+        "echo 1 > a; c -m root; git branch stable/1.0; git checkout -q -b topic; echo 1 > b; c -m one; echo 2 > c; c -m two
+         git checkout -q main; git merge -q --no-ff -m 'merge the topic' topic
+         git checkout -q stable/1.0; git cherry-pick -x -m1 main >/dev/null; git checkout -q main",
+    );
+    let (events, code) = told(&repo, &["verify", "main..stable/1.0"]);
+    let verdict = of_type(&events, "verdict")[0];
+    assert_eq!((&verdict["holds"], code), (&Value::Bool(true), 0), "{verdict}");
+}
+
+#[test]
 fn a_pick_that_was_merged_back_is_still_a_pick() {
     let repo = repo(
         "echo 1 > a; c -m root; git branch stable/1.0; echo 2 > a; c -m two; echo 1 > b; c -m three; echo 3 > a; c -m four

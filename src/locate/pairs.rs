@@ -124,6 +124,10 @@ fn claim(desk: &mut Desk<'_>, commit: Position, origin: Position) -> Claim {
                 (Some(true), format!("it and more: {both} of its {theirs} changed lines, and {} others", own - both))
             }
             _ if !telling.is_empty() => (Some(true), agree()),
+            // The ladder says nothing of merges, and a pick of one is true all the same.
+            Some((own, theirs, both)) if most(both, own) && most(both, theirs) => {
+                (Some(true), format!("{both} of its {theirs} changed lines"))
+            }
             Some((own, theirs, both)) => (
                 Some(false),
                 format!("nothing but the trailer says so: of {own} and {theirs} changed lines {both} are the same"),
