@@ -135,6 +135,22 @@ fn a_pick_on_a_third_branch_stands_for_what_it_is_a_pick_of() {
 }
 
 #[test]
+fn what_both_had_and_one_has_taken_back_is_reverted_in_the_matrix() {
+    let repo = repo(
+        "echo 1 > a; c -m root; echo 1 > b; c -m shared; git branch stable/1.0; git branch stable/2.0; echo 2 > a; c -m two
+         git checkout -q stable/1.0; git revert --no-edit HEAD >/dev/null; git checkout -q main",
+    );
+    let (events, _) = told(&repo, &["matrix", "--from=main", "stable/1.0", "stable/2.0"]);
+    let shared = repo.git(&["rev-parse", "main~1"]);
+    let states: Vec<&str> = of_type(&events, "presence")
+        .into_iter()
+        .filter(|event| event["change"] == shared.trim())
+        .filter_map(|event| event["state"].as_str())
+        .collect();
+    assert_eq!(states, ["reverted", "present"]);
+}
+
+#[test]
 fn a_pick_of_a_merge_is_what_the_merge_brought() {
     let repo = repo(
         "echo 1 > a; c -m root; git branch stable/1.0; git checkout -q -b topic; echo 1 > b; c -m one; echo 2 > c; c -m two

@@ -99,7 +99,8 @@ fn presence<'e>(
 ) -> Presence<'e> {
     let Column { target, comparison } = column;
     let hex = |commit: Position| -> Cow<'e, str> { graph.id(commit).to_hex().into() };
-    let (state, how, id) = if comparison.has_itself(notice.position) {
+    let is_undone = matches!(comparison.standing(notice.position), Standing::Reverted(_));
+    let (state, how, id) = if comparison.has_itself(notice.position) && !is_undone {
         (PresenceState::Present, Some(PresenceHow::Ancestor), Some(hex(notice.position)))
     } else {
         match (call(graph, comparison, notice, target, dismissals), comparison.brought_by(notice.position)) {
