@@ -163,6 +163,22 @@ fn a_pick_of_a_merge_is_what_the_merge_brought() {
 }
 
 #[test]
+fn a_list_begins_after_one_revision() {
+    let repo =
+        repo("echo 1 > a; c -m root; git branch stable/1.0; echo 2 > a; c -m two; git tag v1; echo 3 > a; c -m three");
+    for (since, message) in [
+        ("v1..main", "'v1..main' is no single revision"),
+        ("^v1", "'^v1' is no single revision"),
+        ("--all", "'--all' is neither a revision here nor a date"),
+    ] {
+        let (events, code) = told(&repo, &["missing", "stable/1.0", "--from=main", &format!("--since={since}")]);
+        assert_eq!((of_type(&events, "error")[0]["message"].as_str(), code), (Some(message), 128));
+    }
+    let (events, _) = told(&repo, &["missing", "stable/1.0", "--from=main", "--since=v1"]);
+    assert_eq!(rows(&events, "missing", "state"), [("three".to_owned(), "missing".into())]);
+}
+
+#[test]
 fn a_pick_that_was_merged_back_is_still_a_pick() {
     let repo = repo(
         "echo 1 > a; c -m root; git branch stable/1.0; echo 2 > a; c -m two; echo 1 > b; c -m three; echo 3 > a; c -m four

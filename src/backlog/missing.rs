@@ -231,6 +231,12 @@ impl Bounds {
         if let Some(since) = &options.since {
             // A name that is both is meant as a revision, as git takes a revision for no date.
             match gitcli::rev_parse(repository, std::slice::from_ref(since)).await {
+                Ok(found) if found.tips.len() != 1 || found.tips[0].1 => {
+                    return Err(Kind::BadRevision.hinted(
+                        format!("'{}' is no single revision", since.to_string_lossy()),
+                        "--since takes the revision after which the list begins, or a date",
+                    ));
+                }
                 Ok(found) => {
                     walk.extend(found.tips.into_iter().map(|(id, _)| (id, true)));
                     is_walked = true;
