@@ -131,20 +131,19 @@ pub async fn dismiss(dir: &Path, change: &OsStr, on: &OsStr, because: &str) -> a
     gitcli::check_safe(repository).await?;
     let configured = Settings::read(repository).await?.dismissed_file;
     let typed = change.to_string_lossy().into_owned();
-    let named = match Change::named(&typed) {
-        Some(Change::ChangeId(_)) => typed,
+    let named = if let Some(Change::ChangeId(_)) = Change::named(&typed) {
+        typed
+    } else {
         // An id in full: a short one may fit another commit one day.
-        _ => {
-            let mut peeled = change.to_owned();
-            peeled.push("^{commit}");
-            let found = gitcli::rev_parse(repository, &[peeled]).await.map_err(|_| {
-                Kind::BadRevision.hinted(
-                    format!("'{typed}' is neither a commit here nor a Change-Id"),
-                    "git log --all --oneline lists the commits",
-                )
-            })?;
-            found.tips.first().map(|(id, _)| id.to_hex()).unwrap_or_default()
-        }
+        let mut peeled = change.to_owned();
+        peeled.push("^{commit}");
+        let found = gitcli::rev_parse(repository, &[peeled]).await.map_err(|_| {
+            Kind::BadRevision.hinted(
+                format!("'{typed}' is neither a commit here nor a Change-Id"),
+                "git log --all --oneline lists the commits",
+            )
+        })?;
+        found.tips.first().map(|(id, _)| id.to_hex()).unwrap_or_default()
     };
     let because = because.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = [named.as_bytes(), on.as_bytes(), because.as_bytes()].join(&b' ');

@@ -76,7 +76,9 @@ async fn tell(
         let commits: Vec<Position> = rows.keys().copied().collect();
         scribe.each(&order::oldest_first(&graph, &commits), |commit, event| {
             let Some(notice) = rows.get(&commit) else { return };
-            event.into_iter().for_each(|event| writing.add(event));
+            if let Some(event) = event {
+                writing.add(event);
+            }
             let change = graph.id(commit).to_hex();
             for column in &columns {
                 let presence = presence(&graph, column, notice, &dismissals, (&query, &repo, &change));
@@ -108,14 +110,13 @@ fn presence<'e>(
             (Call::Nothing, Some(Has::ItAgain(by))) => {
                 (PresenceState::Reapplied, Some(PresenceHow::Backport), Some(hex(by)))
             }
-            (Call::Nothing, _) => (PresenceState::Missing, None, None),
             (Call::NotApplicable, _) => (PresenceState::NotApplicable, None, None),
             (Call::Dismissed(_), _) => (PresenceState::Dismissed, None, None),
             (Call::Missing(Standing::Reverted(by)), _) => (PresenceState::Reverted, None, Some(hex(by))),
             (Call::Missing(Standing::SamePatch(by) | Standing::InPart(by)), _) => {
                 (PresenceState::Unknown, None, Some(hex(by)))
             }
-            (Call::Missing(_), _) => (PresenceState::Missing, None, None),
+            (Call::Nothing | Call::Missing(_), _) => (PresenceState::Missing, None, None),
         }
     };
     let (refname, refname_b64) = lossy(&target.name);

@@ -128,6 +128,7 @@ fn items<'c>(
 }
 
 /// Why a commit is on the list beside that the source has it; `None` if it isn't what was asked for, `Some(None)` if all was.
+#[expect(clippy::option_option, reason = "whether it is listed, and whether there is more to say of it")]
 fn why_wanted(comparison: &Comparison, notice: &Notice, target: &End, options: &Options) -> Option<Option<String>> {
     let mut why = None;
     if options.requested {
@@ -179,9 +180,9 @@ fn event<'e>(
 ) -> Missing<'e> {
     let (refname, refname_b64) = lossy(&target.name);
     let (short, short_b64) = lossy(short(&target.name));
-    let (conflicts, conflicts_b64) = match applies {
-        Some(Outcome::Conflict(paths)) => names(paths),
-        _ => (None, None),
+    let in_conflict = match applies {
+        Some(Outcome::Conflict(paths)) => Some(paths),
+        _ => None,
     };
     Missing {
         repo: repo.into(),
@@ -201,17 +202,11 @@ fn event<'e>(
             Outcome::Conflict(_) => Some(Apply::Conflict),
             Outcome::Unknown => None,
         }),
-        conflicts,
-        conflicts_b64,
+        conflicts: in_conflict.map(|paths| paths.iter().map(|path| lossy(path).0.into()).collect()),
+        conflicts_b64: in_conflict
+            .filter(|paths| paths.iter().any(|path| std::str::from_utf8(path).is_err()))
+            .map(|paths| paths.iter().map(|path| base64(path).into()).collect()),
     }
-}
-
-/// Paths as the wire has them, and the exact bytes of all if one of them is no text.
-fn names<'e>(paths: &[Vec<u8>]) -> (Option<Vec<Cow<'e, str>>>, Option<Vec<Cow<'e, str>>>) {
-    let shown = paths.iter().map(|path| lossy(path).0.into()).collect();
-    let is_text = paths.iter().all(|path| std::str::from_utf8(path).is_ok());
-    let exact = || paths.iter().map(|path| base64(path).into()).collect();
-    (Some(shown), (!is_text).then(exact))
 }
 
 /// What narrows the list by where a commit lies and what it touches.

@@ -127,7 +127,7 @@ async fn run(
             }
         }?;
         if found.is_unsure {
-            study.warn(&CUT_OFF.trouble()).await?;
+            study.warn(&cut_off()).await?;
         }
         study.end().await?;
         let Found { any, is_unsure } = found;
@@ -141,16 +141,11 @@ async fn run(
     token.unless_cancelled(Box::pin(whole)).await.unwrap_or(Ok(stopped))
 }
 
-struct CutOff;
-const CUT_OFF: CutOff = CutOff;
-
-impl CutOff {
-    fn trouble(&self) -> Trouble {
-        Trouble {
-            code: "shallow-history",
-            message: "history is cut off: what a branch has from before can't be known".into(),
-            hint: Some("git fetch --unshallow brings the rest of it".into()),
-        }
+fn cut_off() -> Trouble {
+    Trouble {
+        code: "shallow-history",
+        message: "history is cut off: what a branch has from before can't be known".into(),
+        hint: Some("git fetch --unshallow brings the rest of it".into()),
     }
 }
 

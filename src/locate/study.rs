@@ -370,10 +370,10 @@ impl<'a> Study<'a> {
             if let Some(cause) = found.failure {
                 return Err(cause);
             }
-            all.extend(found.found);
+            all.extend(found.answers);
             broken.extend(found.broken);
             self.search.absent += found.absent;
-            self.search.kept.extend(found.found_out);
+            self.search.kept.extend(found.patches);
         }
         self.tell_broken(broken).await?;
         self.search.keep().await?;
@@ -421,18 +421,18 @@ impl<'a> Study<'a> {
 
 /// What a worker found, and what it found out on the way.
 pub(super) struct Found<T> {
-    found: Vec<T>,
-    found_out: Vec<KeptPatch>,
+    answers: Vec<T>,
+    patches: Vec<KeptPatch>,
     broken: Vec<ObjectError>,
     absent: usize,
     failure: Option<anyhow::Error>,
 }
 
 impl<T> Found<T> {
-    pub(super) fn new(desk: &mut Desk<'_>, found: Vec<T>) -> Self {
+    pub(super) fn new(desk: &mut Desk<'_>, answers: Vec<T>) -> Self {
         Self {
-            found,
-            found_out: std::mem::take(&mut desk.found_out),
+            answers,
+            patches: std::mem::take(&mut desk.found_out),
             broken: std::mem::take(&mut desk.broken),
             absent: desk.absent,
             failure: desk.take_failure(),

@@ -131,7 +131,7 @@ impl Strand {
         if let Format::Human(look) = self.format {
             worklist::write_picks(branch, commits, look, &mut bytes);
         }
-        Ok(self.output.write(bytes).await?)
+        self.output.write(bytes).await
     }
 
     /// For people, what was made of an answer with an empty line between it and the answer before.
