@@ -311,7 +311,8 @@ fn issue(issue: &crate::facts::issues::IssueRef) -> IssueRef<'_> {
     IssueRef { kind: issue.kind.as_str().into(), key: Cow::Borrowed(&issue.key) }
 }
 
-fn exact(text: &Text<'_>) -> Option<Cow<'static, str>> {
+/// The exact bytes of `text` in base64, if they are not what it says.
+pub(crate) fn exact(text: &Text<'_>) -> Option<Cow<'static, str>> {
     text.exact.as_deref().map(|bytes| Cow::Owned(BASE64.encode(bytes)))
 }
 
@@ -322,6 +323,12 @@ pub fn lossy(bytes: &[u8]) -> (String, Option<String>) {
         Ok(text) => (text.to_owned(), None),
         Err(_) => (String::from_utf8_lossy(bytes).into_owned(), Some(BASE64.encode(bytes))),
     }
+}
+
+/// Bytes in base64, padded, as the wire has them.
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
 }
 
 /// A time in seconds since 1970 as the wire writes it, in UTC; `None` past the year 9999.

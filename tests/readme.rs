@@ -19,6 +19,7 @@ fn every_example_answers_as_the_text_says() {
     let missing = format!("stable/2.0 {}", &repo.id("hotfix")[..12]);
     let tip = repo.git(&["rev-parse", "stable/1.0"]);
     let elsewhere = format!("{pick} {plain}");
+    let asked = &format!("{} g: fix that stable is asked for", &repo.id("asked")[..12]);
     let answers: &[(&[&str], &str)] = &[
         (&["main present"], "main missing"),
         (&[&format!("{pick} trailer 1.0 exact")], ""),
@@ -27,6 +28,9 @@ fn every_example_answers_as_the_text_says() {
         (&[&elsewhere], ""),
         (&["repo main present", "stable main present"], "repo main missing"),
         (&["refs/tags/1.0.1", "refs/heads/stable/1.0"], "refs/heads/main"),
+        (&[repo.id("leaky-fix")], repo.id("two")),
+        // It is asked for on 2.x alone: the example exits with 0.
+        (&[], asked),
         (&[&origins], &format!("{plain} {pick}")),
         (&["h: fix from elsewhere"], "a: plain fix"),
         (&["CVE-2024-12345"], "CVE-2024-1234"),
@@ -95,6 +99,7 @@ fn the_table_of_exit_codes_lists_those_of_the_code() {
 fn the_table_of_options_lists_those_of_the_help() {
     options_are_listed("scan", "## Options");
     options_are_listed("where", "## Options of `where`");
+    options_are_listed("missing", "## Options of `missing`");
 }
 
 fn options_are_listed(command: &str, heading: &str) {
@@ -135,8 +140,9 @@ fn printed(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// The lines that an example of the form `… git bhfuil scan … | jq -r '…'` writes. What reaches jq must be a good stream.
+/// The lines that an example of the form `… git bhfuil scan … | jq -r '…'` writes, or has xargs read. What reaches jq must be a good stream.
 fn run(repo: &Repo, example: &str) -> Vec<String> {
+    let example = example.split_once(" | xargs ").map_or(example, |(lines, _)| lines);
     let (producer, consumer) = example.rsplit_once(" | jq -").unwrap_or_else(|| panic!("no jq at the end: {example}"));
     let (option, filter) = consumer.split_once(' ').expect("an option and a filter");
     let filter = filter.strip_prefix('\'').and_then(|filter| filter.strip_suffix('\'')).expect("a filter in quotes");

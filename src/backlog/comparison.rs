@@ -56,6 +56,8 @@ pub(super) struct Comparison {
     /// Commits of the target that it has taken back.
     undone: HashSet<Position>,
     on_target: Reachable,
+    /// Commits of neither that some message names, each with what the target has of its change.
+    elsewhere: HashMap<Position, Has>,
     /// Whether history is cut off or breaks off within what only one of them has.
     pub(super) is_unsure: bool,
 }
@@ -70,11 +72,20 @@ impl Comparison {
         let ours = study.notices(&sides.source).await?;
         let theirs = study.notices(&sides.target).await?;
         let tips = [source.tip, target.tip];
-        let seeds = seeds(&ours, &theirs);
+        let own: HashSet<Position> = sides.source.iter().copied().collect();
+        let is_elsewhere = |commit: &Position| !own.contains(commit) && !sides.on_target.contains(*commit);
+        let mut seeds = seeds(&ours, &theirs, is_elsewhere);
+        if theirs.len() < ours.len() {
+            // A pick that was merged back both have, and it isn't among theirs.
+            let (on_target, known) = (sides.on_target.clone(), theirs.iter().map(|notice| notice.position));
+            let theirs: HashSet<Position> = known.collect();
+            seeds.extend(study.joined(&ours, move |at| on_target.contains(at) && !theirs.contains(&at)).await?);
+            seeds.sort_unstable();
+            seeds.dedup();
+        }
         let mut accounts = study.accounts(&seeds, &tips).await?;
         // What holds several changes is on the target if all that it holds is.
         let known: HashSet<Position> = seeds.into_iter().collect();
-        let own: HashSet<Position> = sides.source.iter().copied().collect();
         let wholes: BTreeSet<Position> = accounts
             .iter()
             .flat_map(|account| &account.wholes)
@@ -90,6 +101,7 @@ impl Comparison {
             reverts: HashSet::new(),
             undone: HashSet::new(),
             on_target: sides.on_target,
+            elsewhere: HashMap::new(),
             is_unsure: sides.is_unsure,
         };
         let is_revert = |notice: &&Notice| notice.reverts.iter().any(|named| named.position.is_some());
@@ -115,6 +127,8 @@ impl Comparison {
         if let Has::Reverted(_) = on_target {
             self.undone.extend(&account.brings);
         }
+        let elsewhere = account.brings.iter().filter(|commit| !own.contains(commit) && !self.has_itself(**commit));
+        self.elsewhere.extend(elsewhere.map(|&commit| (commit, on_target)).collect::<Vec<_>>());
         let account = Arc::new(account);
         let all = account.brings.iter().chain(&account.parts).chain(&account.takes);
         for &commit in all.filter(|commit| own.contains(commit)) {
@@ -216,6 +230,7 @@ impl Comparison {
         mentioned.position.is_none_or(|commit| {
             self.on_target.contains(commit)
                 || matches!(self.standing(commit), Standing::Present | Standing::Reverted(_))
+                || self.elsewhere.get(&commit).is_some_and(|has| *has != Has::Nothing)
         })
     }
 
@@ -223,7 +238,7 @@ impl Comparison {
     pub(super) fn target_has(&self, mentioned: &Mentioned) -> bool {
         mentioned.position.is_some_and(|commit| match self.standings.get(&commit) {
             Some(standing) => *standing == Standing::Present,
-            None => self.on_target.contains(commit),
+            None => self.on_target.contains(commit) || self.elsewhere.get(&commit).is_some_and(|has| has.is_there()),
         })
     }
 
@@ -245,7 +260,8 @@ struct Sides {
 }
 
 async fn sides(study: &mut Study<'_>, source: &End, target: &End) -> anyhow::Result<Sides> {
-    let (graph, tips) = (Arc::clone(study.graph()), (source.tip, target.tip));
+    let (graph, tips, cuts) = (Arc::clone(study.graph()), (source.tip, target.tip), study.cuts());
+    let is_cut_off = !cuts.is_empty();
     let found = study.pool().run(move || {
         let (on_source, on_target) = (graph.reachable([tips.0]), graph.reachable([tips.1]));
         let last = tips.0.max(tips.1);
@@ -254,10 +270,12 @@ async fn sides(study: &mut Study<'_>, source: &End, target: &End) -> anyhow::Res
             alone.filter(|&at| graph.parents(at).len() < 2).collect()
         };
         let has_common = (0..=last).any(|at| on_source.contains(at) && on_target.contains(at));
-        (only(&on_source, &on_target), only(&on_target, &on_source), on_target, has_common)
+        // What lies behind a cut that both have in their history, both have.
+        let is_unsure = cuts.iter().any(|&at| on_source.contains(at) != on_target.contains(at));
+        let (source, target) = (only(&on_source, &on_target), only(&on_target, &on_source));
+        (Sides { source, target, on_target, is_unsure }, has_common)
     });
-    let (ours, theirs, on_target, has_common) = found.await?;
-    let is_cut_off = study.is_cut_off();
+    let (sides, has_common) = found.await?;
     if !has_common {
         let (source, target) = (source.short(), target.short());
         return Err(if is_cut_off {
@@ -274,18 +292,19 @@ async fn sides(study: &mut Study<'_>, source: &End, target: &End) -> anyhow::Res
             )
         });
     }
-    Ok(Sides { source: ours, target: theirs, on_target, is_unsure: is_cut_off })
+    Ok(sides)
 }
 
-/// The commits whose changes have to be looked into: those of the side that has fewer, and whatever takes something back, with what it
-/// takes back.
-fn seeds(ours: &[Notice], theirs: &[Notice]) -> Vec<Position> {
+/// The commits whose changes have to be looked into: those of the side that has fewer, whatever takes something back, with what it
+/// takes back, and what ours mend that is of neither side, such as a pick on a third branch.
+fn seeds(ours: &[Notice], theirs: &[Notice], is_elsewhere: impl Fn(&Position) -> bool) -> Vec<Position> {
     let fewer = if ours.len() <= theirs.len() { ours } else { theirs };
     let mut seeds: BTreeSet<Position> = fewer.iter().map(|notice| notice.position).collect();
     for notice in ours.iter().chain(theirs).filter(|notice| !notice.turns.is_empty()) {
         seeds.insert(notice.position);
         seeds.extend(notice.turns.iter().filter_map(|turn| turn.position));
     }
+    seeds.extend(ours.iter().flat_map(|fix| &fix.fixes).filter_map(|culprit| culprit.position).filter(is_elsewhere));
     seeds.into_iter().collect()
 }
 

@@ -20,6 +20,8 @@ use crate::gitcli;
 pub(super) const FILE: &str = ".bhfuil-dismissed";
 /// Digits of an id at the least.
 const SHORTEST: usize = 7;
+/// What some editors begin a file with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// How long is waited for somebody else who changes the file.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -40,15 +42,16 @@ enum Change {
 }
 
 impl Dismissal {
-    /// A line without its end.
+    /// A line without its end. Only its reason need be text.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn parse(line: &str) -> Result<Self, String> {
-        let mut rest = line.trim();
+    pub(super) fn parse(line: &[u8]) -> Result<Self, String> {
+        let mut rest = line.trim_ascii();
         let mut word = || {
-            let (word, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-            rest = after.trim_start();
+            let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end);
+            rest = after.trim_ascii_start();
             word
         };
         let (named, on) = (word(), word());
@@ -58,14 +61,19 @@ impl Dismissal {
         if rest.is_empty() {
             return Err("a reason is missing".to_owned());
         }
-        let change = Change::named(named)
+        let named = String::from_utf8_lossy(named);
+        let change = Change::named(&named)
             .ok_or_else(|| format!("'{named}' is neither an id of {SHORTEST} digits or more nor a Change-Id"))?;
-        Ok(Self { change, on: on.as_bytes().to_vec(), reason: rest.to_owned() })
+        Ok(Self { change, on: on.to_vec(), reason: String::from_utf8_lossy(rest).into_owned() })
     }
 
-    /// Whether it is for the branch `refname`.
+    /// Whether it is for the branch `refname`. A branch of a remote is meant by its name there too: a clone has no other.
     pub(super) fn is_on(&self, refname: &[u8]) -> bool {
-        [refname, short(refname)].iter().any(|name| glob_matches(&self.on, name))
+        let there = refname.strip_prefix(b"refs/remotes/").and_then(|name| {
+            let end = name.iter().position(|&byte| byte == b'/')?;
+            Some(&name[end + 1..])
+        });
+        [refname, short(refname)].into_iter().chain(there).any(|name| glob_matches(&self.on, name))
     }
 
     /// Whether it is about a commit with this id, in hexadecimal.
@@ -97,12 +105,12 @@ impl Change {
 /// # Errors
 /// [`Kind::BadValue`] naming the file and the line that is none.
 pub(super) fn parse(bytes: &[u8], named: &str) -> anyhow::Result<Vec<Dismissal>> {
-    let text = String::from_utf8_lossy(bytes);
-    let lines = text.lines().enumerate().filter(|(_, line)| {
-        let line = line.trim();
-        !line.is_empty() && !line.starts_with('#')
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let lines = text.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| {
+        let line = line.trim_ascii();
+        !line.is_empty() && !line.starts_with(b"#")
     });
-    let dismissal = |(number, line): (usize, &str)| {
+    let dismissal = |(number, line): (usize, &[u8])| {
         Dismissal::parse(line).map_err(|why| {
             let hint = "a line is: <id or Change-Id> <ref glob> <reason>";
             Kind::BadValue.hinted(format!("{named}:{}: {why}", number + 1), hint)
@@ -123,23 +131,22 @@ pub async fn dismiss(dir: &Path, change: &OsStr, on: &OsStr, because: &str) -> a
     gitcli::check_safe(repository).await?;
     let configured = Settings::read(repository).await?.dismissed_file;
     let typed = change.to_string_lossy().into_owned();
-    let named = match Change::named(&typed) {
-        Some(Change::ChangeId(_)) => typed,
+    let named = if let Some(Change::ChangeId(_)) = Change::named(&typed) {
+        typed
+    } else {
         // An id in full: a short one may fit another commit one day.
-        _ => {
-            let mut peeled = change.to_owned();
-            peeled.push("^{commit}");
-            let found = gitcli::rev_parse(repository, &[peeled]).await.map_err(|_| {
-                Kind::BadRevision.hinted(
-                    format!("'{typed}' is neither a commit here nor a Change-Id"),
-                    "git log --all --oneline lists the commits",
-                )
-            })?;
-            found.tips.first().map(|(id, _)| id.to_hex()).unwrap_or_default()
-        }
+        let mut peeled = change.to_owned();
+        peeled.push("^{commit}");
+        let found = gitcli::rev_parse(repository, &[peeled]).await.map_err(|_| {
+            Kind::BadRevision.hinted(
+                format!("'{typed}' is neither a commit here nor a Change-Id"),
+                "git log --all --oneline lists the commits",
+            )
+        })?;
+        found.tips.first().map(|(id, _)| id.to_hex()).unwrap_or_default()
     };
     let because = because.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = format!("{named} {} {because}", on.to_string_lossy());
+    let line = [named.as_bytes(), on.as_bytes(), because.as_bytes()].join(&b' ');
     let dismissal = Dismissal::parse(&line).map_err(|why| Kind::BadValue.error(format!("it can't be noted: {why}")))?;
     let own = Arc::clone(repository);
     let refs = smol::unblock(move || RefStore::read(&own)).await?;
@@ -167,10 +174,10 @@ pub async fn dismiss(dir: &Path, change: &OsStr, on: &OsStr, because: &str) -> a
     if !bytes.is_empty() && !bytes.ends_with(b"\n") {
         bytes.push(b'\n');
     }
-    bytes.extend_from_slice(line.as_bytes());
+    bytes.extend_from_slice(&line);
     bytes.push(b'\n');
     lock.replace(bytes).await.map_err(failed)?;
-    Ok((path, line))
+    Ok((path, String::from_utf8_lossy(&line).into_owned()))
 }
 
 #[cfg(test)]
@@ -188,6 +195,18 @@ mod tests {
         assert!(found[0].is_on(b"refs/heads/v255-stable") && !found[0].is_on(b"refs/heads/v254-stable"));
         assert!(found[1].is_on(b"refs/remotes/stable/1") && found[1].is_on(b"refs/heads/stable/2024.1"));
         assert!(found[1].names_change("i0123456789012345678901234567890123456789"));
+    }
+
+    #[test]
+    fn editors_and_clones_of_any_kind_are_understood() {
+        let bytes = b"\xef\xbb\xbf1a2b3c4d\tstable/*\tnot worth it\r\n\r\n# \xff\r\n1a2b3c4e caf\xe9 caf\xe9\r\n";
+        let found = parse(bytes, "f").expect("parses");
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].reason, "not worth it");
+        assert!(found[0].is_on(b"refs/remotes/origin/stable/1.0"), "where there is no branch but the remote's");
+        assert!(!found[0].is_on(b"refs/heads/origin/stable/1.0") && !found[0].is_on(b"refs/remotes/stable"));
+        assert_eq!(found[1].reason, "caf\u{fffd}");
+        assert!(found[1].is_on(b"refs/heads/caf\xe9") && !found[1].is_on("refs/heads/caf\u{fffd}".as_bytes()));
     }
 
     #[test]

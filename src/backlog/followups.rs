@@ -98,7 +98,7 @@ fn event<'e>(
         short: Some(short.into()),
         short_b64: short_b64.map(Cow::Owned),
         subject: Some(notice.subject.as_str().into()),
-        subject_b64: None,
+        subject_b64: notice.subject_b64.as_deref().map(Cow::Borrowed),
         state: FollowupState::Missing,
     }
 }

@@ -76,7 +76,9 @@ async fn tell(
         let commits: Vec<Position> = rows.keys().copied().collect();
         scribe.each(&order::oldest_first(&graph, &commits), |commit, event| {
             let Some(notice) = rows.get(&commit) else { return };
-            event.into_iter().for_each(|event| writing.add(event));
+            if let Some(event) = event {
+                writing.add(event);
+            }
             let change = graph.id(commit).to_hex();
             for column in &columns {
                 let presence = presence(&graph, column, notice, &dismissals, (&query, &repo, &change));
@@ -99,7 +101,8 @@ fn presence<'e>(
 ) -> Presence<'e> {
     let Column { target, comparison } = column;
     let hex = |commit: Position| -> Cow<'e, str> { graph.id(commit).to_hex().into() };
-    let (state, how, id) = if comparison.has_itself(notice.position) {
+    let is_undone = matches!(comparison.standing(notice.position), Standing::Reverted(_));
+    let (state, how, id) = if comparison.has_itself(notice.position) && !is_undone {
         (PresenceState::Present, Some(PresenceHow::Ancestor), Some(hex(notice.position)))
     } else {
         match (call(graph, comparison, notice, target, dismissals), comparison.brought_by(notice.position)) {
@@ -107,14 +110,13 @@ fn presence<'e>(
             (Call::Nothing, Some(Has::ItAgain(by))) => {
                 (PresenceState::Reapplied, Some(PresenceHow::Backport), Some(hex(by)))
             }
-            (Call::Nothing, _) => (PresenceState::Missing, None, None),
             (Call::NotApplicable, _) => (PresenceState::NotApplicable, None, None),
             (Call::Dismissed(_), _) => (PresenceState::Dismissed, None, None),
             (Call::Missing(Standing::Reverted(by)), _) => (PresenceState::Reverted, None, Some(hex(by))),
             (Call::Missing(Standing::SamePatch(by) | Standing::InPart(by)), _) => {
                 (PresenceState::Unknown, None, Some(hex(by)))
             }
-            (Call::Missing(_), _) => (PresenceState::Missing, None, None),
+            (Call::Nothing | Call::Missing(_), _) => (PresenceState::Missing, None, None),
         }
     };
     let (refname, refname_b64) = lossy(&target.name);

@@ -11,7 +11,7 @@ use super::ends::{self, End};
 use super::trial::{Outcome, Trial};
 use super::verdicts::{Call, call};
 use super::{Found, Options, dismissals, pairs, run, wanted};
-use crate::describe::lossy;
+use crate::describe::{base64, lossy};
 use crate::error::{self, Kind};
 use crate::events::Event;
 use crate::events::matching::{Apply, Missing, MissingState};
@@ -128,6 +128,7 @@ fn items<'c>(
 }
 
 /// Why a commit is on the list beside that the source has it; `None` if it isn't what was asked for, `Some(None)` if all was.
+#[expect(clippy::option_option, reason = "whether it is listed, and whether there is more to say of it")]
 fn why_wanted(comparison: &Comparison, notice: &Notice, target: &End, options: &Options) -> Option<Option<String>> {
     let mut why = None;
     if options.requested {
@@ -179,6 +180,10 @@ fn event<'e>(
 ) -> Missing<'e> {
     let (refname, refname_b64) = lossy(&target.name);
     let (short, short_b64) = lossy(short(&target.name));
+    let in_conflict = match applies {
+        Some(Outcome::Conflict(paths)) => Some(paths),
+        _ => None,
+    };
     Missing {
         repo: repo.into(),
         change: graph.id(comparison.oldest(notice.position)).to_hex().into(),
@@ -188,7 +193,7 @@ fn event<'e>(
         short: short.into(),
         short_b64: short_b64.map(Cow::Owned),
         subject: Some(notice.subject.as_str().into()),
-        subject_b64: None,
+        subject_b64: notice.subject_b64.as_deref().map(Cow::Borrowed),
         state,
         because: because.into(),
         because_b64: None,
@@ -197,12 +202,10 @@ fn event<'e>(
             Outcome::Conflict(_) => Some(Apply::Conflict),
             Outcome::Unknown => None,
         }),
-        conflicts: match applies {
-            Some(Outcome::Conflict(paths)) => {
-                Some(paths.iter().map(|path| String::from_utf8_lossy(path).into_owned().into()).collect())
-            }
-            _ => None,
-        },
+        conflicts: in_conflict.map(|paths| paths.iter().map(|path| lossy(path).0.into()).collect()),
+        conflicts_b64: in_conflict
+            .filter(|paths| paths.iter().any(|path| std::str::from_utf8(path).is_err()))
+            .map(|paths| paths.iter().map(|path| base64(path).into()).collect()),
     }
 }
 
@@ -223,6 +226,12 @@ impl Bounds {
         if let Some(since) = &options.since {
             // A name that is both is meant as a revision, as git takes a revision for no date.
             match gitcli::rev_parse(repository, std::slice::from_ref(since)).await {
+                Ok(found) if found.tips.len() != 1 || found.tips[0].1 => {
+                    return Err(Kind::BadRevision.hinted(
+                        format!("'{}' is no single revision", since.to_string_lossy()),
+                        "--since takes the revision after which the list begins, or a date",
+                    ));
+                }
                 Ok(found) => {
                     walk.extend(found.tips.into_iter().map(|(id, _)| (id, true)));
                     is_walked = true;

@@ -127,29 +127,25 @@ async fn run(
             }
         }?;
         if found.is_unsure {
-            study.warn(&CUT_OFF.trouble()).await?;
+            study.warn(&cut_off()).await?;
         }
         study.end().await?;
         let Found { any, is_unsure } = found;
         Ok(Ending {
             negative: options.exit_code && any,
-            incomplete: token.is_cancelled() || (options.exit_code && is_unsure),
+            incomplete: token.is_cancelled() || is_unsure,
+            unknown: options.exit_code && is_unsure,
             ..Ending::default()
         })
     };
     token.unless_cancelled(Box::pin(whole)).await.unwrap_or(Ok(stopped))
 }
 
-struct CutOff;
-const CUT_OFF: CutOff = CutOff;
-
-impl CutOff {
-    fn trouble(&self) -> Trouble {
-        Trouble {
-            code: "shallow-history",
-            message: "history is cut off: what a branch has from before can't be known".into(),
-            hint: Some("git fetch --unshallow brings the rest of it".into()),
-        }
+fn cut_off() -> Trouble {
+    Trouble {
+        code: "shallow-history",
+        message: "history is cut off: what a branch has from before can't be known".into(),
+        hint: Some("git fetch --unshallow brings the rest of it".into()),
     }
 }
 

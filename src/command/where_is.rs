@@ -135,7 +135,7 @@ async fn several(wanted: &Wanted<'_>, options: &Options, report: &mut Report, to
 /// Whether the first word, which was typed without a command, is something to look for and no mistyped command.
 pub(super) async fn is_meant(args: &WhereArgs, dir: &Path, token: &Token) -> bool {
     match args.queries.first() {
-        Some(query) => locate::names_something(dir, &query.0, token).await,
+        Some(query) => Box::pin(locate::names_something(dir, &query.0, token)).await,
         None => false,
     }
 }

@@ -323,6 +323,10 @@ pub struct Missing<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<String>")]
     pub conflicts: Option<Vec<Cow<'a, str>>>,
+    /// The exact bytes of each of `conflicts` in base64 (padded). Absent where all are exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub conflicts_b64: Option<Vec<Cow<'a, str>>>,
 }
 
 /// In what way a change is missing.

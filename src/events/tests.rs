@@ -18,7 +18,7 @@ const LINES: &str = r#"
 {"type":"match","query":"q","repo":"nova","change":"aa","id":"bb","strength":"equal","confidence":0.995,"rung":"patch-id-author-date","fidelity":"exact","signals":[{"kind":"trailer","value":"v","hops":1},{"kind":"patch-id","value":"p"}]}
 {"type":"match","query":"q","repo":"nova","change":"aa","id":"aa","strength":"equal","confidence":1.0,"signals":[{"kind":"same"}]}
 {"type":"presence","query":"q","repo":"nova","change":"aa","ref":"refs/heads/a","short":"a","line":"2025.1","state":"not-applicable","id":"aa","how":"backport","first_tag":"31.0.1","first_release":null,"via":"v"}
-{"type":"missing","repo":"nova","change":"aa","id":"aa","ref":"refs/heads/a","short":"a","state":"missing","because":"b","apply":"conflict","conflicts":["a"]}
+{"type":"missing","repo":"nova","change":"aa","id":"aa","ref":"refs/heads/a","short":"a","state":"missing","because":"b","apply":"conflict","conflicts":["a","�"],"conflicts_b64":["YQ==","/w=="]}
 {"type":"followup","repo":"nova","id":"aa","of":"bb","relation":"fixes","ref":"refs/heads/a","state":"missing"}
 {"type":"verdict","repo":"nova","id":"aa","other":"bb","rung":"patch-id","holds":true,"evidence":"e"}
 {"type":"interdiff","repo":"nova","id":"aa","other":"bb","text":"t"}

@@ -1,5 +1,6 @@
 //! `git merge-tree`: whether commits would apply, with what it makes kept in a folder that is removed afterwards. The repository is only
-//! read: no object, no ref, no work tree is written, and nothing is fetched.
+//! read: no object, no ref, no work tree is written, and nothing is fetched. No program that configuration names is run: a path of which
+//! both sides have changed the content and that has a merge driver of its own is in conflict.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -8,10 +9,11 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::disarm::Disarmed;
 use super::failure::last_words;
 use super::process::{self, Work};
 use super::program::{Bounds, Program};
-use super::questions::git;
+use super::questions::{disarmed, git};
 use crate::clock::Clock;
 use crate::error::Kind;
 use crate::facts::Oid;
@@ -35,6 +37,7 @@ pub struct MergeTree {
     repository: Arc<Repository>,
     objects: TempDir,
     alternates: OsString,
+    disarmed: Disarmed,
 }
 
 impl MergeTree {
@@ -57,7 +60,8 @@ impl MergeTree {
             alternates.push(":");
             alternates.push(more);
         }
-        Ok(Self { repository: Arc::clone(repository), objects, alternates })
+        let disarmed = disarmed(repository).await?;
+        Ok(Self { repository: Arc::clone(repository), objects, alternates, disarmed })
     }
 
     fn git(&self) -> Command {
@@ -92,7 +96,11 @@ impl MergeTree {
         let mut question: Vec<OsString> = options.map(OsString::from).to_vec();
         question.push(format!("--merge-base={base}").into());
         question.extend([tree.to_hex().into(), commit.to_hex().into()]);
-        let (_, stdout, said) = run(self.git(), &question, "git merge-tree", token).await?;
+        let mut command = self.git();
+        self.disarmed.apply(&mut command);
+        // The attributes of the branch, which would be checked out, and not of what is.
+        command.arg(format!("--attr-source={tree}"));
+        let (_, stdout, said) = run(command, &question, "git merge-tree", token).await?;
         let mut fields = stdout.split(|&byte| byte == 0);
         let Some(merged) = fields.next().and_then(Oid::from_hex) else {
             if said.contains("usage:") || said.contains("could not parse as tree") || said.contains("is not a commit") {

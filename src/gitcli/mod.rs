@@ -8,6 +8,7 @@
 //! (`retry`) and where a clone lies (`repos`).
 
 pub mod credential;
+mod disarm;
 mod failure;
 pub mod merge_tree;
 mod process;

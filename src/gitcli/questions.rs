@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use super::disarm::Disarmed;
 use super::failure::last_words;
 use super::process::{self, Work};
 use super::program::{Bounds, Program, forget_repository};
@@ -173,7 +174,8 @@ pub async fn file_at(repository: &Repository, commit: &Oid, path: &str) -> anyho
     Ok(Some(file.stdout))
 }
 
-/// How the diffs of two commits differ, as `git range-diff` shows it below its headline: nothing where they are alike.
+/// How the diffs of two commits differ, as `git range-diff` shows it below its headline: nothing where they are alike. No program that
+/// configuration names is run.
 ///
 /// # Errors
 /// If git fails.
@@ -181,12 +183,28 @@ pub async fn interdiff(repository: &Repository, one: &Oid, other: &Oid) -> anyho
     let mut args: Vec<OsString> =
         ["range-diff", "--no-color", "--no-dual-color", "--creation-factor=999"].map(OsString::from).to_vec();
     args.extend([one, other].map(|id| OsString::from(format!("{id}^!"))));
-    let output = run(repository, &args).await?;
+    let mut command = git(repository);
+    disarmed(repository).await?.apply(&mut command);
+    // Signatures would be checked by the program that gpg.program names.
+    command.args(["-c", "log.showSignature=false"]);
+    let output = run_with(command, &args, &[]).await?;
     if !output.success {
         return Err(Kind::Git.error(format!("git range-diff failed: {}", output.last_words())));
     }
     let rest = output.stdout.iter().position(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     Ok(output.stdout[rest..].to_vec())
+}
+
+/// What configuration names for single files, to be kept from running.
+///
+/// # Errors
+/// If git fails.
+pub(super) async fn disarmed(repository: &Repository) -> anyhow::Result<Disarmed> {
+    let listing = run(repository, &["config", "--list", "--name-only", "-z"].map(OsString::from)).await?;
+    if !listing.success {
+        return Err(Kind::Git.error(format!("git config failed: {}", listing.last_words())));
+    }
+    Ok(Disarmed::of(&listing.stdout))
 }
 
 /// The patch-ids of the patches in `text` (`git patch-id --stable`), and the paths that they change, sorted.

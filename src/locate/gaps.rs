@@ -29,6 +29,11 @@ impl Gaps {
         self.commits.contains(&position)
     }
 
+    /// The commits with a parent that the graph doesn't know, in no order.
+    pub(super) fn commits(&self) -> impl Iterator<Item = Position> {
+        self.commits.iter().copied()
+    }
+
     /// Which of `tips` lead to a gap; empty if history is whole.
     pub(super) fn below(&self, graph: &Graph, tips: &[Position]) -> Vec<bool> {
         if self.is_empty() {

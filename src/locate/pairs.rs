@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::desk::Desk;
-use super::study::{Found, Study};
+use super::study::{Found, Notice, Study};
 use crate::graph::{Containment, Position};
+use crate::matching::keys::{self, Key};
 use crate::matching::{self, Judgement, Pair, SignalKind, Signals, Step, Strength, squash};
 
 /// Pairs that one job judges.
@@ -36,6 +37,35 @@ impl Study<'_> {
             })
         };
         Ok(self.found("comparing", &[one], find).await?.pop())
+    }
+
+    /// Those of the commits of `notices` that one which `is_among` fits names, or that name one, or that share its Change-Id: it may be the
+    /// same change, and only the ladder can tell.
+    ///
+    /// # Errors
+    /// If the cache can't be read.
+    pub(crate) async fn joined(
+        &self,
+        notices: &[Notice],
+        is_among: impl Fn(Position) -> bool + Send + 'static,
+    ) -> anyhow::Result<Vec<Position>> {
+        let graph = self.graph();
+        let keys_of = |notice: &Notice| {
+            let by_name = keys::naming_commit(&graph.id(notice.position));
+            let by_change_id = notice.change_id.as_deref().and_then(keys::of_change_id);
+            by_name.into_iter().chain(by_change_id)
+        };
+        let (commits, sought): (Vec<Position>, Vec<Key>) =
+            notices.iter().flat_map(|one| keys_of(one).map(|key| (one.position, key))).unzip();
+        let origin = |notice: &Notice| notice.origins.iter().filter_map(|origin| origin.position).collect::<Vec<_>>();
+        let named: Vec<(Position, Vec<Position>)> = notices.iter().map(|one| (one.position, origin(one))).collect();
+        let scope = Arc::clone(&self.scope);
+        let find = move || {
+            let filed = commits.into_iter().zip(scope.filed.under(&sought)?);
+            let joined = filed.chain(named).filter(|(_, others)| others.iter().any(|&other| is_among(other)));
+            Ok(joined.map(|(commit, _)| commit).collect())
+        };
+        self.pool().run(find).await?
     }
 
     /// Whether each of the `claims`, of a commit to be the other, is true.
@@ -94,6 +124,10 @@ fn claim(desk: &mut Desk<'_>, commit: Position, origin: Position) -> Claim {
                 (Some(true), format!("it and more: {both} of its {theirs} changed lines, and {} others", own - both))
             }
             _ if !telling.is_empty() => (Some(true), agree()),
+            // The ladder says nothing of merges, and a pick of one is true all the same.
+            Some((own, theirs, both)) if most(both, own) && most(both, theirs) => {
+                (Some(true), format!("{both} of its {theirs} changed lines"))
+            }
             Some((own, theirs, both)) => (
                 Some(false),
                 format!("nothing but the trailer says so: of {own} and {theirs} changed lines {both} are the same"),

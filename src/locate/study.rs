@@ -1,6 +1,7 @@
 //! What other rooms may ask about many commits at once: what their messages say, what became of their changes on some tips, and which
 //! of them have the same patch. What is done with the answers is theirs.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::facts::Oid;
 use crate::facts::commit::RawCommit;
 use crate::facts::issues::IssueRef;
 use crate::facts::requests::RequestKind;
+use crate::facts::text::CommitText;
 use crate::git::patch::Patches;
 use crate::git::refs::RefList;
 use crate::git::{ObjectError, Repository};
@@ -52,6 +54,8 @@ pub(crate) struct Study<'a> {
 pub(crate) struct Notice {
     pub(crate) position: Position,
     pub(crate) subject: String,
+    /// Its exact bytes in base64, where they are no text.
+    pub(crate) subject_b64: Option<String>,
     /// The commits that it takes back or lands again.
     pub(crate) turns: Vec<Mentioned>,
     /// Those of them that it takes back.
@@ -194,6 +198,13 @@ impl<'a> Study<'a> {
     /// Whether history is cut off somewhere, or can't be read to its end.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.scope.overlay.shallow || !self.scope.gaps.is_empty()
+    }
+
+    /// The commits at which it is cut off or breaks off.
+    pub(crate) fn cuts(&self) -> Vec<Position> {
+        let Scope { overlay, gaps, graph, .. } = &*self.scope;
+        let shallow = overlay.parents.iter().filter(|(_, parents)| overlay.shallow && parents.is_empty());
+        shallow.filter_map(|(id, _)| graph.position(id)).chain(gaps.commits()).collect()
     }
 
     /// What writes commits.
@@ -359,10 +370,10 @@ impl<'a> Study<'a> {
             if let Some(cause) = found.failure {
                 return Err(cause);
             }
-            all.extend(found.found);
+            all.extend(found.answers);
             broken.extend(found.broken);
             self.search.absent += found.absent;
-            self.search.kept.extend(found.found_out);
+            self.search.kept.extend(found.patches);
         }
         self.tell_broken(broken).await?;
         self.search.keep().await?;
@@ -410,18 +421,18 @@ impl<'a> Study<'a> {
 
 /// What a worker found, and what it found out on the way.
 pub(super) struct Found<T> {
-    found: Vec<T>,
-    found_out: Vec<KeptPatch>,
+    answers: Vec<T>,
+    patches: Vec<KeptPatch>,
     broken: Vec<ObjectError>,
     absent: usize,
     failure: Option<anyhow::Error>,
 }
 
 impl<T> Found<T> {
-    pub(super) fn new(desk: &mut Desk<'_>, found: Vec<T>) -> Self {
+    pub(super) fn new(desk: &mut Desk<'_>, answers: Vec<T>) -> Self {
         Self {
-            found,
-            found_out: std::mem::take(&mut desk.found_out),
+            answers,
+            patches: std::mem::take(&mut desk.found_out),
             broken: std::mem::take(&mut desk.broken),
             absent: desk.absent,
             failure: desk.take_failure(),
@@ -460,6 +471,7 @@ fn notice(scope: &Scope, position: Position, id: &Oid, raw: &[u8]) -> Result<Not
         Notice {
             position,
             subject: sketch.subject.clone(),
+            subject_b64: exact_subject(&sketch.subject, commit),
             turns: reverts.iter().cloned().chain(relands).collect(),
             reverts,
             fixes: references.fixes.iter().map(mention).collect(),
@@ -470,6 +482,14 @@ fn notice(scope: &Scope, position: Position, id: &Oid, raw: &[u8]) -> Result<Not
             is_security: scope.patterns.is_security(&String::from_utf8_lossy(commit.message)),
         }
     })
+}
+
+/// The bytes of a subject that is shown as `subject`, in base64, if they are no text.
+fn exact_subject(subject: &str, commit: &RawCommit<'_>) -> Option<String> {
+    // Only what isn't text has to be read twice.
+    let is_lossy = subject.contains(char::REPLACEMENT_CHARACTER);
+    let exact = || describe::exact(&CommitText::decode(commit).message.subject_and_body().0).map(Cow::into_owned);
+    is_lossy.then(exact).flatten()
 }
 
 /// The changes that `commit` is, as a rule one.

@@ -141,6 +141,8 @@ pub struct Ending {
     pub incomplete: bool,
     /// Whether the answer is no. A failure overrules it.
     pub negative: bool,
+    /// Whether what can't be known is to count as a failure of a part.
+    pub unknown: bool,
 }
 
 /// How the stream has ended.
@@ -270,6 +272,10 @@ impl Report {
         if let (Some(signal), false) = (signal, self.status == Status::Failed) {
             self.status = Status::Cancelled;
             self.exit_code = u8::try_from(128 + signal).unwrap_or(exit::INTERRUPTED);
+        }
+        if ending.unknown && self.exit_code == exit::ANSWERED {
+            self.status = Status::Partial;
+            self.exit_code = exit::PARTIAL;
         }
         if ending.negative && self.exit_code == exit::ANSWERED {
             self.exit_code = exit::NEGATIVE;

@@ -131,7 +131,7 @@ impl Strand {
         if let Format::Human(look) = self.format {
             worklist::write_picks(branch, commits, look, &mut bytes);
         }
-        Ok(self.output.write(bytes).await?)
+        self.output.write(bytes).await
     }
 
     /// Writes lines of another stream as they are, and how many there are of each type.

@@ -134,6 +134,7 @@ mod tests {
             because_b64: None,
             apply,
             conflicts: Some(vec!["a".into(), "b c".into()]),
+            conflicts_b64: None,
         };
         let written = |event: &Missing<'_>| {
             let mut out = Vec::new();

@@ -227,7 +227,7 @@ impl Scan<'_> {
             Consumer { cache, name, to }
         });
         let incomplete = !plan.whole || !done;
-        Ok(Scanned { ending: Ending { cursor, incomplete, negative: false }, refs, indexed, consumer })
+        Ok(Scanned { ending: Ending { cursor, incomplete, ..Ending::default() }, refs, indexed, consumer })
     }
 
     /// Opens what is to be scanned, tells what it is, and finds out where the stream begins.
