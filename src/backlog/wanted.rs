@@ -76,8 +76,8 @@ mod tests {
 
     #[test]
     fn a_wish_is_for_the_lines_that_it_names_and_newer_ones_where_it_says_so() {
-        let line = |name: &str| Line::named(name.as_bytes()).expect("a line");
         use RequestKind::{BackpatchThrough, BackportTo, CcStable};
+        let line = |name: &str| Line::named(name.as_bytes()).expect("a line");
         for (kind, text, target, expected) in [
             (CcStable, "5.10+", "5.10", true),
             (CcStable, "5.10+", "6.1", true),

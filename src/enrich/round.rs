@@ -513,7 +513,7 @@ impl<'r> Round<'r> {
         let negative = self.is_typed && self.found == 0 && only_negative;
         let end = self.upstream.end.take();
         let incomplete = end.as_ref().is_some_and(|end| !end.is_complete);
-        Ok(Ending { cursor: end.and_then(|end| end.cursor), incomplete, negative })
+        Ok(Ending { cursor: end.and_then(|end| end.cursor), incomplete, negative, ..Ending::default() })
     }
 
     async fn tell_unknown(&mut self) -> anyhow::Result<()> {
