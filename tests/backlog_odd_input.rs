@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
 use serde_json::Value;
 use support::{Repo, bhfuil, events, exact, of_type};
 
@@ -85,8 +88,7 @@ fn bytes_that_are_no_text_are_told_exactly() {
     assert_eq!(exact(missing[0], "subject"), b"caf\xe9");
     assert_eq!(missing[0]["conflicts"], serde_json::json!(["a", "p\u{fffd}"]));
     assert_eq!(missing[0]["conflicts_b64"], serde_json::json!(["YQ==", "cP8="]));
-    use std::os::unix::ffi::OsStrExt as _;
-    let odd = std::ffi::OsStr::from_bytes(b"odd\xff");
+    let odd = OsStr::from_bytes(b"odd\xff");
     let output = bhfuil(&repo).args(["missing", "--from=main"]).arg(odd).output().expect("it runs");
     let events = support::events(&output);
     assert_eq!(exact(of_type(&events, "missing")[0], "ref"), b"refs/heads/odd\xff");
