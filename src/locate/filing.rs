@@ -68,7 +68,8 @@ impl Filing<'_> {
         let end = graph.len();
         if let Some(cache) = self.cache {
             let (reader, own) = (cache.clone(), Arc::clone(graph));
-            let base = self.pool.run(move || reader.filed(rules, &own)).await??;
+            // One that another process has just removed, say, can't be read: then all are filed anew, for this run alone.
+            let base = self.pool.run(move || reader.filed(rules, &own)).await?.unwrap_or(0);
             if base >= end {
                 return Ok(Some(Filed::Cached(cache.clone())));
             }
