@@ -192,3 +192,20 @@ fn a_pick_that_was_merged_back_is_still_a_pick() {
     // The other way round there is nothing that the source has alone.
     assert_eq!(rows(&told(&repo, &["missing", "main", "--from=stable/1.0"]).0, "missing", "state"), []);
 }
+
+#[test]
+fn a_revert_that_was_picked_is_there_in_the_matrix() {
+    let repo = repo(
+        "echo 1 > a; c -m root; echo 1 > leak; c -m leak; git branch stable/1.0
+         git rm -q leak; c -m 'Revert \"leak\"' -m \"This reverts commit $(git rev-parse HEAD).\"; echo 2 > a; c -m two
+         git checkout -q stable/1.0; git cherry-pick -x main~1 >/dev/null; git checkout -q main",
+    );
+    let (events, _) = told(&repo, &["matrix", "--from=main", "stable/1.0"]);
+    let of = |rev: &str| {
+        let id = repo.git(&["rev-parse", rev]);
+        let row = of_type(&events, "presence").into_iter().find(|event| event["change"] == id.trim());
+        row.map(|event| (event["state"].clone(), event["how"].clone()))
+    };
+    assert_eq!(of("main~1"), Some(("present".into(), "backport".into())));
+    assert_eq!(of("main"), Some(("missing".into(), Value::Null)));
+}

@@ -130,9 +130,15 @@ impl Comparison {
         let elsewhere = account.brings.iter().filter(|commit| !own.contains(commit) && !self.has_itself(**commit));
         self.elsewhere.extend(elsewhere.map(|&commit| (commit, on_target)).collect::<Vec<_>>());
         let account = Arc::new(account);
-        let all = account.brings.iter().chain(&account.parts).chain(&account.takes);
-        for &commit in all.filter(|commit| own.contains(commit)) {
-            self.changes.entry(commit).or_insert_with(|| Arc::clone(&account));
+        for &revert in account.takes.iter().filter(|revert| own.contains(revert)) {
+            self.changes.entry(revert).or_insert_with(|| Arc::clone(&account));
+        }
+        // What a commit is says more of it than what it takes back.
+        for &commit in account.brings.iter().chain(&account.parts).filter(|commit| own.contains(commit)) {
+            let known = self.changes.entry(commit).or_insert_with(|| Arc::clone(&account));
+            if known.takes.contains(&commit) {
+                *known = Arc::clone(&account);
+            }
         }
         let is_there = on_target.is_there();
         let take = pick(graph, own, &account, on_source);

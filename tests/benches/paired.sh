@@ -26,7 +26,7 @@ refs='--branches --remotes --tags'
 # Seconds and KiB go to $work/time. `time` counts hundredths, too coarse for start-up: the seconds are those of bash's clock.
 measure() {
     local start=$EPOCHREALTIME
-    "$time" -o "$work/memory" -f %M "$@" >"$work/out"
+    "$time" -q -o "$work/memory" -f %M "$@" >"$work/out"
     local end=$EPOCHREALTIME
     awk -v start="$start" -v end="$end" '{ printf "%.6f %d", end - start, $1 }' "$work/memory" >"$work/time"
 }
