@@ -9,7 +9,7 @@ use support::{Repo, bhfuil_command};
 
 /// Two repositories that take a while even where nothing else is done.
 fn two() -> (Repo, Repo) {
-    (Repo::synthetic(4000), Repo::synthetic(4000))
+    (Repo::synthetic(12_000), Repo::synthetic(12_000))
 }
 
 /// What a terminal of so many columns shows of a run over both repositories, whose cache is removed before.
