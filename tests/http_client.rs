@@ -17,6 +17,18 @@ use smol::block_on;
 use smol::future::{or, zip};
 use web::{Reply, Web};
 
+/// Whether the test `name` runs in a process of its own. If not it is run in one: what the tests beside it have open would be counted too.
+fn is_alone(name: &str) -> bool {
+    const ALONE: &str = "GIT_BHFUIL_TEST_ALONE";
+    let is_alone = std::env::var_os(ALONE).is_some();
+    if !is_alone {
+        support::run_anew(&support::Repo::new(), name, |command| {
+            command.env(ALONE, "1");
+        });
+    }
+    is_alone
+}
+
 const ONCE: Strategy =
     Strategy { attempts: 1, first_wait: Duration::from_millis(1), longest_wait: Duration::from_millis(1) };
 
@@ -128,6 +140,9 @@ fn nobody_there_is_told_with_the_address() {
 
 #[test]
 fn a_client_that_is_gone_leaves_neither_thread_nor_socket_nor_memory() {
+    if !is_alone("a_client_that_is_gone_leaves_neither_thread_nor_socket_nor_memory") {
+        return;
+    }
     let web = Web::start(|asked, _| match asked.target.as_str() {
         "/silent" => Reply::Silence,
         _ => Reply::json("{}"),
@@ -190,6 +205,9 @@ fn what_many_ask_for_at_a_time_is_asked_once() {
 
 #[test]
 fn no_client_is_begun_before_it_is_needed() {
+    if !is_alone("no_client_is_begun_before_it_is_needed") {
+        return;
+    }
     let before = census::threads().len();
     let client = Client::new(Settings { offline: true, ..settings() }, None, Clock::Real, Token::new());
     let request = Request::get("https://192.0.2.1/").expect("an address");
