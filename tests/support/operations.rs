@@ -24,7 +24,7 @@ use git_bhfuil::retry::{self, Chance, Strategy, Tries};
 use git_bhfuil::shutdown::Token;
 use git_bhfuil::tasks::{Ledger, Outcome, Priority, Progress, Rules, Said, Tasks};
 use git_bhfuil::upkeep::{self, audit::Audit, sweep};
-use git_bhfuil::{locate, progress, scan, watch};
+use git_bhfuil::{backlog, locate, progress, scan, watch};
 
 /// Where a clone is made that may be left there in part.
 pub(crate) const RAW: &str = "/raw.git";
@@ -51,7 +51,7 @@ const fn endless(name: &'static str, begin: for<'s> fn(&'s Stage, &'s Token) -> 
 }
 
 /// Every kind.
-pub(crate) static OPERATIONS: [Operation; 32] = [
+pub(crate) static OPERATIONS: [Operation; 33] = [
     ending("scan", |stage, token| Box::pin(stage.scan(cache(), token))),
     ending("scan, the first", |stage, token| Box::pin(stage.scan(stage.made().join("cache"), token))),
     ending("where", |stage, token| Box::pin(stage.locate(cache(), &["main~3"], token))),
@@ -61,6 +61,7 @@ pub(crate) static OPERATIONS: [Operation; 32] = [
         Box::pin(stage.locate(stage.made().join("cache"), &["change number 12"], token))
     }),
     ending("across", |stage, token| Box::pin(stage.across(token))),
+    ending("missing, with a trial", |stage, token| Box::pin(stage.missing(token))),
     ending("warm", |stage, token| Box::pin(stage.warm(token))),
     endless("transfer::clone, silent", |stage, token| Box::pin(stage.transfer_clone(&stage.silent, token))),
     ending("transfer::clone, file", |stage, token| Box::pin(stage.transfer_clone(&stage.file, token))),
@@ -193,6 +194,19 @@ impl Stage {
         let members = [("large", &self.large), ("small", &self.small)].map(member).into_iter().collect();
         let options = locate::Options { pool: Some(pool), ..self.asking(&["main", "prose"]) };
         fine(across::run(options, members, &Limit::new(2), token).await.1, token);
+    }
+
+    async fn missing(&self, token: &Token) {
+        let options = backlog::Options {
+            sought: locate::Sought::here(&self.small),
+            cache_folder: Some(cache()),
+            threads: Some(2),
+            targets: vec!["stable/1.0".into()],
+            source: Some("main".into()),
+            check: true,
+            ..backlog::Options::default()
+        };
+        fine(backlog::missing(options, &mut Strand::mute(), token).await, token);
     }
 
     async fn warm(&self, token: &Token) {
