@@ -19,7 +19,7 @@
 //! A command line is parsed once ([`cli`]) and handed to its verb ([`command`]). [`scan`] opens the repository's [`index`]: refs
 //! and history from [`git`], and the [`graph`] of all commits from the [`cache`], brought up to date. Then the [`pipeline`] walks
 //! in git's order and cuts the walk into steps; workers read each commit, find its [`facts`] and make the line that
-//! [`describe`] gives it, an [`events`] type; [`report`] writes the lines in the order of the walk. No channel is unbounded: while the
+//! [`describe`] gives it, an [`events`] type; [`report`] writes the lines in the order of the walk. Its channels are bounded: while the
 //! reader is slow, nothing new is begun, and memory stays flat.
 //!
 //! [`locate`] answers where a change is. It files every commit under keys of what its message says, once, in the cache; a query is

@@ -141,7 +141,7 @@ impl<'r> Round<'r> {
         let state = state.inspect_err(|cause| debug::warn("enrich", || format!("no answer is kept: {cause:#}"))).ok();
         let client = Client::new(settings, state, Clock::Real, token.clone());
         let (desk, outcomes) = Desk::new(client, settings.per_host, token);
-        let (place, placed) = async_channel::unbounded();
+        let (place, placed) = async_channel::bounded(16);
         Self {
             report,
             executor: Rc::clone(executor),
