@@ -42,7 +42,7 @@ pub async fn matrix(options: Options, report: &mut Strand, token: &Token) -> any
             found.is_unsure |= comparison.is_unsure;
             columns.push(Column { target, comparison });
         }
-        tell(study, &source, columns, dismissals).await?;
+        tell(study, &source, columns, dismissals, (options.commits_at.clone(), found.is_unsure)).await?;
         Ok(found)
     })
     .await
@@ -59,11 +59,18 @@ async fn tell(
     source: &End,
     columns: Vec<Column>,
     dismissals: Vec<Dismissal>,
+    (commits_at, is_unsure): (Option<String>, bool),
 ) -> anyhow::Result<()> {
     let (graph, scribe) = (Arc::clone(study.graph()), study.scribe());
     let (repo, query, format) = (study.name().to_owned(), source.short(), study.report().format());
     let write = move || {
         let mut writing = format.answer();
+        if let Some(address) = commits_at {
+            writing.link(address);
+        }
+        if is_unsure {
+            writing.remark("History is cut off: what a branch has from before isn't known.");
+        }
         // One row for each change: the commit of it that is to be taken.
         let mut rows: BTreeMap<Position, &Notice> = BTreeMap::new();
         for column in &columns {

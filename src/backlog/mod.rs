@@ -71,6 +71,8 @@ pub struct Options {
     pub gaps: bool,
     /// Whether something missing, or something that can't be known, is to show in the exit code.
     pub exit_code: bool,
+    /// The address of a commit's page, without its id, where one is known.
+    pub commits_at: Option<String>,
 }
 
 impl Options {

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use argh::{ArgsInfo, FromArgs};
 
 use super::argv::RawArg;
-use super::scan::{Color, Format, threads};
+use super::scan::{Color, Format, or_html, threads};
 
 /// Show which branches have which changes: a row for each change that the source has and one of them lacks or has picked.
 #[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
@@ -24,8 +24,8 @@ pub struct MatrixArgs {
     /// read commits on <n> threads
     #[argh(option, arg_name = "n", from_str_fn(threads))]
     pub threads: Option<NonZeroUsize>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
-    #[argh(option, arg_name = "format", default = "Format::Auto")]
+    /// form of the output: jsonl, human, html (a page for browsers, complete in itself) or auto (human on a terminal, the default)
+    #[argh(option, arg_name = "format", default = "Format::Auto", from_str_fn(or_html))]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
     #[argh(option, arg_name = "when")]

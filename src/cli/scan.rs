@@ -157,6 +157,8 @@ pub enum Format {
     Jsonl,
     /// For people.
     Human,
+    /// One page for a browser: of tables alone, [`or_html`].
+    Html,
 }
 
 impl FromStr for Format {
@@ -170,6 +172,14 @@ impl FromStr for Format {
             _ => Err("expected auto, jsonl or human"),
         }
     }
+}
+
+/// The format of a command that has a table for browsers too.
+pub(super) fn or_html(text: &str) -> Result<Format, String> {
+    if text == "html" {
+        return Ok(Format::Html);
+    }
+    text.parse().map_err(|_| "expected auto, jsonl, human or html".to_owned())
 }
 
 /// When colour is used.

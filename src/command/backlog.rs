@@ -8,9 +8,10 @@ use std::path::Path;
 use crate::backlog::{self, Options};
 use crate::cli::argv::RawArg;
 use crate::cli::{DismissArgs, ExplainArgs, FollowupsArgs, MatrixArgs, MissingArgs, VerifyArgs};
+use crate::enrich;
 use crate::error::{Kind, exit};
 use crate::locate::{Sought, cache_folder};
-use crate::report::{self, Loudness};
+use crate::report::{self, Format, Loudness};
 use crate::shutdown::Token;
 
 /// How it is told, of options that all of these commands have.
@@ -56,7 +57,10 @@ pub(super) async fn followups(args: &FollowupsArgs, dir: &Path, token: &Token) -
 pub(super) async fn matrix(args: &MatrixArgs, dir: &Path, token: &Token) -> u8 {
     let options = options(dir, args.threads, &args.branches, args.from.as_ref());
     super::framed_aloud("matrix", telling!(args), dir, token, async |report| {
-        backlog::matrix(options, report, token).await
+        // Only a page can link anywhere.
+        let is_page = report.format() == Format::Html;
+        let commits_at = if is_page { enrich::commits_at(dir.to_owned()).await? } else { None };
+        backlog::matrix(Options { commits_at, ..options }, report, token).await
     })
     .await
 }

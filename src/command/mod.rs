@@ -100,6 +100,7 @@ async fn format(asked: Asked, color: Option<AskedColor>, no_color: bool, dir: &P
         Asked::Auto => Format::automatic(color),
         Asked::Jsonl => Format::Jsonl,
         Asked::Human => Format::human(color),
+        Asked::Html => Format::Html,
     };
     let color = match color {
         _ if no_color => Color::Never,

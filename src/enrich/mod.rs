@@ -103,6 +103,14 @@ pub async fn after(overheard: &Overheard, after: After, report: &mut Strand, tok
     token.unless_cancelled(work).await.unwrap_or(Ok(()))
 }
 
+/// The address of a commit's page where the repository at `dir` comes from, without the id that ends it, if anybody knows it.
+///
+/// # Errors
+/// If settings can't be used.
+pub async fn commits_at(dir: PathBuf) -> anyhow::Result<Option<String>> {
+    Ok(Place::read(dir, None).await?.home.commits_at())
+}
+
 async fn told_releases(round: &mut Round<'_>, repo: &str, releases: &[Release]) -> anyhow::Result<()> {
     for Release { tag, published_at, url } in releases {
         let event = events::Release {

@@ -542,7 +542,7 @@ fn show(format: Format, line: &[u8], whole: &[u8], out: &mut Vec<u8>) {
         Format::Jsonl => {
             out.extend_from_slice(whole);
         }
-        Format::Human(_) => {
+        Format::Human(_) | Format::Html => {
             if let Ok(event) = serde_json::from_slice::<Event<'_>>(line) {
                 format.write(&event, out);
             }

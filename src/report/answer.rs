@@ -1,5 +1,6 @@
 //! The answer to one query, made on a worker: line by line for programs, as a whole for people.
 
+use super::page::Page;
 use super::sheet::Sheet;
 use super::{Format, counted};
 use crate::events::Event;
@@ -10,12 +11,23 @@ pub struct AnswerWriter {
     format: Format,
     bytes: Vec<u8>,
     sheet: Sheet,
+    page: Page,
     counts: Vec<(&'static str, u64)>,
 }
 
 impl AnswerWriter {
     pub(super) fn new(format: Format) -> Self {
-        Self { format, bytes: Vec::new(), sheet: Sheet::default(), counts: Vec::new() }
+        Self { format, bytes: Vec::new(), sheet: Sheet::default(), page: Page::default(), counts: Vec::new() }
+    }
+
+    /// Has a page link commits to the pages whose addresses are `address` and an id.
+    pub fn link(&mut self, address: String) {
+        self.page.link(address);
+    }
+
+    /// Says something on a page that holds of all of it. Elsewhere it is a warning.
+    pub fn remark(&mut self, remark: &'static str) {
+        self.page.remark(remark);
     }
 
     /// Takes the next event.
@@ -23,6 +35,7 @@ impl AnswerWriter {
         match self.format {
             Format::Jsonl => self.format.write(event, &mut self.bytes),
             Format::Human(_) => self.sheet.take(event),
+            Format::Html => self.page.take(event),
         }
         if let Some(name) = counted(event) {
             match self.counts.iter_mut().find(|(known, _)| *known == name) {
@@ -35,8 +48,10 @@ impl AnswerWriter {
     /// What is to be written, and how many events there were of each type.
     #[must_use]
     pub fn finish(mut self) -> (Vec<u8>, Vec<(&'static str, u64)>) {
-        if let Format::Human(look) = self.format {
-            self.sheet.write(look, &mut self.bytes);
+        match self.format {
+            Format::Jsonl => {}
+            Format::Human(look) => self.sheet.write(look, &mut self.bytes),
+            Format::Html => self.page.write(&mut self.bytes),
         }
         (self.bytes, self.counts)
     }

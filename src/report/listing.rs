@@ -56,7 +56,7 @@ impl ListWriter {
         };
         match self.format {
             Format::Jsonl => self.format.write(event, &mut self.bytes),
-            Format::Human(_) => self.rows.push(row),
+            Format::Human(_) | Format::Html => self.rows.push(row),
         }
         match self.counts.iter_mut().find(|(known, _)| *known == name) {
             Some((_, count)) => *count += 1,

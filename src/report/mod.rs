@@ -10,6 +10,7 @@ mod look;
 mod marks;
 mod output;
 mod overview;
+mod page;
 mod places;
 mod safe;
 mod sheet;
@@ -49,6 +50,8 @@ pub enum Format {
     Jsonl,
     /// Text for people.
     Human(Look),
+    /// One page of HTML, of an answer that is a table.
+    Html,
 }
 
 impl Format {
@@ -69,8 +72,8 @@ impl Format {
     #[must_use]
     pub fn naming_repositories(self) -> Self {
         match self {
-            Self::Jsonl => Self::Jsonl,
             Self::Human(look) => Self::Human(Look { names: true, ..look }),
+            other => other,
         }
     }
 
@@ -97,6 +100,8 @@ impl Format {
         match self {
             Self::Jsonl => jsonl::write(event, out),
             Self::Human(look) => human::write(event, look, out),
+            // A page is written as a whole.
+            Self::Html => {}
         }
     }
 }

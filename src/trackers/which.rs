@@ -186,6 +186,15 @@ impl Home {
         set.or_else(|| self.remotes.iter().find_map(|remote| Some((self.forge(&remote.host)?, remote.project.clone()))))
     }
 
+    /// The address of a commit's page where the repository comes from, without the id that ends it.
+    #[must_use]
+    pub fn commits_at(&self) -> Option<String> {
+        let remote = self.remotes.iter().find_map(|remote| Some((self.forge(&remote.host)?, remote.project.clone())));
+        let (forge, project) = remote.or_else(|| self.project())?;
+        let path = if forge.software == Software::Gitlab { "/-/commit/" } else { "/commit/" };
+        Some(format!("{}/{project}{path}", forge.base))
+    }
+
     /// The forge at `server`, if it is known what runs it.
     fn forge(&self, server: &str) -> Option<Tracker> {
         let set = self.configured.iter().filter(|tracker| is_forge(tracker.software)).filter_map(Configured::tracker);
