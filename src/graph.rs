@@ -4,8 +4,14 @@
 //!
 //! Tried and lost: a set of refs kept for each commit takes 600 MB and more at 60,000 refs and is slower to keep than to sweep.
 
+mod columns;
 mod containment;
 
+use std::cmp::Ordering;
+use std::ops::Range;
+
+pub use columns::Source;
+use columns::{Columns, Here};
 pub use containment::{Containment, Reach};
 use zerocopy::IntoBytes as _;
 
@@ -69,19 +75,27 @@ const STEPS_A_LOOK_COSTS: usize = 64;
 /// The arrays. `Default` is the empty graph; the first commit decides the length of ids.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
-    hash_len: usize,
-    ids: Vec<u8>,
-    times: Vec<u64>,
+    columns: Columns,
     // The parents of `p` are `parents[edges[p-1]..edges[p]]`, with 0 before the first.
     edges: Vec<u32>,
     parents: Vec<Position>,
-    runs: Vec<Run>,
+    /// Batches that were appended at once: where in the order of ids each has its own.
+    runs: Vec<Range<usize>>,
+    marks: Vec<Mark>,
 }
 
-/// A batch that was appended at once, with its positions in the order of their ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Run {
-    by_id: Vec<Position>,
+/// Tells one graph from another: a graph that was made by adding to one with this mark has its commits at the same positions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark(u64);
+
+impl Mark {
+    /// That of a graph to which a segment of `count` commits was added, with that checksum.
+    #[must_use]
+    pub fn with(self, count: usize, sum: u32) -> Self {
+        // Two primes of FNV-1a and xxHash: that two graphs of one repository share a mark is a matter of 1 in 2⁶⁴.
+        let mixed = (self.0 ^ count as u64).wrapping_mul(0x0000_0100_0000_01b3) ^ u64::from(sum);
+        Self(mixed.wrapping_mul(0x9e37_79b1_85eb_ca87).rotate_left(31))
+    }
 }
 
 /// One batch as it is stored: little-endian arrays.
@@ -126,6 +140,16 @@ impl Segment {
             Array::ById => &self.by_id,
         }
     }
+
+    /// The checksum of its arrays, in their order (CRC-32).
+    #[must_use]
+    pub fn sum(&self) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        for array in [Array::Ids, Array::Times, Array::Edges, Array::Parents, Array::ById] {
+            hasher.update(self.array(array));
+        }
+        hasher.finalize()
+    }
 }
 
 /// A stored segment doesn't fit the graph that it was to extend: the store is damaged.
@@ -141,16 +165,35 @@ impl std::fmt::Display for Damaged {
 impl std::error::Error for Damaged {}
 
 impl Graph {
+    /// A graph whose ids and times stay in a store: [`Self::extend`] tells it of the segments there, then [`Self::reads`] from where.
+    #[must_use]
+    pub fn stored(hash_len: usize) -> Self {
+        Self { columns: Columns::stored(hash_len), ..Self::default() }
+    }
+
+    /// Ids and times are read from `source` when they are needed.
+    pub fn reads(&mut self, source: Source) {
+        self.columns.reads(source);
+    }
+
+    /// Reads what is still in the store, and lets go of it.
+    ///
+    /// # Panics
+    /// If it can't be read.
+    pub fn settle(&self) {
+        self.columns.settle();
+    }
+
     /// How many commits there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.times.len()
+        self.edges.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.times.is_empty()
+        self.edges.is_empty()
     }
 
     /// How many batches it consists of; lookups search each, so that many small ones are worth joining.
@@ -159,30 +202,37 @@ impl Graph {
         self.runs.len()
     }
 
+    /// Whether the first so many commits of this graph are those of the one with that mark, each at the same position.
+    #[must_use]
+    pub fn grew_from(&self, mark: Mark) -> bool {
+        self.marks.contains(&mark)
+    }
+
+    /// What tells it from others.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.marks.last().copied().unwrap_or_default()
+    }
+
     /// The id of the commit at `position`.
     ///
     /// # Panics
-    /// If there is no such position.
+    /// If there is no such position, or the store that it is in can't be read.
     #[must_use]
     pub fn id(&self, position: Position) -> Oid {
-        Oid::from_bytes(self.id_bytes(position)).expect("ids have one of the two lengths since the first append")
+        self.columns.id(position)
     }
 
     /// The ids of all, one after another in the order of their positions.
     #[must_use]
     pub fn id_array(&self) -> &[u8] {
-        &self.ids
-    }
-
-    fn id_bytes(&self, position: Position) -> &[u8] {
-        let start = position as usize * self.hash_len;
-        &self.ids[start..start + self.hash_len]
+        self.columns.ids()
     }
 
     /// The committer's time of the commit at `position`.
     #[must_use]
     pub fn time(&self, position: Position) -> u64 {
-        self.times[position as usize]
+        self.columns.time(position)
     }
 
     /// The positions of the parents of the commit at `position`.
@@ -197,10 +247,10 @@ impl Graph {
     #[must_use]
     pub fn position(&self, id: &Oid) -> Option<Position> {
         let wanted = id.as_bytes();
-        if wanted.len() != self.hash_len {
+        if wanted.len() != self.columns.hash_len() {
             return None;
         }
-        self.runs.iter().find_map(|run| self.find(&run.by_id, wanted))
+        self.runs.iter().find_map(|run| self.rank(run, wanted).ok()).map(|rank| self.columns.at_rank(rank))
     }
 
     /// Where each of `ids` is. Many are looked for together: sorted, they are met in one walk along the ids of the graph, whose
@@ -212,29 +262,32 @@ impl Graph {
         }
         let mut order: Vec<(u64, usize)> = ids.iter().map(|id| leading(id.as_bytes())).zip(0..).collect();
         order.sort_unstable();
+        let (all, by_id, hash_len) = (self.columns.ids(), self.columns.by_id(), self.columns.hash_len());
+        let bytes = |position: Position| &all[position as usize * hash_len..(position as usize + 1) * hash_len];
         let mut found = vec![None; ids.len()];
         for run in &self.runs {
+            let by_id = &by_id[run.clone()];
             let mut at = 0;
             for &(key, index) in &order {
-                while at < run.by_id.len() && leading(self.id_bytes(run.by_id[at])) < key {
+                while at < by_id.len() && leading(bytes(by_id[at])) < key {
                     at += 1;
                 }
                 // Those that begin alike stand together, in an order that `key` doesn't know.
-                let alike = run.by_id[at..].iter().take_while(|&&position| leading(self.id_bytes(position)) == key);
-                let own = alike.copied().find(|&position| self.id_bytes(position) == ids[index].as_bytes());
+                let alike = by_id[at..].iter().take_while(|&&position| leading(bytes(position)) == key);
+                let own = alike.copied().find(|&position| bytes(position) == ids[index].as_bytes());
                 found[index] = found[index].or(own);
             }
         }
         found
     }
 
-    /// Finds an id among `by_id`, positions in the order of their ids. Ids are spread evenly, so that their first bytes tell about
-    /// where each stands: a handful of looks, where halving takes eighteen, and each look is a cache miss. After a few the rest is
-    /// halved, should somebody have made ids that are not.
-    fn find(&self, by_id: &[Position], wanted: &[u8]) -> Option<Position> {
+    /// The rank of `wanted` among the ids of `run`, or else of the first that comes after it. Ids are spread evenly, so that their first
+    /// bytes tell about where each stands: a handful of looks, where halving takes eighteen, and each look is a cache miss. After a
+    /// few the rest is halved, should somebody have made ids that are not.
+    fn rank(&self, run: &Range<usize>, wanted: &[u8]) -> Result<usize, usize> {
         let key = leading(wanted);
         // What is left, and the keys that bound it.
-        let (mut low, mut high) = (0, by_id.len());
+        let (mut low, mut high) = (run.start, run.end);
         let (mut least, mut most) = (0, u64::MAX);
         let mut looks = 0;
         while low < high {
@@ -242,32 +295,33 @@ impl Graph {
             let guess = if looks < GUESSES { low + usize::try_from(share).unwrap_or(0) } else { low.midpoint(high) };
             let at = guess.min(high - 1);
             looks += 1;
-            let found = self.id_bytes(by_id[at]);
-            match leading(found).cmp(&key).then_with(|| found.cmp(wanted)) {
-                std::cmp::Ordering::Equal => return Some(by_id[at]),
-                std::cmp::Ordering::Less => (low, least) = (at + 1, leading(found)),
-                std::cmp::Ordering::Greater => (high, most) = (at, leading(found)),
+            let found = self.columns.id(self.columns.at_rank(at));
+            match found.as_bytes().cmp(wanted) {
+                Ordering::Equal => return Ok(at),
+                Ordering::Less => (low, least) = (at + 1, leading(found.as_bytes())),
+                Ordering::Greater => (high, most) = (at, leading(found.as_bytes())),
             }
         }
-        None
+        Err(low)
     }
 
     /// The commits whose ids begin with the hexadecimal digits `prefix`, either case, in the order of their positions; none if
     /// it is empty or something else.
     #[must_use]
     pub fn beginning_with(&self, prefix: &str) -> Vec<Position> {
-        if prefix.is_empty() || prefix.len() > 2 * self.hash_len {
+        let digits = 2 * self.columns.hash_len();
+        if prefix.is_empty() || prefix.len() > digits {
             return Vec::new();
         }
-        let padded = format!("{prefix:0<width$}", width = 2 * self.hash_len);
+        let padded = format!("{prefix:0<digits$}");
         let Some(lowest) = Oid::from_hex(padded.as_bytes()) else { return Vec::new() };
-        let begins = |position: Position| {
-            self.id(position).to_hex().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        let begins = |position: &Position| {
+            self.id(*position).to_hex().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
         };
         let mut found = Vec::new();
         for run in &self.runs {
-            let start = run.by_id.partition_point(|&position| self.id_bytes(position) < lowest.as_bytes());
-            found.extend(run.by_id[start..].iter().copied().take_while(|&position| begins(position)));
+            let start = self.rank(run, lowest.as_bytes()).unwrap_or_else(|after| after);
+            found.extend((start..run.end).map(|rank| self.columns.at_rank(rank)).take_while(begins));
         }
         found.sort_unstable();
         found
@@ -297,16 +351,10 @@ impl Graph {
     pub fn append(&mut self, batch: &Batch) -> Segment {
         let first = self.len();
         let first_parent = self.parents.len();
-        if let (0, Some(id)) = (first, batch.ids.first()) {
-            self.hash_len = id.as_bytes().len();
-        }
         let narrow = |index: usize| u32::try_from(index).expect("a repository has fewer than 2^32 commits");
         let base = narrow(first);
-        self.times.extend_from_slice(&batch.times);
-        self.ids.reserve(batch.len() * self.hash_len);
         let mut start = 0;
-        for ((id, &end), own) in batch.ids.iter().zip(&batch.ends).zip(base..) {
-            self.ids.extend_from_slice(id.as_bytes());
+        for (&end, own) in batch.ends.iter().zip(base..) {
             for parent in &batch.parents[start..end] {
                 let position = match parent {
                     Parent::Within(index) => base.checked_add(*index),
@@ -317,17 +365,27 @@ impl Graph {
             self.edges.push(narrow(self.parents.len()));
             start = end;
         }
-        let by_id = self.sorted(base..narrow(self.len()));
-        let segment = self.segment(first, first_parent, &by_id);
-        self.runs.push(Run { by_id });
+        let hash_len = match (first, batch.ids.first()) {
+            (0, Some(id)) => id.as_bytes().len(),
+            _ => self.columns.hash_len(),
+        };
+        let Here { ids, times, by_id } = self.columns.add(hash_len, batch.len());
+        times.extend_from_slice(&batch.times);
+        ids.reserve(batch.len() * hash_len);
+        batch.ids.iter().for_each(|id| ids.extend_from_slice(id.as_bytes()));
+        by_id.extend(sorted(ids, hash_len, base..base + narrow(batch.len())));
+        let segment = self.segment(first, first_parent, &self.columns.by_id()[first..]);
+        self.runs.push(first..self.len());
+        self.marks.push(self.mark().with(batch.len(), segment.sum()));
         segment
     }
 
     fn segment(&self, first: usize, first_parent: usize, by_id: &[Position]) -> Segment {
         let base = u32::try_from(first_parent).expect("checked when it was appended");
+        let (ids, times) = (self.columns.ids(), self.columns.times());
         Segment {
-            ids: self.ids[first * self.hash_len..].to_vec(),
-            times: self.times[first..].iter().flat_map(|time| time.to_le_bytes()).collect(),
+            ids: ids[first * self.columns.hash_len()..].to_vec(),
+            times: times[first..].iter().flat_map(|time| time.to_le_bytes()).collect(),
             edges: self.edges[first..].iter().flat_map(|edge| (edge - base).to_le_bytes()).collect(),
             parents: self.parents[first_parent..].iter().flat_map(|parent| parent.to_le_bytes()).collect(),
             by_id: by_id.iter().flat_map(|position| position.to_le_bytes()).collect(),
@@ -337,68 +395,67 @@ impl Graph {
     /// The whole graph as one segment, for storing many small ones anew.
     #[must_use]
     pub fn joined(&self) -> Segment {
-        let by_id = self.sorted(self.runs.iter().flat_map(|run| run.by_id.iter().copied()));
+        let by_id = sorted(self.columns.ids(), self.columns.hash_len(), self.columns.by_id().iter().copied());
         self.segment(0, 0, &by_id)
     }
 
-    /// `positions` in the order of their ids. The first bytes of ids nearly always decide, and stand beside the positions: looking
-    /// each id up for each comparison takes ten times as long.
-    fn sorted(&self, positions: impl IntoIterator<Item = Position>) -> Vec<Position> {
-        let mut keyed: Vec<(u64, Position)> =
-            positions.into_iter().map(|position| (leading(self.id_bytes(position)), position)).collect();
-        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.id_bytes(a.1).cmp(self.id_bytes(b.1))));
-        keyed.into_iter().map(|(_, position)| position).collect()
-    }
-
-    /// Extends the graph by a stored segment of `count` commits, with ids of `hash_len` bytes and `links` parents in all. `read` fills
-    /// array by array, in the order of [`Segment`], right where it is to stand: a graph is megabytes, and to copy them costs more
-    /// than to read them.
+    /// Extends the graph by a stored segment of `count` commits, with ids of `hash_len` bytes, `links` parents in all and the checksum
+    /// `sum`. `read` fills array by array, in the order of [`Segment`], right where it is to stand: a graph is megabytes, and to copy
+    /// them costs more than to read them. Of [`Self::stored`] it is asked for edges and parents alone.
     ///
     /// # Errors
     /// Those of `read`, and if the arrays don't fit each other or what is there already. The graph is then of no use any more.
     pub fn extend<E: From<Damaged>>(
         &mut self,
-        count: usize,
-        links: usize,
-        hash_len: usize,
+        (count, links, hash_len): (usize, usize, usize),
+        sum: u32,
         mut read: impl FnMut(Array, &mut [u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        if !self.is_empty() && self.hash_len != hash_len {
+        if !self.is_empty() && self.columns.hash_len() != hash_len {
             return Err(Damaged.into());
         }
         let narrow = |length: usize| u32::try_from(length).map_err(|_| Damaged);
         let (start, first) = (self.len(), narrow(self.len())?);
         let base = narrow(self.parents.len())?;
         let last = narrow(start + count)?;
-        self.hash_len = hash_len;
-        let ids = grown(&mut self.ids, count * hash_len);
-        read(Array::Ids, ids)?;
-        let times = grown(&mut self.times, count);
-        read(Array::Times, times.as_mut_bytes())?;
+        let is_stored = self.columns.is_stored();
+        if is_stored {
+            self.columns.lengthen(count);
+        } else {
+            let Here { ids, times, .. } = self.columns.add(hash_len, count);
+            read(Array::Ids, grown(ids, count * hash_len))?;
+            let times = grown(times, count);
+            read(Array::Times, times.as_mut_bytes())?;
+            times.iter_mut().for_each(|time| *time = u64::from_le(*time));
+        }
         let edges = grown(&mut self.edges, count);
         read(Array::Edges, edges.as_mut_bytes())?;
         let parents = grown(&mut self.parents, links);
         read(Array::Parents, parents.as_mut_bytes())?;
-        let mut by_id = vec![0; count];
-        read(Array::ById, by_id.as_mut_bytes())?;
-        for time in times {
-            *time = u64::from_le(*time);
-        }
-        for position in parents.iter_mut().chain(&mut by_id) {
+        for position in parents {
             *position = Position::from_le(*position);
         }
         for edge in &mut *edges {
             *edge = u32::from_le(*edge).wrapping_add(base);
         }
-        let ordered = edges.is_sorted()
+        let is_ordered = edges.is_sorted()
             && edges.first().is_none_or(|&edge| edge >= base)
             && self.edges.last().is_none_or(|&end| end as usize == self.parents.len())
-            && by_id.iter().all(|position| (first..last).contains(position))
-            && (first..last).all(|position| self.parents(position).iter().all(|&parent| parent < position));
-        if !ordered {
+            && is_in_order(&self.edges[start..], &self.parents[base as usize..], (first, base));
+        if !is_ordered {
             return Err(Damaged.into());
         }
-        self.runs.push(Run { by_id });
+        if !is_stored {
+            let Here { by_id, .. } = self.columns.add(hash_len, 0);
+            let by_id = grown(by_id, count);
+            read(Array::ById, by_id.as_mut_bytes())?;
+            by_id.iter_mut().for_each(|position| *position = Position::from_le(*position));
+            if !by_id.iter().all(|position| (first..last).contains(position)) {
+                return Err(Damaged.into());
+            }
+        }
+        self.runs.push(start..start + count);
+        self.marks.push(self.mark().with(count, sum));
         Ok(())
     }
 
@@ -420,6 +477,28 @@ impl Graph {
         }
         Reachable { marks }
     }
+}
+
+/// Whether all parents come before their commits: those of the n-th end at `edges[n]`, counted as from `base`, in `parents`, and its
+/// position is `first` and n.
+fn is_in_order(edges: &[u32], parents: &[Position], (first, base): (Position, u32)) -> bool {
+    let mut left = parents;
+    let mut before = base;
+    edges.iter().zip(first..).all(|(&edge, position)| {
+        let Some((own, rest)) = left.split_at_checked((edge - before) as usize) else { return false };
+        (left, before) = (rest, edge);
+        own.iter().all(|&parent| parent < position)
+    })
+}
+
+/// `positions` in the order of their ids, which stand in `ids`. The first bytes of ids nearly always decide, and stand beside the
+/// positions: looking each id up for each comparison takes ten times as long.
+fn sorted(ids: &[u8], hash_len: usize, positions: impl IntoIterator<Item = Position>) -> Vec<Position> {
+    let bytes = |position: Position| &ids[position as usize * hash_len..(position as usize + 1) * hash_len];
+    let mut keyed: Vec<(u64, Position)> =
+        positions.into_iter().map(|position| (leading(bytes(position)), position)).collect();
+    keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| bytes(a.1).cmp(bytes(b.1))));
+    keyed.into_iter().map(|(_, position)| position).collect()
 }
 
 /// The first bytes of an id as a number that orders as ids do.
@@ -450,6 +529,12 @@ impl Reachable {
     #[must_use]
     pub fn count_without(&self, other: &Self) -> usize {
         self.marks.iter().zip(&other.marks).filter(|(own, others)| **own && !**others).count()
+    }
+
+    /// How many commits are in the set.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.marks.iter().filter(|is_in| **is_in).count()
     }
 
     /// Whether the commit at `position` is in the set.
@@ -513,7 +598,8 @@ mod tests {
     }
 
     fn extend(graph: &mut Graph, segment: &Segment) -> Result<(), Damaged> {
-        graph.extend(segment.times.len() / 8, segment.parents.len() / 4, 20, |array, into| {
+        let size = (segment.times.len() / 8, segment.parents.len() / 4, 20);
+        graph.extend(size, segment.sum(), |array, into| {
             let stored = segment.array(array);
             if stored.len() != into.len() {
                 return Err(Damaged);
@@ -612,6 +698,83 @@ mod tests {
         let order = parents_first(&[2, 4, 5, 5], &[Some(1), Some(2), Some(3), None, Some(3)]);
         assert_eq!(order, [3, 2, 1, 0]);
         assert_eq!(parents_first(&[0, 2, 3], &[Some(2), Some(0), Some(0)]), [0, 2, 1]);
+    }
+
+    /// `graph` as it would be read from a store, and how often that was read.
+    fn in_a_store(graph: &Graph) -> (Graph, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+        let whole = graph.joined();
+        let mut stored = Graph::stored(20);
+        let size = (whole.times.len() / 8, whole.parents.len() / 4, 20);
+        let read = |array, into: &mut [u8]| -> Result<(), Damaged> {
+            assert!(matches!(array, Array::Edges | Array::Parents), "{array:?} stays in the store");
+            into.copy_from_slice(whole.array(array));
+            Ok(())
+        };
+        stored.extend(size, whole.sum(), read).expect("it fits");
+        let reads = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
+        let (counted, segment) = (std::sync::Arc::clone(&reads), whole.clone());
+        stored.reads(Box::new(move |array, from, into| {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            into.copy_from_slice(&segment.array(array)[from..from + into.len()]);
+            Ok(())
+        }));
+        (stored, reads)
+    }
+
+    #[test]
+    fn what_is_in_a_store_is_read_when_it_is_asked_for() {
+        let mut graph = Graph::default();
+        let mut many = Batch::default();
+        let ids: Vec<Oid> = (0..5000)
+            .map(|number: u64| {
+                // Spread as ids are: SplitMix64.
+                let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                let mut bytes = [0; 20];
+                bytes[..8].copy_from_slice(&(mixed ^ (mixed >> 31)).to_be_bytes());
+                let id = Oid::from_bytes(&bytes).expect("20 bytes");
+                many.push(
+                    id,
+                    number * 3,
+                    (number > 0).then(|| Parent::Within(u32::try_from(number - 1).expect("few"))),
+                );
+                id
+            })
+            .collect();
+        graph.append(&many);
+        let (stored, reads) = in_a_store(&graph);
+        let count = || reads.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!((stored.len(), stored.parents(4999), count()), (5000, &[4998][..], 0));
+        assert_eq!((stored.position(&ids[77]), stored.id(4000), stored.time(9)), (Some(77), ids[4000], 27));
+        assert_eq!(stored.position(&id(3)), None);
+        let prefix = &ids[123].to_hex()[..10];
+        assert_eq!(stored.beginning_with(prefix), [123]);
+        assert!(count() < 100, "a few looks, each by itself: {}", count());
+        for (position, id) in (0..).zip(&ids) {
+            assert_eq!((stored.position(id), stored.id(position)), (Some(position), *id));
+            assert_eq!(stored.time(position), u64::from(position) * 3);
+        }
+        assert!(count() < 400, "after some looks all is read at once: {}", count());
+        stored.settle();
+        let before = count();
+        assert_eq!((stored.joined(), stored.clone().joined()), (graph.joined(), graph.joined()));
+        assert_eq!(count(), before, "nothing is left to be read");
+        assert!(stored.grew_from(graph.mark()) && !stored.grew_from(Graph::default().mark()));
+    }
+
+    #[test]
+    fn a_graph_in_a_store_can_be_added_to() {
+        let mut graph = Graph::default();
+        graph.append(&batch(&[(1, &[]), (2, &[1])]));
+        let (mut stored, _) = in_a_store(&graph);
+        let mark = stored.mark();
+        let more = batch(&[(3, &[2])]);
+        assert_eq!(stored.append(&more), graph.append(&more));
+        assert_eq!(stored.joined(), graph.joined());
+        assert!(stored.grew_from(mark) && stored.mark() != mark && stored.mark() == graph.mark());
+        let mut other = Graph::default();
+        other.append(&batch(&[(2, &[]), (1, &[2])]));
+        assert!(!other.grew_from(mark), "the same commits in another order");
     }
 
     #[test]

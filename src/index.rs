@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use smol::future::zip;
+
 use crate::cache::database::is_damaged;
 use crate::cache::texts::{StoredTexts, TextStore, Texts};
 use crate::cache::{Cache, Pass, Snapshot, StoredGraph, digest, location};
@@ -12,15 +14,15 @@ use crate::error::{self, Kind};
 use crate::facts::Oid;
 use crate::facts::oid::OidSet;
 use crate::git::history::ObjectHistory;
-use crate::git::refs::{RefList, RefStore, Selection};
+use crate::git::refs::{Ref, RefList, RefStore, Selection};
 use crate::git::repository::name_of;
 use crate::git::state::Overlay;
 use crate::git::{ObjectError, Repository};
 use crate::gitcli;
-use crate::graph::{Batch, Graph};
+use crate::graph::{Batch, Graph, Position};
 use crate::monitor::{self, Outcome};
 use crate::pipeline::discovery::{self, Discovery};
-use crate::pipeline::{Handles, Pending, Pool};
+use crate::pipeline::{Handles, Pool};
 use crate::shutdown::Token;
 
 /// How often an update is tried again when another process has extended the graph meanwhile.
@@ -65,16 +67,17 @@ pub struct Index {
     pub overlay: Arc<Overlay>,
     cache: Option<Cache>,
     commits: Commits,
-    ahead: Option<Pending<anyhow::Result<StoredGraph>>>,
     fresh: bool,
+    /// How many commits, from the graph's first on, the usual refs are known to reach, each.
+    whole: usize,
     troubles: Vec<Trouble>,
 }
 
 /// Whether the graph will be needed whatever the refs say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ahead {
-    /// It will: it is read while the refs are.
-    Read,
+    /// It will: it is read while the refs are, and so is this object, the first that will be asked for, if that is known.
+    Read(Option<Oid>),
     /// It may not: where nothing is new a scan ends without it.
     Wait,
 }
@@ -104,25 +107,15 @@ impl Index {
         let handles = Handles::new(Arc::clone(&repository));
         let listed = if repository.uses_reftable() { Some(gitcli::list_refs(&repository).await?) } else { None };
         let folder = folder.map(Path::to_owned);
-        let (opened, troubles) = pool
-            .run(move || {
-                let mut troubles = Vec::new();
-                (open_cache(&repository, folder.as_deref(), &mut troubles), troubles)
-            })
-            .await?;
-        let ahead = match (ahead, &opened) {
-            (Ahead::Read, Ok(cache)) => {
-                let cache = cache.clone();
-                Some(pool.submit(move || cache.graph()).await?)
-            }
-            _ => None,
-        };
-        let mut index = pool.run(move || open(handles, opened, troubles, listed.as_ref())).await??;
+        let (cached, of_cache) = (Arc::clone(&repository), handles.clone());
+        let open = pool.submit(move || open_cache(&cached, folder.as_deref(), ahead)).await?;
+        let (opened, seen) = zip(open.result(), pool.run(move || Seen::read(&of_cache, listed.as_ref(), ahead))).await;
+        let (opened, seen) = (opened?, seen??);
+        let index = pool.run(move || join(handles, opened, seen)).await??;
         debug::note("index", || {
             let state = if index.fresh { "as the refs are" } else { "behind the refs" };
             format!("{}: {} commits are indexed, {state}", index.repository().name, index.len())
         });
-        index.ahead = ahead.filter(|_| matches!(index.commits, Commits::Stored(_)));
         Ok(index)
     }
 
@@ -150,6 +143,12 @@ impl Index {
             Commits::Here(graph) => Ok(Arc::clone(graph)),
             Commits::Stored(_) => Ok(Arc::default()),
         }
+    }
+
+    /// How many commits, from the graph's first on, the usual refs are known to reach, each: all, unless some were pushed away.
+    #[must_use]
+    pub fn whole(&self) -> usize {
+        self.whole
     }
 
     /// How many commits are indexed so far.
@@ -195,7 +194,7 @@ impl Index {
         }
         let graph = self.graph(pool).await?;
         let (refs, handles) = (Arc::clone(&self.refs), self.handles.clone());
-        let select = move || handles.with(|handle| refs.select(&selection, handle, |ids| graph.positions(ids)));
+        let select = move || handles.with(|handle| refs.select(&selection, handle, &graph));
         Ok(Arc::new(pool.run(select).await?))
     }
 
@@ -300,18 +299,24 @@ impl Index {
             return Ok(false);
         };
         let mut graph = Arc::unwrap_or_clone(graph);
-        let (graph, segment, texts) = pool
+        let usual = Arc::clone(&self.usual);
+        let (graph, segment, texts, positions) = pool
             .run(move || {
                 let numbers = texts.as_ref().map_or_else(|_| Vec::new(), |texts| texts.numbers(commits.ids()));
                 let segment = (!commits.is_empty()).then(|| (graph.append(&commits), numbers));
-                (graph, segment, texts)
+                let position = |entry: &Ref| entry.commit.and_then(|id| graph.position(&id));
+                let positions: Vec<Option<Position>> = usual.refs.iter().map(position).collect();
+                (graph, segment, texts, positions)
             })
             .await?;
+        let whole = graph.reachable(positions.iter().copied().flatten()).count() == graph.len();
+        self.whole = if whole { graph.len() } else { 0 };
         self.commits = Commits::Here(Arc::new(graph));
         let texts = texts?;
         let Some(cache) = &self.cache else { return Ok(true) };
         let refs = self.usual.refs.iter().map(|entry| (entry.name.to_vec(), entry.id, entry.commit)).collect();
-        let stored = cache.store(Pass { overlay: self.overlay.fingerprint(), base, segment, texts, refs }).await?;
+        let overlay = self.overlay.fingerprint();
+        let stored = cache.store(Pass { overlay, base, segment, texts, refs, positions, whole }).await?;
         self.fresh |= stored;
         Ok(stored)
     }
@@ -341,36 +346,29 @@ impl Index {
     }
 
     async fn reload(&mut self, pool: &Pool) -> anyhow::Result<()> {
-        let ahead = match self.ahead.take() {
-            Some(ahead) => ahead.result().await?.ok(),
-            None => None,
-        };
         let Some(cache) = self.cache.take() else { return Ok(()) };
-        let found = if let Some(found) = ahead {
-            self.cache = Some(cache);
-            found
-        } else {
-            let repository = Arc::clone(self.repository());
-            let read = move || {
-                let mut troubles = Vec::new();
-                let read = mended(cache, &repository, &mut troubles, Cache::graph);
-                (read, troubles)
-            };
-            let (read, troubles) = pool.run(read).await?;
-            self.troubles.extend(troubles);
-            match read {
-                Ok((cache, found)) => {
-                    self.cache = Some(cache);
-                    found
-                }
-                Err(cause) => {
-                    self.troubles.push(unavailable(&cause));
-                    StoredGraph::default()
-                }
+        let repository = Arc::clone(self.repository());
+        let read = move || {
+            let mut troubles = Vec::new();
+            let read = mended(cache, &repository, &mut troubles, Cache::graph);
+            (read, troubles)
+        };
+        let (read, troubles) = pool.run(read).await?;
+        self.troubles.extend(troubles);
+        let found = match read {
+            Ok((cache, found)) => {
+                self.cache = Some(cache);
+                found
+            }
+            Err(cause) => {
+                self.troubles.push(unavailable(&cause));
+                StoredGraph::default()
             }
         };
-        let (graph, digest) = found.under(self.overlay.fingerprint());
-        self.fresh = digest == Some(digest_of(&self.usual));
+        let (graph, snapshot) = found.under(self.overlay.fingerprint());
+        let snapshot = snapshot.filter(|snapshot| snapshot.digest == digest_of(&self.usual));
+        self.fresh = snapshot.is_some();
+        self.whole = snapshot.map_or(0, |snapshot| reached(&snapshot));
         self.commits = Commits::Here(Arc::new(graph));
         Ok(())
     }
@@ -380,62 +378,107 @@ fn digest_of(list: &RefList) -> i64 {
     digest(list.refs.iter().map(|entry| (&*entry.name, &entry.id)))
 }
 
-fn open(
-    handles: Handles,
-    opened: anyhow::Result<Cache>,
-    mut troubles: Vec<Trouble>,
-    listed: Option<&(Vec<u8>, Option<Vec<u8>>)>,
-) -> anyhow::Result<Index> {
-    let repository = handles.repository();
-    let refs = match listed {
-        Some((listing, head)) => RefStore::from_listing(listing, head.as_deref()),
-        None => RefStore::read(repository)?,
-    };
-    let overlay = handles.with(|handle| Overlay::read(repository, handle, &refs))?;
-    let fingerprint = overlay.fingerprint();
-    let seen = digest(refs.usual_ids());
-    // Where the refs stand as the last complete pass saw them, it has left what they lead to, and the graph can wait.
-    let read = |cache: &Cache| match cache.snapshot(fingerprint, seen)? {
-        Some(snapshot) => Ok(Known::Standing(snapshot)),
-        None => {
-            cache.graph().map(|stored| stored.under(fingerprint)).map(|(graph, digest)| Known::Moved(graph, digest))
+/// How many commits the refs of `snapshot` reach, each of them, as far as that is known.
+fn reached(snapshot: &Snapshot) -> usize {
+    if snapshot.whole { snapshot.commits } else { 0 }
+}
+
+/// What the repository says of itself.
+struct Seen {
+    refs: RefStore,
+    overlay: Overlay,
+    /// The digest of the usual refs.
+    digest: i64,
+}
+
+impl Seen {
+    /// `listed` is what git says of the refs, where only git can read them.
+    fn read(handles: &Handles, listed: Option<&(Vec<u8>, Option<Vec<u8>>)>, ahead: Ahead) -> anyhow::Result<Self> {
+        let repository = handles.repository();
+        let refs = match listed {
+            Some((listing, head)) => RefStore::from_listing(listing, head.as_deref()),
+            None => RefStore::read(repository)?,
+        };
+        let overlay = handles.with(|handle| Overlay::read(repository, handle, &refs))?;
+        let digest = digest(refs.usual_ids());
+        if let Ahead::Read(Some(id)) = ahead {
+            // It opens the packs, which takes longer than all else that is read here. Whether it is there is for those to say who ask.
+            handles.with(|handle| handle.kind(&id));
+        }
+        Ok(Self { refs, overlay, digest })
+    }
+}
+
+/// What the cache says, if it can be used, and what went wrong with it.
+struct Opened {
+    cache: anyhow::Result<(Cache, Option<StoredGraph>)>,
+    troubles: Vec<Trouble>,
+}
+
+fn open_cache(repository: &Repository, folder: Option<&Path>, ahead: Ahead) -> Opened {
+    let mut troubles = Vec::new();
+    let mut open = || {
+        let folder =
+            folder.ok_or_else(|| Kind::Cache.error("neither HOME, XDG_CACHE_HOME nor GIT_BHFUIL_CACHE is set"))?;
+        let path = location::file(folder, &name_of(&repository.common_dir), &repository.common_dir);
+        let (cache, aside) = Cache::open(&path, &repository.common_dir, repository.hash_len)?;
+        troubles.extend(aside.iter().map(|aside| rebuilt(aside)));
+        match ahead {
+            Ahead::Wait => Ok((cache, None)),
+            Ahead::Read(_) => {
+                mended(cache, repository, &mut troubles, Cache::graph).map(|(cache, stored)| (cache, Some(stored)))
+            }
         }
     };
-    let read = opened.and_then(|cache| mended(cache, repository, &mut troubles, read));
-    let (cache, known) = match read {
+    let cache = open();
+    Opened { cache, troubles }
+}
+
+/// Puts together what the repository says and what the cache does.
+fn join(handles: Handles, opened: Opened, seen: Seen) -> anyhow::Result<Index> {
+    let Opened { cache, mut troubles } = opened;
+    let Seen { refs, overlay, digest } = seen;
+    let fingerprint = overlay.fingerprint();
+    let repository = handles.repository();
+    // Where the refs stand as the last complete pass saw them, it has left what they lead to, and the graph can wait.
+    let read = |cache: &Cache| match cache.snapshot(fingerprint, digest)? {
+        Some(snapshot) => Ok((Commits::Stored(snapshot.commits), Some(snapshot))),
+        None => cache.graph().map(|stored| under(stored, fingerprint)),
+    };
+    let known = cache.and_then(|(cache, stored)| match stored {
+        Some(stored) => Ok((cache, under(stored, fingerprint))),
+        None => mended(cache, repository, &mut troubles, read),
+    });
+    let (cache, (commits, snapshot)) = match known {
         Ok((cache, known)) => (Some(cache), known),
         Err(cause) if error::kind_of(&cause) == Kind::CacheNewer => return Err(cause),
         Err(cause) => {
             troubles.push(unavailable(&cause));
-            (None, Known::Moved(Graph::default(), None))
+            (None, (Commits::Here(Arc::default()), None))
         }
     };
-    let (usual, commits, fresh) = match known {
-        Known::Standing(snapshot) => (refs.usual_peeled(&snapshot.peeled), Commits::Stored(snapshot.commits), true),
-        Known::Moved(graph, digest) => {
-            let usual = handles.with(|handle| refs.select(&Selection::Usual, handle, |ids| graph.positions(ids)));
-            let fresh = digest == Some(digest_of(&usual));
-            (usual, Commits::Here(Arc::new(graph)), fresh)
+    let select = |graph: &Graph| handles.with(|handle| refs.select(&Selection::Usual, handle, graph));
+    let (usual, fresh, whole) = match (snapshot, &commits) {
+        (Some(snapshot), _) if snapshot.digest == digest => {
+            let whole = reached(&snapshot);
+            (refs.usual_peeled(snapshot.peeled.into_iter().zip(snapshot.positions), snapshot.mark), true, whole)
         }
+        (snapshot, Commits::Here(graph)) => {
+            // What a ref leads to can't be read at times, and then it isn't among those that were seen.
+            let usual = select(graph);
+            let snapshot = snapshot.filter(|snapshot| snapshot.digest == digest_of(&usual));
+            (usual, snapshot.is_some(), snapshot.map_or(0, |snapshot| reached(&snapshot)))
+        }
+        (_, Commits::Stored(_)) => (select(&Graph::default()), false, 0),
     };
     let (refs, usual) = (Arc::new(refs), Arc::new(usual));
-    Ok(Index { refs, usual, overlay: Arc::new(overlay), cache, commits, ahead: None, fresh, troubles, handles })
+    Ok(Index { refs, usual, overlay: Arc::new(overlay), cache, commits, fresh, whole, troubles, handles })
 }
 
-/// What the cache knows when it is opened.
-enum Known {
-    /// The refs as they stand.
-    Standing(Snapshot),
-    /// Other refs, or none: the graph, and the digest of the refs that it was made for.
-    Moved(Graph, Option<i64>),
-}
-
-fn open_cache(repository: &Repository, folder: Option<&Path>, troubles: &mut Vec<Trouble>) -> anyhow::Result<Cache> {
-    let folder = folder.ok_or_else(|| Kind::Cache.error("neither HOME, XDG_CACHE_HOME nor GIT_BHFUIL_CACHE is set"))?;
-    let path = location::file(folder, &name_of(&repository.common_dir), &repository.common_dir);
-    let (cache, aside) = Cache::open(&path, &repository.common_dir, repository.hash_len)?;
-    troubles.extend(aside.iter().map(|aside| rebuilt(aside)));
-    Ok(cache)
+/// The commits of `stored`, and the refs that they were found from, if history was bent as it is now.
+fn under(stored: StoredGraph, overlay: i64) -> (Commits, Option<Snapshot>) {
+    let (graph, snapshot) = stored.under(overlay);
+    (Commits::Here(Arc::new(graph)), snapshot)
 }
 
 /// What `read` finds in `cache`. If that is damaged, it is set aside and a new one begun.

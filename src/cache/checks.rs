@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::database::Database;
 use super::patches;
 use super::postings::{self, Key};
-use super::repository::{Cache, SnapshotRef, digest, read_graph};
+use super::repository::{Cache, SnapshotRef, digest, peeled, read_graph};
 use super::schema::REPOSITORY;
 use super::texts::{BLOCK, BLOCK_BITS, NONE, Unpacked};
 use super::words::{self, Rule};
@@ -135,23 +135,24 @@ impl Cache {
     pub fn whole(&self) -> anyhow::Result<Whole> {
         self.database().read(|reader| {
             let overlay = reader.query_row("SELECT overlay FROM repository", [], |row| row.get(0))?;
-            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?));
-            let snapshot: Option<(i64, Vec<u8>, u32)> =
-                reader.query_row("SELECT digest, peeled, sum FROM snapshot", [], row).optional()?;
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+            let snapshot: Option<(i64, Vec<u8>, u32, bool)> =
+                reader.query_row("SELECT digest, peeled, sum, whole FROM snapshot", [], row).optional()?;
             let refs = stored_refs(reader)?;
-            let peeled: Vec<u8> = refs.iter().flat_map(|(_, _, commit)| self.bytes_of(commit.as_ref())).collect();
-            let agrees = snapshot.as_ref().is_none_or(|(known, kept, sum)| {
+            let graph = read_graph(reader, self.hash_len())?;
+            let behind = refs.iter().map(|(_, _, commit)| commit.as_ref());
+            let position = |commit: Option<&Oid>| commit.and_then(|id| graph.position(id));
+            let peeled = peeled(behind.map(|commit| (commit, position(commit))), self.hash_len());
+            let tips = || refs.iter().filter_map(|(_, _, commit)| graph.position(commit.as_ref()?));
+            let reached = || graph.reachable(tips()).count() == graph.len();
+            let agrees = snapshot.as_ref().is_none_or(|(known, kept, sum, whole)| {
                 *known == digest(refs.iter().map(|(name, id, _)| (name.as_slice(), id)))
                     && *kept == peeled
                     && *sum == crc32fast::hash(kept)
+                    && (!whole || reached())
             });
-            let graph = read_graph(reader, self.hash_len())?;
             Ok(Whole { graph, overlay, digest: snapshot.map(|(digest, ..)| digest), refs, agrees })
         })
-    }
-
-    fn bytes_of(&self, commit: Option<&Oid>) -> Vec<u8> {
-        commit.map_or_else(|| vec![0; self.hash_len()], |id| id.as_bytes().to_vec())
     }
 
     /// Whether the cache still holds `whole`: it may have grown since, but was not made anew. Blocks.

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -223,6 +223,20 @@ impl Database {
         query(&transaction)
     }
 
+    /// Begins a read transaction that goes on until it is dropped: everything that is read in it is of one state. Meanwhile the log can't be
+    /// begun anew, so it should be short, or nobody writing. Blocks.
+    ///
+    /// # Errors
+    /// Those of opening a connection.
+    pub(super) fn hold(self: &Arc<Self>) -> anyhow::Result<Held> {
+        let mut lent = self.lend()?;
+        let connection = lent.connection.take();
+        drop(lent);
+        let held = Held { database: Arc::clone(self), connection };
+        held.get()?.execute_batch("BEGIN DEFERRED")?;
+        Ok(held)
+    }
+
     /// Runs `change` as one transaction on the writer thread. It is committed only if `change` succeeds and somebody still waits:
     /// an error, a panic and a dropped future roll it back.
     ///
@@ -279,6 +293,31 @@ struct Lent<'a> {
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
+            self.database.keep(connection);
+        }
+    }
+}
+
+/// A read transaction that goes on.
+#[derive(Debug)]
+pub(super) struct Held {
+    database: Arc<Database>,
+    connection: Option<Connection>,
+}
+
+impl Held {
+    /// What it is read with.
+    pub(super) fn get(&self) -> anyhow::Result<&Connection> {
+        self.connection.as_ref().ok_or_else(|| Kind::Internal.error("a connection is missing"))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // One that can't be brought back to where it was is closed.
+        if let Some(connection) = self.connection.take()
+            && (connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok())
+        {
             self.database.keep(connection);
         }
     }

@@ -244,7 +244,15 @@ mod tests {
         let mut graph = Graph::default();
         let segment = (graph.append(&commits), vec![u32::MAX; usize::from(count)]);
         let texts = StoredTexts::default();
-        let pass = super::super::Pass { overlay: 0, base: 0, segment: Some(segment), texts, refs: Vec::new() };
+        let pass = super::super::Pass {
+            overlay: 0,
+            base: 0,
+            segment: Some(segment),
+            texts,
+            refs: Vec::new(),
+            positions: Vec::new(),
+            whole: false,
+        };
         assert!(smol::block_on(cache.store(pass)).expect("stored"));
         (cache, Arc::new(graph))
     }

@@ -4,16 +4,24 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rusqlite::blob::Blob;
 use rusqlite::{Connection, MAIN_DB, OptionalExtension as _, Transaction, params};
 use sha1::{Digest as _, Sha1};
 
 use super::aside::set_aside;
-use super::database::{Database, is_damaged, quick_check};
+use super::database::{Database, Held, is_damaged, quick_check};
 use super::schema::REPOSITORY;
 use super::state::State;
 use super::texts::{self, StoredTexts};
 use crate::facts::Oid;
-use crate::graph::{Array, Damaged, Graph, Segment};
+use crate::graph::{Array, Damaged, Graph, Mark, Position, Segment, Source};
+
+/// A graph of fewer commits is read whole at once.
+const LIGHT: usize = 4096;
+/// Bytes of what is only to be checked that are read at once: they stay in the processor's cache.
+const CHECKED: usize = 1 << 16;
+/// The position of what has none.
+const NOWHERE: Position = Position::MAX;
 
 /// More segments than this are joined into one when the next is stored.
 const SEGMENTS: i64 = 16;
@@ -41,6 +49,10 @@ pub struct Pass {
     pub texts: StoredTexts,
     /// The usual refs.
     pub refs: Vec<SnapshotRef>,
+    /// Where the commits behind them are in the graph, in their order, as far as that is known.
+    pub positions: Vec<Option<Position>>,
+    /// Whether they reach all of the graph.
+    pub whole: bool,
 }
 
 /// The usual refs as the last complete pass saw them.
@@ -50,7 +62,13 @@ pub struct Snapshot {
     pub digest: i64,
     /// The commit behind each, in the order in which they were given; `None` where there is none.
     pub peeled: Vec<Option<Oid>>,
-    /// How many commits the graph has.
+    /// Where the graph with this mark has those commits.
+    pub positions: Vec<Option<Position>>,
+    /// Tells that graph from others.
+    pub mark: Mark,
+    /// Whether the refs reach all of it.
+    pub whole: bool,
+    /// How many commits it has.
     pub commits: usize,
 }
 
@@ -59,15 +77,15 @@ pub struct Snapshot {
 pub struct StoredGraph {
     graph: Graph,
     overlay: i64,
-    digest: Option<i64>,
+    snapshot: Option<Snapshot>,
 }
 
 impl StoredGraph {
-    /// The graph, and the digest of the refs at the last complete pass. Of a graph that was made under another `overlay` the parents
-    /// no longer hold: then there is none.
+    /// The graph, and the refs at the last complete pass. Of a graph that was made under another `overlay` the parents no longer hold:
+    /// then there is none.
     #[must_use]
-    pub fn under(self, overlay: i64) -> (Graph, Option<i64>) {
-        if self.overlay == overlay { (self.graph, self.digest) } else { (Graph::default(), None) }
+    pub fn under(self, overlay: i64) -> (Graph, Option<Snapshot>) {
+        if self.overlay == overlay { (self.graph, self.snapshot) } else { (Graph::default(), None) }
     }
 }
 
@@ -156,28 +174,28 @@ impl Cache {
     /// If the cache can't be read; [`is_damaged`] tells whether it should be set aside.
     pub fn snapshot(&self, overlay: i64, digest: i64) -> anyhow::Result<Option<Snapshot>> {
         self.database.read(|reader| {
-            let query = "SELECT peeled, sum FROM snapshot, repository WHERE digest = ?1 AND overlay = ?2";
-            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, u32>(1)?));
-            let Some((peeled, sum)) = reader.query_row(query, params![digest, overlay], row).optional()? else {
-                return Ok(None);
-            };
-            anyhow::ensure!(crc32fast::hash(&peeled) == sum, Damaged);
-            let commit = |bytes| Oid::from_bytes(bytes).filter(|id| !id.is_null());
-            let peeled = peeled.chunks_exact(self.hash_len).map(commit).collect();
-            Ok(Some(Snapshot { digest, peeled, commits: usize::try_from(end(reader)?)? }))
+            let made: i64 = reader.query_row("SELECT overlay FROM repository", [], |row| row.get(0))?;
+            let snapshot = if made == overlay { snapshot(reader, self.hash_len)? } else { None };
+            Ok(snapshot.filter(|snapshot| snapshot.digest == digest))
         })
     }
 
-    /// Reads the graph and what it was made for, in one transaction. Blocks.
+    /// Reads the graph and what it was made for, of one state. Blocks. Of a large graph ids and times are read when they are needed;
+    /// until [`Graph::settle`] it holds a transaction of the cache.
     ///
     /// # Errors
     /// If the cache can't be read; [`is_damaged`] tells whether it should be set aside.
     pub fn graph(&self) -> anyhow::Result<StoredGraph> {
-        self.database.read(|reader| {
-            let overlay = reader.query_row("SELECT overlay FROM repository", [], |row| row.get(0))?;
-            let digest = reader.query_row("SELECT digest FROM snapshot", [], |row| row.get(0)).optional()?;
-            Ok(StoredGraph { graph: read_graph(reader, self.hash_len)?, overlay, digest })
-        })
+        let held = self.database.hold()?;
+        let reader = held.get()?;
+        let overlay = reader.query_row("SELECT overlay FROM repository", [], |row| row.get(0))?;
+        let snapshot = snapshot(reader, self.hash_len)?;
+        if usize::try_from(end(reader)?)? < LIGHT {
+            return Ok(StoredGraph { graph: read_graph(reader, self.hash_len)?, overlay, snapshot });
+        }
+        let (mut graph, segments) = read_links(reader, self.hash_len)?;
+        graph.reads(source(held, segments, self.hash_len));
+        Ok(StoredGraph { graph, overlay, snapshot })
     }
 
     /// Stores a complete pass in one transaction. If another process has extended the graph meanwhile, nothing is stored and
@@ -229,26 +247,154 @@ fn end(reader: &Connection) -> rusqlite::Result<i64> {
     reader.query_row("SELECT coalesce(max(first + count), 0) FROM segment", [], |row| row.get(0))
 }
 
+/// The usual refs as the last complete pass saw them.
+fn snapshot(reader: &Connection, hash_len: usize) -> anyhow::Result<Option<Snapshot>> {
+    let row =
+        |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?, row.get::<_, u32>(3)?));
+    let query = "SELECT digest, peeled, whole, sum FROM snapshot";
+    let Some((digest, peeled, whole, sum)) = reader.query_row(query, [], row).optional()? else { return Ok(None) };
+    anyhow::ensure!(crc32fast::hash(&peeled) == sum, Damaged);
+    let entries = peeled.chunks_exact(hash_len + size_of::<Position>());
+    let (peeled, positions) = entries
+        .map(|entry| {
+            let (id, position) = entry.split_at(hash_len);
+            let position = position.first_chunk().map_or(NOWHERE, |&bytes| Position::from_le_bytes(bytes));
+            let commit = Oid::from_bytes(id).filter(|id| !id.is_null());
+            (commit, (position != NOWHERE).then_some(position))
+        })
+        .unzip();
+    let mut statement = reader.prepare("SELECT count, sum FROM segment ORDER BY first")?;
+    let segments = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+    let (mut mark, mut commits) = (Mark::default(), 0);
+    for segment in segments {
+        let (count, sum) = segment?;
+        let count = usize::try_from(count)?;
+        (mark, commits) = (mark.with(count, sum), commits + count);
+    }
+    Ok(Some(Snapshot { digest, peeled, positions, mark, whole, commits }))
+}
+
 pub(super) fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
     let mut graph = Graph::default();
-    let mut statement =
-        reader.prepare("SELECT first, length(times) / 8, length(parents) / 4, sum FROM segment ORDER BY first")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let first: i64 = row.get(0)?;
-        anyhow::ensure!(usize::try_from(first) == Ok(graph.len()), Damaged);
-        let (count, links) = (usize::try_from(row.get::<_, i64>(1)?)?, usize::try_from(row.get::<_, i64>(2)?)?);
+    for segment in segments(reader)? {
+        anyhow::ensure!(segment.first == graph.len(), Damaged);
         let mut hasher = crc32fast::Hasher::new();
-        graph.extend(count, links, hash_len, |array, into| -> anyhow::Result<()> {
-            let blob = reader.blob_open(MAIN_DB, "segment", column(array), first, true)?;
-            anyhow::ensure!(blob.len() == into.len(), Damaged);
-            blob.read_at_exact(into, 0)?;
+        graph.extend((segment.count, segment.links, hash_len), segment.sum, |array, into| -> anyhow::Result<()> {
+            segment.read(reader, array, into)?;
             hasher.update(into);
             Ok(())
         })?;
-        anyhow::ensure!(hasher.finalize() == row.get::<_, u32>(3)?, Damaged);
+        anyhow::ensure!(hasher.finalize() == segment.sum, Damaged);
     }
     Ok(graph)
+}
+
+/// As [`read_graph`], but ids and times are only checked, and left where they are.
+fn read_links(reader: &Connection, hash_len: usize) -> anyhow::Result<(Graph, Vec<StoredSegment>)> {
+    let mut graph = Graph::stored(hash_len);
+    let segments = segments(reader)?;
+    for segment in &segments {
+        anyhow::ensure!(segment.first == graph.len(), Damaged);
+        let mut hasher = crc32fast::Hasher::new();
+        let range = segment.first..segment.first + segment.count;
+        segment.check(reader, (Array::Ids, hash_len), |bytes| {
+            hasher.update(bytes);
+            true
+        })?;
+        segment.check(reader, (Array::Times, size_of::<u64>()), |bytes| {
+            hasher.update(bytes);
+            true
+        })?;
+        graph.extend((segment.count, segment.links, hash_len), segment.sum, |array, into| -> anyhow::Result<()> {
+            segment.read(reader, array, into)?;
+            hasher.update(into);
+            Ok(())
+        })?;
+        segment.check(reader, (Array::ById, size_of::<Position>()), |bytes| {
+            hasher.update(bytes);
+            let (positions, _) = bytes.as_chunks();
+            positions.iter().all(|&position| range.contains(&(Position::from_le_bytes(position) as usize)))
+        })?;
+        anyhow::ensure!(hasher.finalize() == segment.sum, Damaged);
+    }
+    Ok((graph, segments))
+}
+
+/// Reads ids and times from `segments`, in the transaction that they were found in.
+fn source(held: Held, segments: Vec<StoredSegment>, hash_len: usize) -> Source {
+    Box::new(move |array, from, into| {
+        let width = match array {
+            Array::Ids => hash_len,
+            Array::Times => size_of::<u64>(),
+            Array::ById | Array::Edges | Array::Parents => size_of::<Position>(),
+        };
+        let (mut at, mut left) = (from, into);
+        for segment in &segments {
+            let (start, end) = (segment.first * width, (segment.first + segment.count) * width);
+            if at < end {
+                let (some, rest) = left.split_at_mut(left.len().min(end - at));
+                segment.blob(held.get()?, array)?.read_at_exact(some, at - start)?;
+                (at, left) = (end, rest);
+            }
+            if left.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(Damaged.into())
+    })
+}
+
+/// A row of the segments.
+struct StoredSegment {
+    first: usize,
+    count: usize,
+    links: usize,
+    sum: u32,
+}
+
+fn segments(reader: &Connection) -> anyhow::Result<Vec<StoredSegment>> {
+    let mut statement =
+        reader.prepare("SELECT first, length(times) / 8, length(parents) / 4, sum FROM segment ORDER BY first")?;
+    let mut rows = statement.query([])?;
+    let mut segments = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number = |at| -> anyhow::Result<usize> { Ok(usize::try_from(row.get::<_, i64>(at)?)?) };
+        segments.push(StoredSegment { first: number(0)?, count: number(1)?, links: number(2)?, sum: row.get(3)? });
+    }
+    Ok(segments)
+}
+
+impl StoredSegment {
+    fn blob<'c>(&self, reader: &'c Connection, array: Array) -> anyhow::Result<Blob<'c>> {
+        Ok(reader.blob_open(MAIN_DB, "segment", column(array), i64::try_from(self.first)?, true)?)
+    }
+
+    /// Reads an array whole.
+    fn read(&self, reader: &Connection, array: Array, into: &mut [u8]) -> anyhow::Result<()> {
+        let blob = self.blob(reader, array)?;
+        anyhow::ensure!(blob.len() == into.len(), Damaged);
+        Ok(blob.read_at_exact(into, 0)?)
+    }
+
+    /// Hands an array of entries of so many bytes to `is_sound`, part by part.
+    fn check(
+        &self,
+        reader: &Connection,
+        (array, width): (Array, usize),
+        mut is_sound: impl FnMut(&[u8]) -> bool,
+    ) -> anyhow::Result<()> {
+        let blob = self.blob(reader, array)?;
+        anyhow::ensure!(blob.len() == self.count * width, Damaged);
+        let mut buffer = vec![0; CHECKED.min(blob.len())];
+        let mut at = 0;
+        while at < blob.len() {
+            let part = &mut buffer[..CHECKED.min(blob.len() - at)];
+            blob.read_at_exact(part, at)?;
+            anyhow::ensure!(is_sound(part), Damaged);
+            at += part.len();
+        }
+        Ok(())
+    }
 }
 
 /// The column that an array is kept in.
@@ -272,16 +418,17 @@ fn store(transaction: &Transaction<'_>, pass: Pass, hash_len: usize) -> anyhow::
         texts::discard(transaction, &pass.texts)?;
         return Ok(false);
     }
-    if let Some((segment, numbers)) = pass.segment {
+    if let Some((segment, numbers)) = &pass.segment {
         let numbers: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        insert(transaction, pass.base, &segment, &numbers)?;
+        insert(transaction, pass.base, segment, &numbers)?;
         texts::claim(transaction, &pass.texts)?;
         let count: i64 = transaction.query_row("SELECT count(*) FROM segment", [], |row| row.get(0))?;
         if count > SEGMENTS {
             join(transaction, hash_len)?;
         }
     }
-    store_refs(transaction, &pass.refs, hash_len)?;
+    store_refs(transaction, &pass.refs)?;
+    store_snapshot(transaction, &pass, hash_len)?;
     Ok(true)
 }
 
@@ -314,23 +461,14 @@ fn insert(transaction: &Transaction<'_>, first: usize, segment: &Segment, texts:
             segment.parents,
             segment.by_id,
             texts,
-            sum_of(segment)
+            segment.sum()
         ],
     )?;
     Ok(())
 }
 
-/// The checksum of a segment: `SQLite` notices damage to its own pages' structure, not to what stands in them.
-fn sum_of(segment: &Segment) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    for array in [Array::Ids, Array::Times, Array::Edges, Array::Parents, Array::ById] {
-        hasher.update(segment.array(array));
-    }
-    hasher.finalize()
-}
-
 /// Brings the stored refs to `refs`, writing only what differs.
-fn store_refs(transaction: &Transaction<'_>, refs: &[SnapshotRef], hash_len: usize) -> anyhow::Result<()> {
+fn store_refs(transaction: &Transaction<'_>, refs: &[SnapshotRef]) -> anyhow::Result<()> {
     let mut old = HashMap::<Vec<u8>, (Vec<u8>, Option<Vec<u8>>)>::new();
     {
         let mut statement = transaction.prepare("SELECT name, id, commit_id FROM ref")?;
@@ -352,14 +490,31 @@ fn store_refs(transaction: &Transaction<'_>, refs: &[SnapshotRef], hash_len: usi
     for name in old.keys() {
         delete.execute([name])?;
     }
-    let digest = digest(refs.iter().map(|(name, id, _)| (name.as_slice(), id)));
-    let none = vec![0; hash_len];
-    let behind = refs.iter().map(|(_, _, commit)| commit.as_ref().map_or(none.as_slice(), Oid::as_bytes));
-    let peeled = behind.collect::<Vec<_>>().concat();
-    let sum = crc32fast::hash(&peeled);
-    transaction
-        .execute("INSERT OR REPLACE INTO snapshot VALUES (1, ?1, ?2, ?3, ?4)", params![digest, peeled, sum, now()])?;
     Ok(())
+}
+
+fn store_snapshot(transaction: &Transaction<'_>, pass: &Pass, hash_len: usize) -> anyhow::Result<()> {
+    let digest = digest(pass.refs.iter().map(|(name, id, _)| (name.as_slice(), id)));
+    let commits = pass.refs.iter().map(|(_, _, commit)| commit.as_ref());
+    let peeled = peeled(commits.zip(pass.positions.iter().copied().chain(std::iter::repeat(None))), hash_len);
+    let sum = crc32fast::hash(&peeled);
+    let put = "INSERT OR REPLACE INTO snapshot VALUES (1, ?1, ?2, ?3, ?4, ?5)";
+    transaction.execute(put, params![digest, peeled, pass.whole, sum, now()])?;
+    Ok(())
+}
+
+/// What a snapshot keeps of the commits behind refs, and of where they are.
+pub(super) fn peeled<'c>(
+    commits: impl Iterator<Item = (Option<&'c Oid>, Option<Position>)>,
+    hash_len: usize,
+) -> Vec<u8> {
+    let none = vec![0; hash_len];
+    let mut bytes = Vec::new();
+    for (commit, position) in commits {
+        bytes.extend_from_slice(commit.map_or(none.as_slice(), Oid::as_bytes));
+        bytes.extend_from_slice(&position.unwrap_or(NOWHERE).to_le_bytes());
+    }
+    bytes
 }
 
 /// Seconds since 1970.
@@ -409,7 +564,9 @@ mod tests {
             batch.push(id(100 + u8::try_from(other).expect("few")), 1, []);
             graph.append(&batch);
         }
-        Pass { overlay: 0, base, segment: Some((graph.append(&batch), numbers)), texts, refs }
+        let segment = Some((graph.append(&batch), numbers));
+        let positions = vec![Position::try_from(base).ok(), None];
+        Pass { overlay: 0, base, segment, texts, refs, positions, whole: base == 0 }
     }
 
     fn count(cache: &Cache, table: &str) -> i64 {
@@ -450,12 +607,15 @@ mod tests {
         assert!(stored.expect("stores"));
         let refs: [(&[u8], Oid); 2] = [(b"HEAD", id(1)), (b"refs/tags/tree", id(99))];
         let seen = digest(refs.iter().map(|(name, id)| (*name, id)));
-        let snapshot = Snapshot { digest: seen, peeled: vec![Some(id(1)), None], commits: 1 };
-        assert_eq!(cache.snapshot(0, seen).expect("reads"), Some(snapshot));
+        let found = cache.snapshot(0, seen).expect("reads").expect("there is one");
+        assert_eq!((&found.peeled, &found.positions), (&vec![Some(id(1)), None], &vec![Some(0), None]));
+        assert_eq!((found.digest, found.commits, found.whole), (seen, 1, true));
         assert_eq!(cache.snapshot(0, seen + 1).expect("reads"), None, "other refs");
         assert_eq!(cache.snapshot(1, seen).expect("reads"), None, "history is bent in another way");
-        assert_eq!(cache.graph().expect("reads").under(0).1, Some(seen));
-        let damage = "UPDATE snapshot SET peeled = zeroblob(40)";
+        let (graph, snapshot) = cache.graph().expect("reads").under(0);
+        assert_eq!(snapshot.as_ref(), Some(&found));
+        assert!(graph.grew_from(found.mark));
+        let damage = "UPDATE snapshot SET peeled = zeroblob(48)";
         smol::block_on(cache.database.write(|change| Ok(change.execute(damage, [])?))).expect("writes");
         assert!(is_damaged(&cache.snapshot(0, seen).expect_err("its sum differs")));
     }

@@ -225,6 +225,8 @@ mod tests {
             segment: None,
             texts: crate::cache::texts::StoredTexts::default(),
             refs: Vec::new(),
+            positions: Vec::new(),
+            whole: false,
         };
         assert!(smol::block_on(cache.store(pass)).expect("stored"));
         assert_eq!(cache.worded(RULE, &graph).expect("read"), 0);

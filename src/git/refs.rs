@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::repository::{Handle, ObjectKind, Repository};
 use crate::facts::Oid;
 use crate::facts::oid::OidSet;
-use crate::graph::Position;
+use crate::graph::{Graph, Mark, Position};
 
 /// What a ref says, before anything is looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct Ref {
     pub id: Oid,
     /// The commit behind it; `None` if it leads to a tree or a blob.
     pub commit: Option<Oid>,
-    /// Where the graph had that commit when the ref was selected, if it had. The graph may have been made anew since.
+    /// Where that commit is in the graph with the mark [`RefList::mark`], if it is there.
     pub position: Option<Position>,
 }
 
@@ -114,6 +114,8 @@ pub struct RefList {
     pub refs: Vec<Ref>,
     /// Refs that don't.
     pub broken: Vec<BrokenRef>,
+    /// Tells the graph that the positions are of from others that may have been made since.
+    pub mark: Mark,
 }
 
 impl RefList {
@@ -191,23 +193,17 @@ impl RefStore {
         Self { values: by_name(values), head: head.map(parse_loose) }
     }
 
-    /// The refs that `selection` asks for. `positions` says where the graph has commits, so that nothing is read for those;
-    /// the rest is looked up through `handle`.
+    /// The refs that `selection` asks for. Nothing is read of commits that `graph` has; the rest is looked up through `handle`.
     #[must_use]
-    pub fn select(
-        &self,
-        selection: &Selection,
-        handle: &Handle,
-        positions: impl FnOnce(&[Oid]) -> Vec<Option<Position>>,
-    ) -> RefList {
+    pub fn select(&self, selection: &Selection, handle: &Handle, graph: &Graph) -> RefList {
         let chosen = self.chosen(selection);
         let starts = chosen.iter().filter_map(|(_, value)| match self.follow(value) {
             Followed::Object { id, packed, .. } => Some(packed.behind(*id)),
             _ => None,
         });
-        let mut positions = positions(&starts.collect::<Vec<_>>()).into_iter();
+        let mut positions = graph.positions(&starts.collect::<Vec<_>>()).into_iter();
         let mut peeling = Peeling { handle, known: HashMap::new() };
-        let mut list = RefList::default();
+        let mut list = RefList { mark: graph.mark(), ..RefList::default() };
         list.refs.reserve(chosen.len());
         for (name, value) in chosen {
             let peel = |id, packed: Packed| match positions.next().flatten() {
@@ -217,6 +213,12 @@ impl RefStore {
             self.push(name, value, peel, &mut list);
         }
         list
+    }
+
+    /// As [`Self::select`], where no graph is at hand: everything is looked up.
+    #[must_use]
+    pub fn look_up(&self, selection: &Selection, handle: &Handle) -> RefList {
+        self.select(selection, handle, &Graph::default())
     }
 
     fn chosen(&self, selection: &Selection) -> Vec<(&Bytes, &Value)> {
@@ -240,13 +242,18 @@ impl RefStore {
         })
     }
 
-    /// The usual refs, where it is known already what they lead to: `peeled` has the commit behind each of [`Self::usual_ids`].
+    /// The usual refs, where it is known already what they lead to: `peeled` has the commit behind each of [`Self::usual_ids`], and
+    /// where the graph with that `mark` has it.
     #[must_use]
-    pub fn usual_peeled(&self, peeled: &[Option<Oid>]) -> RefList {
-        let mut list = RefList::default();
-        let mut peeled = peeled.iter();
+    pub fn usual_peeled(
+        &self,
+        peeled: impl IntoIterator<Item = (Option<Oid>, Option<Position>)>,
+        mark: Mark,
+    ) -> RefList {
+        let mut list = RefList { mark, ..RefList::default() };
+        let mut peeled = peeled.into_iter();
         for (name, value) in self.usual() {
-            self.push(name, value, |_, _| Ok((peeled.next().copied().flatten(), None)), &mut list);
+            self.push(name, value, |_, _| Ok(peeled.next().unwrap_or_default()), &mut list);
         }
         list
     }

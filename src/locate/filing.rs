@@ -73,6 +73,9 @@ impl Filing<'_> {
             if base >= end {
                 return Ok(Some(Filed::Cached(cache.clone())));
             }
+            // All ids will be asked for, and much is going to be written.
+            let own = Arc::clone(graph);
+            self.pool.run(move || own.settle()).await?;
             let Some(postings) = self.file(graph, base..end, stop, &mut progress).await? else { return Ok(None) };
             let stored = cache.file(base, Arc::clone(graph), rules, postings.clone()).await;
             if matches!(stored, Ok(true)) {

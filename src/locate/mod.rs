@@ -39,6 +39,7 @@ mod words;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -235,8 +236,15 @@ async fn open<'a>(
     let patterns = Arc::new(settings.patterns()?);
     let goes_first = options.background.as_ref().map(Tasks::foreground);
     let folder = options.cache_folder.clone();
-    let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), Ahead::Read, &pool).await?;
+    let first = options.queries.first().and_then(|query| Oid::from_hex(query.as_bytes()));
+    let ahead = Ahead::Read(first.filter(|_| options.pool.is_none()));
+    let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), ahead, &pool).await?;
     let refs = index.select(options.refs.clone(), &pool).await?;
+    if options.stdin.is_some() || options.queries.is_empty() {
+        // What may take long must not hold the cache as it is.
+        let graph = index.graph(&pool).await?;
+        pool.run(move || graph.settle()).await?;
+    }
     if is_new {
         let troubles = index.take_troubles();
         announce::repository(report, &index, &refs, troubles).await?;

@@ -52,13 +52,20 @@ pub(super) struct Places {
     pub(super) lines: Vec<Line>,
     rules: Lines,
     tagged: OnceLock<Vec<Tagged>>,
+    /// How many commits, from the graph's first on, the usual refs are known to reach, all of them.
+    whole: usize,
     reached: OnceLock<Reachable>,
 }
 
 impl Places {
     /// `usual` are the repository's refs, of which lines and tags are made up, `chosen` those that were asked for. Symbolic refs
-    /// are left out: they are names of others.
-    pub(super) fn new(graph: &Graph, usual: &Arc<RefList>, chosen: &Arc<RefList>, rules: Lines) -> Self {
+    /// are left out: they are names of others. The first `whole` commits are known to be reached, each, by the usual ones.
+    pub(super) fn new(
+        graph: &Graph,
+        (usual, whole): (&Arc<RefList>, usize),
+        chosen: &Arc<RefList>,
+        rules: Lines,
+    ) -> Self {
         let head = usual.refs.iter().find(|entry| *entry.name == *b"HEAD").and_then(|head| head.symbolic.clone());
         let rules = match head {
             Some(head) => rules.with_head(&head, usual.refs.iter().map(|entry| &*entry.name)),
@@ -68,13 +75,14 @@ impl Places {
         let mut known: HashMap<Position, usize> = HashMap::default();
         let room = chosen.refs.len();
         let (mut list, mut of_line) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        let (told_usual, told_chosen) = (graph.grew_from(usual.mark), graph.grew_from(chosen.mark));
         for (entry, chosen) in each_once(usual, chosen) {
             if entry.symbolic.is_some() {
                 continue;
             }
             let position = entry.commit.and_then(|id| {
-                let told = entry.position.filter(|&at| (at as usize) < graph.len() && graph.id(at) == id);
-                told.or_else(|| graph.position(&id))
+                let is_told = if chosen { told_chosen } else { told_usual };
+                entry.position.filter(|_| is_told).or_else(|| graph.position(&id))
             });
             let tip = position.map(|position| {
                 *known.entry(position).or_insert_with(|| {
@@ -92,12 +100,13 @@ impl Places {
         for (place, line) in list.iter_mut().zip(of_line) {
             place.line = line.and_then(|line| lines.binary_search(&line).ok());
         }
-        Self { list, tips, lines, rules, tagged: OnceLock::new(), reached: OnceLock::new() }
+        Self { list, tips, lines, rules, tagged: OnceLock::new(), whole, reached: OnceLock::new() }
     }
 
     /// Whether some ref reaches the commit at `position`. One that was pushed away stays in the graph, and is no answer.
     pub(super) fn reach(&self, graph: &Graph, position: Position) -> bool {
-        self.reached.get_or_init(|| graph.reachable(self.tips.iter().copied())).contains(position)
+        (position as usize) < self.whole
+            || self.reached.get_or_init(|| graph.reachable(self.tips.iter().copied())).contains(position)
     }
 
     /// The tags of lines, the oldest version first.

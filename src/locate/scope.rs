@@ -96,14 +96,15 @@ impl Search<'_> {
     /// What workers share; `None` if the run is to end.
     pub(super) async fn scope(&mut self) -> anyhow::Result<Option<Arc<Scope>>> {
         let graph = self.graph().await?;
-        let places = if let Some(places) = &self.places {
-            Arc::clone(places)
-        } else {
-            let (graph, usual, chosen) = (Arc::clone(&graph), Arc::clone(&self.index.usual), Arc::clone(&self.refs));
-            let remotes = git::config::remotes(self.index.repository())?;
-            let rules = Lines::new(&line_settings(&self.settings, remotes));
-            let places = self.pool.run(move || Places::new(&graph, &usual, &chosen, rules)).await?;
-            Arc::clone(self.places.insert(Arc::new(places)))
+        // Made while it is looked up what is filed.
+        let making = match &self.places {
+            Some(_) => None,
+            None => {
+                let (graph, usual) = (Arc::clone(&graph), Arc::clone(&self.index.usual));
+                let (chosen, whole) = (Arc::clone(&self.refs), self.index.whole());
+                let rules = Lines::new(&line_settings(&self.settings, git::config::remotes(self.index.repository())?));
+                Some(self.pool.submit(move || Places::new(&graph, (&usual, whole), &chosen, rules)).await?)
+            }
         };
         let filed = match &self.filed {
             Some(filed) => filed.clone(),
@@ -119,6 +120,16 @@ impl Search<'_> {
                 self.filed.insert(filed).clone()
             }
         };
+        if let Some(making) = making {
+            let places = Arc::new(making.result().await?);
+            self.places = Some(Arc::clone(&places));
+            if self.options.pool.is_none() && self.pool.threads() > 1 {
+                // It takes as long as to find the change: another worker does it meanwhile.
+                let graph = Arc::clone(&graph);
+                drop(self.pool.submit(move || places.tagged(&graph).len()).await?);
+            }
+        }
+        let Some(places) = self.places.clone() else { return Ok(None) };
         let gaps = self.torn.as_ref().map(|torn| Arc::clone(&torn.gaps)).unwrap_or_default();
         let leads_to_gap = gaps.below(&graph, &places.tips);
         let repository = self.index.repository();

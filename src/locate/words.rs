@@ -382,7 +382,11 @@ impl Search<'_> {
         let (graph, tips) = (self.graph().await?, self.refs.tips());
         let gaps = self.torn.as_ref().map(|torn| Arc::clone(&torn.gaps)).unwrap_or_default();
         let (cache, source) = (self.lasting().cloned(), Arc::clone(&graph));
-        let reach = move || graph.reachable(tips.iter().filter_map(|tip| graph.position(tip)));
+        let reach = move || {
+            // All ids will be asked for, and perhaps much written.
+            graph.settle();
+            graph.reachable(tips.iter().filter_map(|tip| graph.position(tip)))
+        };
         let reachable = self.pool.run(reach).await?;
         let bar = self.report.bar();
         let show = |done: usize, total: usize| bar.show("indexing words", done as u64, Some(total as u64));

@@ -292,7 +292,7 @@ impl Follower {
                 Some((listed, head)) => RefStore::from_listing(&listed, head.as_deref()),
                 None => RefStore::read(&repository)?,
             };
-            Ok(store.select(&selection, &repository.handle(), |ids| vec![None; ids.len()]))
+            Ok(store.look_up(&selection, &repository.handle()))
         };
         options.pool.run(read).await?
     }

@@ -1,0 +1,196 @@
+//! The columns that many a run hardly looks at: ids, times, and the order of ids.
+//!
+//! Those of a stored graph stay in the store until more than a few of their entries are asked for: they are four fifths of it, and
+//! memory that is touched for the first time costs more than what is read into it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::{Array, Position};
+use crate::facts::Oid;
+
+/// Entries that are read one by one, in all, before a column is read whole.
+const FEW: usize = 256;
+
+/// Reads bytes of a stored column, from a place on, counted in bytes from its first: those of [`Array::Ids`], [`Array::Times`] or
+/// [`Array::ById`], segment after segment.
+pub type Source = Box<dyn FnMut(Array, usize, &mut [u8]) -> anyhow::Result<()> + Send>;
+
+/// The columns. `Default` has none of any commit.
+#[derive(Default)]
+pub(super) struct Columns {
+    hash_len: usize,
+    /// How many commits there are.
+    len: usize,
+    ids: OnceLock<Vec<u8>>,
+    times: OnceLock<Vec<u64>>,
+    by_id: OnceLock<Vec<Position>>,
+    /// Whether those that aren't here are in a store.
+    stored: bool,
+    /// Which reads that store.
+    source: Mutex<Option<Source>>,
+    looks: AtomicUsize,
+}
+
+impl fmt::Debug for Columns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Columns").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// To copy them reads all of them.
+impl Clone for Columns {
+    fn clone(&self) -> Self {
+        self.settle();
+        Self {
+            hash_len: self.hash_len,
+            len: self.len,
+            ids: self.ids().to_vec().into(),
+            times: self.times().to_vec().into(),
+            by_id: self.by_id().to_vec().into(),
+            stored: false,
+            source: Mutex::default(),
+            looks: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// All columns, to be added to.
+pub(super) struct Here<'c> {
+    pub(super) ids: &'c mut Vec<u8>,
+    pub(super) times: &'c mut Vec<u64>,
+    pub(super) by_id: &'c mut Vec<Position>,
+}
+
+impl Columns {
+    /// Those of a store, with ids of `hash_len` bytes; of no commit so far.
+    pub(super) fn stored(hash_len: usize) -> Self {
+        Self { hash_len, stored: true, ..Self::default() }
+    }
+
+    /// `source` reads that store.
+    pub(super) fn reads(&mut self, source: Source) {
+        self.source = Mutex::new(Some(source));
+    }
+
+    pub(super) fn hash_len(&self) -> usize {
+        self.hash_len
+    }
+
+    /// Whether they are read when they are needed.
+    pub(super) fn is_stored(&self) -> bool {
+        self.stored
+    }
+
+    /// There are `more` commits in the store.
+    pub(super) fn lengthen(&mut self, more: usize) {
+        self.len += more;
+    }
+
+    /// Reads what isn't here, and lets go of the store.
+    ///
+    /// # Panics
+    /// As [`Self::id`].
+    pub(super) fn settle(&self) {
+        (self.ids(), self.times(), self.by_id());
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// All of them, for ids of `hash_len` bytes, to which `more` commits are to be added.
+    pub(super) fn add(&mut self, hash_len: usize, more: usize) -> Here<'_> {
+        self.settle();
+        self.stored = false;
+        self.hash_len = hash_len;
+        self.len += more;
+        let here = "it was read just now";
+        Here {
+            ids: self.ids.get_mut().expect(here),
+            times: self.times.get_mut().expect(here),
+            by_id: self.by_id.get_mut().expect(here),
+        }
+    }
+
+    /// The id of the commit at `position`.
+    ///
+    /// # Panics
+    /// If there is no such position, or the store can't be read any more.
+    pub(super) fn id(&self, position: Position) -> Oid {
+        let start = position as usize * self.hash_len;
+        let mut buffer = [0; crate::facts::oid::SHA256_LEN];
+        let bytes = match self.ids.get() {
+            Some(ids) => &ids[start..start + self.hash_len],
+            None if self.peek(Array::Ids, start, &mut buffer[..self.hash_len]) => &buffer[..self.hash_len],
+            None => &self.ids()[start..start + self.hash_len],
+        };
+        Oid::from_bytes(bytes).expect("ids have one of the two lengths since the first append")
+    }
+
+    /// The time of the commit at `position`.
+    pub(super) fn time(&self, position: Position) -> u64 {
+        let at = position as usize;
+        let mut bytes = [0; size_of::<u64>()];
+        match self.times.get() {
+            Some(times) => times[at],
+            None if self.peek(Array::Times, at * bytes.len(), &mut bytes) => u64::from_le_bytes(bytes),
+            None => self.times()[at],
+        }
+    }
+
+    /// The commit that stands at `rank` in the order of ids.
+    pub(super) fn at_rank(&self, rank: usize) -> Position {
+        let mut bytes = [0; size_of::<Position>()];
+        match self.by_id.get() {
+            Some(by_id) => by_id[rank],
+            None if self.peek(Array::ById, rank * bytes.len(), &mut bytes) => Position::from_le_bytes(bytes),
+            None => self.by_id()[rank],
+        }
+    }
+
+    /// The ids of all, one after another.
+    pub(super) fn ids(&self) -> &[u8] {
+        self.ids.get_or_init(|| self.whole(Array::Ids, self.len * self.hash_len))
+    }
+
+    pub(super) fn times(&self) -> &[u64] {
+        self.times.get_or_init(|| {
+            let mut times: Vec<u64> = self.whole(Array::Times, self.len);
+            times.iter_mut().for_each(|time| *time = u64::from_le(*time));
+            times
+        })
+    }
+
+    /// Positions in the order of ids, batch after batch.
+    pub(super) fn by_id(&self) -> &[Position] {
+        self.by_id.get_or_init(|| {
+            let mut by_id: Vec<Position> = self.whole(Array::ById, self.len);
+            by_id.iter_mut().for_each(|position| *position = Position::from_le(*position));
+            by_id
+        })
+    }
+
+    fn whole<T: Copy + Default + FromBytes + IntoBytes>(&self, array: Array, count: usize) -> Vec<T> {
+        // Fresh memory is zero already.
+        let mut all = vec![T::default(); count];
+        if count > 0 {
+            assert!(self.read(array, 0, all.as_mut_slice().as_mut_bytes()), "a column is here or in the store");
+        }
+        all
+    }
+
+    /// Reads a single entry, if not too many were. `false` if the column is to be taken whole.
+    fn peek(&self, array: Array, from: usize, into: &mut [u8]) -> bool {
+        self.looks.fetch_add(1, Ordering::Relaxed) < FEW && self.read(array, from, into)
+    }
+
+    /// `false` if nothing is stored elsewhere any more.
+    fn read(&self, array: Array, from: usize, into: &mut [u8]) -> bool {
+        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(source) = source.as_mut() else { return false };
+        // It was whole when it was opened, and nobody can change what this reads: the disk fails.
+        source(array, from, into).unwrap_or_else(|cause| panic!("the cache can't be read any more: {cause:#}"));
+        true
+    }
+}
