@@ -6,6 +6,7 @@
 
 mod columns;
 mod containment;
+mod holders;
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -13,6 +14,7 @@ use std::ops::Range;
 pub use columns::Source;
 use columns::{Columns, Here};
 pub use containment::{Containment, Reach};
+pub use holders::Holders;
 use zerocopy::IntoBytes as _;
 
 use crate::facts::Oid;

@@ -12,9 +12,10 @@ use std::time::SystemTime;
 
 use super::cascade::{Level, Origin, Value, View};
 use super::exact::Lines;
-use super::keys::{KEYS, Name, SECTION, repository_stem};
+use super::keys::{KEYS, Name, SECTION};
 use super::problem::{Problem, Unknown};
-use super::syntax::{Document, SyntaxError};
+use super::registered::Registered;
+use super::syntax::{Document, Entry, SyntaxError};
 use crate::error::Kind;
 use crate::files::{self, Stamp};
 use crate::git::Repository;
@@ -42,14 +43,13 @@ pub fn own_path(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> 
         .or_else(|| set("HOME").map(|home| home.join(".config/git-bhfuil/config")))
 }
 
-/// The text of our own file; an empty one where there is none.
+/// What our own file says; nothing where there is none. A run about a thousand repositories asks for it a thousand times, and a file with
+/// as many of them takes a millisecond to understand: while the file stands as it stood, the last answer serves. Blocks.
 ///
 /// # Errors
-/// [`Kind::Io`] if it can't be read, [`Kind::BadValue`] naming file and line if it can't be understood. Blocks.
-/// What our own file says. A run about a thousand repositories asks for it a thousand times, and a file with as many of them takes a
-/// millisecond to understand: while the file stands as it stood, the last answer serves.
-pub(super) fn own_document(path: Option<&Path>) -> anyhow::Result<Arc<Document>> {
-    static LAST: Mutex<Option<(PathBuf, Stamp, Arc<Document>)>> = Mutex::new(None);
+/// [`Kind::Io`] if it can't be read, [`Kind::BadValue`] naming file and line if it can't be understood.
+pub(super) fn own_document(path: Option<&Path>) -> anyhow::Result<Arc<Registered>> {
+    static LAST: Mutex<Option<(PathBuf, Stamp, Arc<Registered>)>> = Mutex::new(None);
     let Some(path) = path else { return Ok(Arc::default()) };
     // Before it is read: what changes it meanwhile shows the next time.
     let stamp = Stamp::of(path);
@@ -60,7 +60,7 @@ pub(super) fn own_document(path: Option<&Path>) -> anyhow::Result<Arc<Document>>
     let text =
         files::read_blocking(path).map_err(|cause| Kind::Io.wrap(cause, format!("reading {}", path.display())))?;
     let parsed = Document::parse(&text.unwrap_or_default());
-    let document = Arc::new(parsed.map_err(|cause| syntax_problem(path, cause).into_error())?);
+    let document = Arc::new(Registered::new(parsed.map_err(|cause| syntax_problem(path, cause).into_error())?));
     if stamp.is_settled(SystemTime::now())
         && let Ok(mut last) = LAST.lock()
     {
@@ -92,7 +92,7 @@ pub(super) enum Reach<'a> {
 /// What was read, not yet understood.
 pub(super) struct Parts<'a> {
     pub(super) own_path: Option<&'a Path>,
-    pub(super) own: &'a Document,
+    pub(super) own: &'a Registered,
     pub(super) git: &'a [ConfigValue],
     pub(super) variable: &'a dyn Fn(&str) -> Option<OsString>,
 }
@@ -140,8 +140,12 @@ impl View {
     pub(super) fn of_parts(parts: &Parts<'_>, reach: Reach<'_>) -> Self {
         let mut view = Self::default();
         let own = |line| Origin { level: Level::Own, place: parts.own_path.map(Path::to_owned), line: Some(line) };
-        for entry in parts.own.entries().filter(|entry| reach.takes(entry.stem)) {
+        let mut add = |entry: Entry<'_>| {
             view.add(entry.stem, entry.key, entry.value().map(Cow::into_owned), own(entry.line));
+        };
+        match reach {
+            Reach::Everybody => parts.own.entries().for_each(&mut add),
+            Reach::Only(repo) => parts.own.entries_for(repo).for_each(&mut add),
         }
         for value in parts.git.iter().filter(|value| reach.takes(&value.stem)) {
             let origin = Origin { level: Level::Git(value.scope), place: value.file.clone(), line: None };
@@ -195,21 +199,12 @@ impl Reach<'_> {
 
 /// The name under which settings for one repository count for `repository`: that by which it is registered, else the last part of its
 /// path, unless another one is registered by that.
-pub(super) fn name_of(repository: &Repository, own: &Document) -> Option<String> {
-    let prefix = repository_stem("");
+pub(super) fn name_of(repository: &Repository, own: &Registered) -> Option<String> {
     let common = repository.common_dir.as_path();
     let main = common.parent().filter(|_| common.ends_with(".git"));
     let places = [repository.work_tree.as_deref(), main, Some(common), Some(repository.git_dir.as_path())];
-    let is_here = |path: &[u8]| places.iter().flatten().any(|place| place.as_os_str().as_bytes() == path);
-    let paths = || {
-        own.entries()
-            .filter(|entry| entry.key.eq_ignore_ascii_case("path") && entry.stem.starts_with(prefix.as_bytes()))
-    };
-    if let Some(entry) = paths().find(|entry| entry.value().is_some_and(|path| is_here(&path))) {
-        return Some(String::from_utf8_lossy(&entry.stem[prefix.len()..]).into_owned());
-    }
-    let stem = repository_stem(&repository.name);
-    (!paths().any(|entry| entry.stem == stem.as_bytes())).then(|| repository.name.clone())
+    let places = places.into_iter().flatten().map(|place| place.as_os_str().as_bytes());
+    own.name_at(places).or_else(|| (!own.has(&repository.name)).then(|| repository.name.clone()))
 }
 
 /// `problem` with the line of `value`, for which the file is read again. Only for what goes wrong: it blocks.

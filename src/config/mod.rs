@@ -16,6 +16,7 @@ mod live;
 mod load;
 mod own;
 mod problem;
+mod registered;
 mod settings;
 pub mod syntax;
 pub mod values;

@@ -53,6 +53,19 @@ impl Containment {
         }
     }
 
+    /// The same, of what `has` says of each commit and tip, by their indexes.
+    #[must_use]
+    pub fn told(commits: usize, tips: usize, has: impl Fn(usize, usize) -> bool) -> Self {
+        let words = commits.div_ceil(64);
+        let mut masks = vec![0; words * tips];
+        for tip in 0..tips {
+            for commit in (0..commits).filter(|&commit| has(commit, tip)) {
+                masks[tip * words + commit / 64] |= 1 << (commit % 64);
+            }
+        }
+        Self { words, masks }
+    }
+
     fn sweep_by<M: Mask>(graph: &Graph, commits: &[Position], tips: &[Position]) -> Self {
         let words = commits.len().div_ceil(64);
         let mut masks = vec![0; words * tips.len()];

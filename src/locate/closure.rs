@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::desk::Desk;
 use super::ranges;
-use crate::graph::{Containment, Position};
+use crate::graph::{Containment, Holders, Position};
 use crate::matching::groups::{self, Changes, Edge, Ground, LARGEST};
 use crate::matching::{Answer, Judgement, Pair, SignalKind, Strength, Verdict, judge, keys, squash};
 
@@ -132,22 +132,31 @@ fn raise(
 }
 
 /// Which commits lie in one ref.
-struct Shared {
+struct Shared<'s> {
     order: Vec<Position>,
     sets: Vec<Vec<u64>>,
+    /// What was found out of all commits at once, if it was.
+    holders: Option<&'s Holders>,
 }
 
-impl Shared {
-    fn of(desk: &Desk<'_>, pairs: &[(Position, Position)]) -> Self {
+impl<'s> Shared<'s> {
+    fn of(desk: &Desk<'s>, pairs: &[(Position, Position)]) -> Self {
+        let holders = desk.scope.holders();
+        if holders.is_some() || pairs.is_empty() {
+            return Self { order: Vec::new(), sets: Vec::new(), holders };
+        }
         let mut order: Vec<Position> = pairs.iter().flat_map(|&(a, b)| [a, b]).collect();
         order.sort_unstable();
         order.dedup();
         let swept = Containment::sweep(&desk.scope.graph, &order, &desk.scope.places.tips);
         let sets = swept.distinct().into_iter().map(<[u64]>::to_vec).collect();
-        Self { order, sets }
+        Self { order, sets, holders: None }
     }
 
     fn both(&self, a: Position, b: Position) -> bool {
+        if let Some(holders) = self.holders {
+            return holders.share(a, b);
+        }
         let (Ok(a), Ok(b)) = (self.order.binary_search(&a), self.order.binary_search(&b)) else { return false };
         let has = |set: &[u64], at: usize| set[at / 64] >> (at % 64) & 1 == 1;
         self.sets.iter().any(|set| has(set, a) && has(set, b))

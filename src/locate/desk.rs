@@ -131,7 +131,10 @@ impl<'a> Desk<'a> {
             sketch.lines = Fact::Known(kept.lines);
             return;
         }
-        let outcome = fill(&mut self.patches, self.handle, node, need);
+        let outcome = match self.scope.lost(position) {
+            Some(cause) => Err(cause),
+            None => fill(&mut self.patches, self.handle, node, need),
+        };
         match outcome {
             Ok(Some(kept)) => self.found_out.push(kept),
             Ok(None) => {}
@@ -139,6 +142,8 @@ impl<'a> Desk<'a> {
                 for fact in [Need::Paths, Need::PatchId, Need::Lines] {
                     give_up(&mut node.sketch, fact);
                 }
+                // Others who compare it need not try.
+                self.scope.lose(position, cause.clone());
                 self.lacks(cause);
             }
         }

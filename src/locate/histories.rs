@@ -18,10 +18,10 @@ impl Histories {
     /// What the commits of `turns` come to on each of `tips`; `parts` are commits that bring the change together.
     pub(super) fn new(desk: &Desk<'_>, turns: &[Turn], parts: &[Position], tips: &[Position]) -> Self {
         let scope = desk.scope;
-        let partial = Containment::sweep(&scope.graph, parts, tips);
+        let partial = scope.contained(parts, tips);
         let has_all = |tip: usize| !parts.is_empty() && (0..parts.len()).all(|part| partial.has(tip, part));
         let commits: Vec<Position> = turns.iter().map(|turn| turn.position).collect();
-        let contained = Containment::sweep(&scope.graph, &commits, tips);
+        let contained = scope.contained(&commits, tips);
         let ancestry = Containment::sweep(&scope.graph, &commits, &commits);
         let steps: Vec<Step> =
             turns.iter().map(|turn| Step { brings: turn.brings, time: scope.graph.time(turn.position) }).collect();

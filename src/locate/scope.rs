@@ -1,6 +1,7 @@
 //! What workers share to answer: made when a query first needs it, and again when the index has grown.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Options;
 use super::filing::{Filed, Filing};
@@ -16,8 +17,9 @@ use crate::events::repository::IndexState;
 use crate::facts::Oid;
 use crate::facts::patterns::Patterns;
 use crate::git;
+use crate::git::ObjectError;
 use crate::git::state::Overlay;
-use crate::graph::Graph;
+use crate::graph::{Containment, Graph, Holders, Position};
 use crate::index::Update;
 use crate::lines::{LineSettings, Lines};
 use crate::matching::{Signals, Strength};
@@ -44,9 +46,46 @@ pub(super) struct Scope {
     pub(super) min_confidence: f64,
     pub(super) options: Arc<Options>,
     pub(super) stop: Token,
+    /// Which of the places' tips hold which commits, where much is going to be asked; `None` in it if that can't be kept.
+    holders: OnceLock<Option<Holders>>,
+    /// Commits whose changes could not be found, and why.
+    lost: Mutex<HashMap<Position, ObjectError>>,
 }
 
 impl Scope {
+    /// Finds out once which tips hold which commits: much is going to be asked.
+    pub(super) fn hold(&self) {
+        self.holders.get_or_init(|| Holders::of(&self.graph, &self.places.tips));
+    }
+
+    /// Which tips hold which commits, if that was found out.
+    pub(super) fn holders(&self) -> Option<&Holders> {
+        self.holders.get()?.as_ref()
+    }
+
+    /// Which of `commits` each of `tips` contains.
+    pub(super) fn contained(&self, commits: &[Position], tips: &[Position]) -> Containment {
+        let place = |tip: &Position| self.places.tips.iter().position(|known| known == tip);
+        let held =
+            self.holders().and_then(|holders| Some((holders, tips.iter().map(place).collect::<Option<Vec<_>>>()?)));
+        match held {
+            Some((holders, places)) => {
+                Containment::told(commits.len(), tips.len(), |commit, tip| holders.has(places[tip], commits[commit]))
+            }
+            None => Containment::sweep(&self.graph, commits, tips),
+        }
+    }
+
+    /// Why the changes of a commit could not be found, if that was tried.
+    pub(super) fn lost(&self, commit: Position) -> Option<ObjectError> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).get(&commit).cloned()
+    }
+
+    /// The changes of a commit can't be found.
+    pub(super) fn lose(&self, commit: Position, cause: ObjectError) {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(commit, cause);
+    }
+
     /// Whether a ref's history is cut off, or breaks off, so that it may hold what isn't found in it.
     pub(super) fn is_cut_off(&self, place: &Place) -> bool {
         let leads_to_gap = |tip: usize| self.leads_to_gap.get(tip).copied().unwrap_or(false);
@@ -164,6 +203,8 @@ impl Search<'_> {
             min_confidence: self.options.min_confidence,
             options: Arc::clone(&self.options),
             stop: self.token.clone(),
+            holders: OnceLock::new(),
+            lost: Mutex::default(),
         })))
     }
 }

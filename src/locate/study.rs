@@ -37,6 +37,8 @@ use crate::shutdown::Token;
 
 /// Commits whose messages one job reads.
 const MESSAGES: usize = 256;
+/// So many commits are worth finding out of all commits which refs hold them.
+const MANY: usize = 64;
 /// Commits whose changes one job finds: each may take diffs.
 const CHANGES: usize = 8;
 
@@ -279,6 +281,10 @@ impl<'a> Study<'a> {
     /// If the cache can't be read, or nobody reads any more.
     pub(crate) async fn accounts(&mut self, commits: &[Position], tips: &[Position]) -> anyhow::Result<Vec<Account>> {
         let (scope, tips) = (Arc::clone(&self.scope), tips.to_vec());
+        if commits.len() >= MANY {
+            let scope = Arc::clone(&scope);
+            self.search.pool.run(move || scope.hold()).await?;
+        }
         let find = move |chunk: &[Position]| {
             scope.handles.with(|handle| {
                 let mut desk = Desk::new(&scope, handle);
