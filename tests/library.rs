@@ -1,7 +1,11 @@
 //! A program that does with the library what the commands do, on an executor of its own: two threads that run what may move between them,
 //! and the first thread, which waits for the rest. It goes through the table "The concurrent core" of the crate from top to bottom.
 
+#[path = "library/asking.rs"]
+mod asking;
 mod support;
+#[path = "support/web.rs"]
+mod web;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,6 +85,7 @@ async fn program(place: &Path, repositories: &[(PathBuf, u64)], executor: &Execu
     count_on_a_thread(executor).await;
     try_again(executor).await;
     tasks_and_prefetch(place, &repositories[0].0).await?;
+    asking::ask_servers(place, &repositories[1].0).await?;
     Box::pin(stop_a_scan(&repositories[0].0, &pool, &monitor)).await;
     look_back(place, &monitor, &entries).await
 }

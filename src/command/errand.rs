@@ -308,11 +308,7 @@ async fn prefetch_some(args: &TaskStartArgs, dir: &Path, report: &mut Report, to
     let options =
         enrich::Options { dir: dir.to_owned(), cache_folder: upkeep::folder().ok(), ..enrich::Options::default() };
     let mut strand = report.strand();
-    let stop = async {
-        token.cancelled().await;
-        Err(Kind::Cancelled.error("it was stopped"))
-    };
-    let fetched = smol::future::or(enrich::prefetch(subjects, options, &mut strand, token), stop).await;
+    let fetched = enrich::prefetch(subjects, options, &mut strand, token).await;
     report.join(strand);
     Ok((Ending::default(), fetched?.to_string()))
 }

@@ -18,7 +18,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use smol::LocalExecutor;
+use smol::io::AsyncRead;
 
+use crate::error::Kind;
 use crate::events::{self, Event};
 use crate::report::{Ending, Strand};
 use crate::shutdown::Token;
@@ -50,23 +52,44 @@ pub struct Options {
 /// Tells of the issues that were typed, or passes the stream on standard input on and adds those that its commits name.
 ///
 /// # Errors
-/// If settings can't be used, standard input can't be read, or nobody reads any more.
+/// If settings can't be used, standard input can't be read, or nobody reads any more; [`Kind::Cancelled`].
 pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
-    let here = Place::read(options.dir.clone(), None).await?;
-    let executor = Rc::new(LocalExecutor::new());
-    let mut round = Round::begin(here, &options, report, &executor, token).await;
-    executor
-        .run(async {
-            if options.references.is_empty() {
-                pass(&mut round).await?;
-            } else {
-                for typed in &options.references {
-                    round.typed(typed).await?;
+    stream(smol::Unblock::new(std::io::stdin()), options, report, token).await
+}
+
+/// As [`run`], of a stream that comes from anywhere; of references that were typed `input` isn't read.
+///
+/// # Errors
+/// As [`run`].
+pub async fn stream(
+    input: impl AsyncRead + Unpin,
+    options: Options,
+    report: &mut Strand,
+    token: &Token,
+) -> anyhow::Result<Ending> {
+    let work = async {
+        let here = Place::read(options.dir.clone(), None).await?;
+        let executor = Rc::new(LocalExecutor::new());
+        let mut round = Round::begin(here, &options, report, &executor, token).await;
+        executor
+            .run(async {
+                if options.references.is_empty() {
+                    pass(Input::new(input), &mut round).await?;
+                } else {
+                    for typed in &options.references {
+                        round.typed(typed).await?;
+                    }
                 }
-            }
-            round.finish().await
-        })
-        .await
+                round.finish().await
+            })
+            .await
+    };
+    until_stopped(work, token).await
+}
+
+/// What `work` comes to, unless it is to stop.
+async fn until_stopped<T>(work: impl Future<Output = anyhow::Result<T>>, token: &Token) -> anyhow::Result<T> {
+    token.unless_cancelled(Box::pin(work)).await.unwrap_or_else(|| Err(Kind::Cancelled.error("stopped")))
 }
 
 /// Tells of the issues that a local answer was about: those that were looked for, and those that its commits name.
@@ -117,9 +140,8 @@ async fn told_releases(round: &mut Round<'_>, repo: &str, releases: &[Release]) 
     Ok(())
 }
 
-/// Passes on what comes on standard input, and what becomes known meanwhile.
-async fn pass(round: &mut Round<'_>) -> anyhow::Result<()> {
-    let mut input = Input::new(smol::Unblock::new(std::io::stdin()));
+/// Passes on what comes in, and what becomes known meanwhile.
+async fn pass(mut input: Input<impl AsyncRead + Unpin>, round: &mut Round<'_>) -> anyhow::Result<()> {
     loop {
         let came = async { Some(input.next().await) };
         let news = async {

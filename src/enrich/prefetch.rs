@@ -12,7 +12,7 @@ use smol::LocalExecutor;
 use super::home::Place;
 use super::overheard::Overheard;
 use super::round::Round;
-use super::{Options, told_releases};
+use super::{Options, told_releases, until_stopped};
 use crate::describe::{Ear, Told};
 use crate::error::message_of;
 use crate::events::commit::Person;
@@ -114,8 +114,18 @@ impl std::fmt::Display for Fetched {
 /// Brings all that, tells it, and sums it up.
 ///
 /// # Errors
-/// If settings can't be used, or nobody reads any more. A server that fails is part of the result.
+/// If settings can't be used, or nobody reads any more; [`Kind::Cancelled`](crate::error::Kind::Cancelled). A server that fails is part of
+/// the result.
 pub async fn prefetch(
+    subjects: Vec<Subject>,
+    options: Options,
+    report: &mut Strand,
+    token: &Token,
+) -> anyhow::Result<Fetched> {
+    until_stopped(bring(subjects, options, report, token), token).await
+}
+
+async fn bring(
     subjects: Vec<Subject>,
     options: Options,
     report: &mut Strand,
