@@ -17,7 +17,7 @@ use git_bhfuil::clock::{Clock, Deadline, ManualClock};
 use git_bhfuil::config::{Config, OwnFile, Sources};
 use git_bhfuil::error::{self, Kind};
 use git_bhfuil::files::{self, Lock};
-use git_bhfuil::git::Repository;
+use git_bhfuil::git::{GIT_LIMIT, Repository};
 use git_bhfuil::health::{self, Scene};
 use git_bhfuil::index::{Ahead, Index};
 use git_bhfuil::monitor::{Monitor, history};
@@ -350,6 +350,7 @@ async fn look_back(place: &Path, monitor: &Monitor, entries: &[Entry]) -> anyhow
         config: Some(place.join("own-config")),
         entries: entries.to_vec(),
         now,
+        git_limit: GIT_LIMIT,
         patience: Duration::from_secs(10),
     };
     assert_eq!(scene.kept.len(), 2, "a cache for each repository");

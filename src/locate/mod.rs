@@ -218,7 +218,10 @@ async fn open<'a>(
     let find = move || -> anyhow::Result<(Arc<Repository>, Settings)> {
         let repository = Repository::find(&asked.sought)?;
         let settings = match &asked.settings {
-            Some(known) => known.clone(),
+            Some(known) => {
+                known.bind(&repository);
+                known.clone()
+            }
             None => Settings::read_blocking(&repository)?,
         };
         Ok((Arc::new(repository), settings))

@@ -160,7 +160,10 @@ pub fn cache_folder() -> Option<PathBuf> {
 pub async fn run(options: &Options, report: &mut Strand, token: &Token) -> anyhow::Result<Scanned> {
     let repository = Arc::new(Repository::find(&options.sought)?);
     let settings = match &options.settings {
-        Some(known) => known.clone(),
+        Some(known) => {
+            known.bind(&repository);
+            known.clone()
+        }
         None => Settings::read(&repository).await?,
     };
     let pool = match &options.pool {
