@@ -173,7 +173,9 @@ pub async fn run(options: &Options, report: &mut Strand, token: &Token) -> anyho
     let deadline = Deadline::within(&Clock::Real, settings.scan_timeout)
         .set_by("bhfuil.timeout.scan")
         .bounding(format!("scanning {}", repository.name));
-    let scan = Scan { options, report, token, pool, settings, keeps: true };
+    // Threads of a pool that others share leave a scan alone that was given up.
+    let part = token.part();
+    let scan = Scan { options, report, token: part.token(), pool, settings, keeps: true };
     deadline.bound(&Clock::Real, Box::pin(scan.run(repository))).await
 }
 

@@ -439,7 +439,8 @@ impl Stage {
         let (kept, fresh) = (cache(), self.made().join("cache"));
         let work = async {
             self.scan_a_little(&fresh, token).await;
-            smol::unblock(move || sweep::sweep(&kept, u64::MAX).and_then(|_| sweep::sweep(&fresh, 0))).await.map(drop)
+            sweep::sweep(kept, u64::MAX).await?;
+            sweep::sweep(fresh, 0).await.map(drop)
         };
         unless_told(token, work).await;
     }
