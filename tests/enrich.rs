@@ -683,3 +683,64 @@ fn a_task_fetches_ahead_and_where_then_tells_titles_and_dates_without_a_request(
     let asked: Vec<String> = web.asked()[before..].iter().map(|asked| asked.target.clone()).collect();
     assert!(asked.iter().all(|target| target.starts_with("/v1/vulns/")), "none but of what failed: {asked:?}");
 }
+
+#[test]
+fn what_a_pattern_finds_is_told_wherever_issues_are() {
+    let web = Web::start(|asked, _| match asked.target.split('?').next().unwrap_or_default() {
+        "/rest/api/2/issue/WORK-7" => {
+            Reply::json(r#"{"key":"WORK-7","fields":{"summary":"It is slow","status":{"name":"Open"}}}"#)
+        }
+        _ => answers(asked),
+    });
+    let commits = [Commit::new(&[], 1_700_000_000).message("Be faster\n\nThat is WORK-7.\n")];
+    let repo = repository(&commits, &[("refs/heads/main", 0)]).0;
+    set_all(&repo, &web);
+    set(&repo, &[("bhfuil.tracker.j.pattern", r"\bWORK-\d+\b")]);
+    let work = told("jira", "WORK-7", "Open", "It is slow");
+    let stream = scanned(&repo);
+    for (args, stdin) in [
+        (&["enrich"][..], &stream[..]),
+        (&["enrich", "WORK-7"], b""),
+        (&["scan", "--issues"], b""),
+        (&["where", "main", "--issues"], b""),
+        (&["where", "WORK-7", "--issues"], b""),
+        (&["where", "--stdin", "--issues"], b"WORK-7\n"),
+        (&["where", "--stdin", "--issues"], &stream[..]),
+    ] {
+        assert_eq!(issues(&events(&run(&repo, args, stdin))), std::slice::from_ref(&work), "{args:?}");
+    }
+    let started = run(&repo, &["task", "start", "prefetch"], b"");
+    let id = of_type(&events(&started), "task")[0]["id"].as_str().expect("an id").to_owned();
+    let waited = events(&run(&repo, &["task", "wait", "--timeout=60s", &id], b""));
+    let detail = of_type(&waited, "task")[0]["detail"].as_str().expect("a result").to_owned();
+    assert!(detail.contains(" 1 issues"), "{detail}");
+}
+
+#[test]
+fn what_is_looked_for_is_asked_about_in_the_repositories_that_are_asked() {
+    let web = Web::start(|asked, _| answers(asked));
+    let commits = [Commit::new(&[], 1_700_000_000).message("Say nothing\n")];
+    let repo = repository(&commits, &[("refs/heads/main", 0)]).0;
+    set_all(&repo, &web);
+    let number = told("github", &format!("{}/owner/repo#12", web.host()), "closed", "Crash when the list is empty");
+    let vulnerability = told("osv", "CVE-2024-1234", "published", "A list is read beyond its end");
+    let both = [number.clone(), vulnerability];
+    let typed = run(&repo, &["where", "CVE-2024-1234", "#12", "--issues"], b"");
+    assert_eq!(issues(&events(&typed)), both);
+    let read = run(&repo, &["where", "--stdin", "--issues"], b"CVE-2024-1234\nmain\n#12\n#12\n");
+    assert_eq!(issues(&events(&read)), both);
+    // A number is one of the repository that is asked, and not of the one where one stands.
+    let elsewhere = Repo::new();
+    set(
+        &elsewhere,
+        &[("bhfuil.tracker.hub.type", "github"), ("bhfuil.tracker.hub.url", &format!("{}/other/project", web.url()))],
+    );
+    let sister = repo.path().display().to_string();
+    for (args, stdin) in [
+        (&["where", "#12", "--issues", "--repo", &sister][..], &b""[..]),
+        (&["where", "--stdin", "--issues", "--repo", &sister], b"#12\n"),
+    ] {
+        assert_eq!(issues(&events(&run(&elsewhere, args, stdin))), std::slice::from_ref(&number), "{args:?}");
+    }
+    assert!(web.asked().iter().all(|asked| !asked.target.contains("other/project")));
+}

@@ -1,7 +1,7 @@
 //! What is configured, and where a repository comes from.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use regex::RegexBuilder;
 
@@ -34,12 +34,16 @@ impl Place {
     ///
     /// # Errors
     /// [`Kind::BadValue`] naming key, value and where it is set.
-    pub(super) async fn read(dir: PathBuf, name: Option<String>) -> anyhow::Result<Rc<Self>> {
+    pub(super) async fn read(dir: PathBuf, name: Option<String>) -> anyhow::Result<Arc<Self>> {
         let read = smol::unblock(move || Self::read_blocking(&dir, name)).await?;
-        Ok(Rc::new(read))
+        Ok(Arc::new(read))
     }
 
-    fn read_blocking(dir: &Path, name: Option<String>) -> anyhow::Result<Self> {
+    /// As [`Self::read`], for a thread that may block.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn read_blocking(dir: &Path, name: Option<String>) -> anyhow::Result<Self> {
         // What belongs to somebody else doesn't say where secrets go.
         let found = Repository::find(&Sought { dir: dir.to_owned(), name }).ok();
         let repository = found.filter(|repository| repository.trusted);

@@ -7,6 +7,7 @@
 mod desk;
 mod home;
 mod login;
+mod named;
 mod overheard;
 mod prefetch;
 mod round;
@@ -97,20 +98,21 @@ async fn until_stopped<T>(work: impl Future<Output = anyhow::Result<T>>, token: 
 /// # Errors
 /// If settings can't be used, or nobody reads any more.
 pub async fn after(overheard: &Overheard, after: After, report: &mut Strand, token: &Token) -> anyhow::Result<()> {
-    let After { dir, places, queries, cache_folder } = after;
+    let After { dir, places, cache_folder } = after;
     let here = Place::read(dir.clone(), None).await?;
     let options = Options { dir, cache_folder, ..Options::default() };
     let executor = Rc::new(LocalExecutor::new());
     let mut round = Round::begin(here, &options, report, &executor, token).await;
     // There is much to remember, and whoever waits for this may have much too.
     let work = Box::pin(executor.run(async {
+        let repos: Vec<String> = places.iter().map(|(repo, _)| repo.clone()).collect();
         for (repo, dir) in places {
             round.know(repo, dir).await?;
         }
+        let Gathered { queries, named, tags } = overheard.take();
         for query in &queries {
-            round.query(query);
+            round.query(query, &repos);
         }
-        let Gathered { named, tags } = overheard.take();
         for (repo, named) in named {
             round.file(Some(&repo), named);
         }

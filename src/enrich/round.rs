@@ -13,6 +13,7 @@ use smol::LocalExecutor;
 use super::Options;
 use super::desk::{Ask, Desk, Outcome, Sought};
 use super::home::Place;
+use super::named::{self, Named, Text};
 use super::stream::Line;
 use crate::cache::state::State;
 use crate::clock::Clock;
@@ -21,9 +22,8 @@ use crate::describe::rfc3339;
 use crate::error::{Kind, message_of};
 use crate::events::commit::IssueRef as WireRef;
 use crate::events::{Event, Issue, Warning};
-use crate::facts::issues::{IssueKind, IssueRef};
+use crate::facts::issues::IssueKind;
 use crate::http::{self, Client, Refusal};
-use crate::locate::query::Query;
 use crate::report::{Ending, FailedPart, Format, Strand, counted_type};
 use crate::shutdown::Token;
 use crate::trackers::{Found, Release, Target, host};
@@ -31,24 +31,15 @@ use crate::trackers::{Found, Release, Target, host};
 /// References that no tracker is known of, of which people are shown some.
 const EXAMPLES: usize = 3;
 
-/// What one commit names.
-#[derive(Debug, Default)]
-pub(super) struct Named {
-    pub(super) issues: Vec<IssueRef>,
-    pub(super) change_id: Option<String>,
-    /// The whole message, where patterns may find more in it.
-    pub(super) message: Option<String>,
-}
-
 /// A repository of the stream.
 #[derive(Debug)]
 enum Known {
     /// It is being looked at; what its commits name meanwhile.
     Soon(Vec<Named>),
-    Now(Rc<Place>),
+    Now(Arc<Place>),
 }
 
-type Placed = (String, anyhow::Result<Rc<Place>>);
+type Placed = (String, anyhow::Result<Arc<Place>>);
 
 /// What becomes known beside the stream.
 #[derive(Debug)]
@@ -92,7 +83,7 @@ type Troubles = BTreeMap<(String, &'static str), (Refusal, u64)>;
 pub(super) struct Round<'r> {
     report: &'r mut Strand,
     executor: Rc<LocalExecutor<'static>>,
-    here: Rc<Place>,
+    here: Arc<Place>,
     desk: Desk,
     pub(super) news: News,
     place: Sender<Placed>,
@@ -127,7 +118,7 @@ struct UpstreamEnd {
 
 impl<'r> Round<'r> {
     pub(super) async fn begin(
-        here: Rc<Place>,
+        here: Arc<Place>,
         options: &Options,
         report: &'r mut Strand,
         executor: &Rc<LocalExecutor<'static>>,
@@ -162,16 +153,16 @@ impl<'r> Round<'r> {
         }
     }
 
-    /// Asks about a query of a local answer, if it is an issue of a tracker that is known.
-    pub(super) fn query(&mut self, query: &str) {
-        let here = Rc::clone(&self.here);
-        let (target, reference) = match Query::parse(query, &here.patterns) {
-            Query::Issue(issue) => (here.home.target(&issue), (issue.kind.as_str().to_owned(), issue.key)),
-            Query::ChangeId(id) => (here.home.change(&id), ("change-id".to_owned(), id)),
-            Query::Name(_) | Query::Words(_) => return,
-        };
-        if let Some(target) = target {
-            self.ask(&here, target, None, Some(reference));
+    /// Asks about what was looked for in `repos`, or where one stands if that is none, where it is an issue of a tracker that is known.
+    pub(super) fn query(&mut self, query: &str, repos: &[String]) {
+        let places: Vec<Arc<Place>> = repos.iter().map(|repo| self.known(repo)).collect();
+        let meant = |place: &Arc<Place>| named::meant(place, query).map(|meant| (Arc::clone(place), meant));
+        let mut all: Vec<_> = places.iter().filter_map(meant).collect();
+        if all.is_empty() {
+            all.extend(meant(&self.here));
+        }
+        for (place, (target, reference)) in all {
+            self.ask(&place, target, None, Some(reference));
         }
     }
 
@@ -191,10 +182,10 @@ impl<'r> Round<'r> {
     }
 
     /// What is known of a repository.
-    fn known(&self, repo: &str) -> Rc<Place> {
+    fn known(&self, repo: &str) -> Arc<Place> {
         match self.places.get(repo) {
-            Some(Known::Now(place)) => Rc::clone(place),
-            _ => Rc::clone(&self.here),
+            Some(Known::Now(place)) => Arc::clone(place),
+            _ => Arc::clone(&self.here),
         }
     }
 
@@ -227,21 +218,8 @@ impl<'r> Round<'r> {
 
     /// Asks about what was typed.
     pub(super) async fn typed(&mut self, typed: &str) -> anyhow::Result<()> {
-        let here = Rc::clone(&self.here);
-        let (target, reference) = match Query::parse(typed, &here.patterns) {
-            Query::Issue(issue) => (here.home.target(&issue), Some((issue.kind.as_str().to_owned(), issue.key))),
-            Query::ChangeId(id) => (here.home.change(&id), Some(("change-id".to_owned(), id))),
-            Query::Name(name) => {
-                let jira = IssueRef { kind: IssueKind::Jira, key: name };
-                (
-                    here.home.target(&jira).filter(|target| target.ask(false).is_some()),
-                    Some(("jira".to_owned(), jira.key)),
-                )
-            }
-            Query::Words(_) => (None, None),
-        };
-        let by_pattern = || here.home.in_message(typed).into_iter().next().map(|(target, _)| target);
-        let Some(target) = target.or_else(by_pattern) else {
+        let here = Arc::clone(&self.here);
+        let Some((target, reference)) = named::typed(&here, typed) else {
             let message = format!("{typed} names no issue of a tracker that is known here");
             let hint = "bhfuil.tracker.<name>.type and url set a tracker; a bare number takes a repository that comes from one";
             let part = FailedPart {
@@ -253,7 +231,7 @@ impl<'r> Round<'r> {
             };
             return Ok(self.report.fail(part).await?);
         };
-        self.ask(&here, target, None, reference);
+        self.ask(&here, target, None, Some(reference));
         Ok(())
     }
 
@@ -352,30 +330,26 @@ impl<'r> Round<'r> {
 
     /// What a commit names.
     fn names(&self, event: &Line<'_>) -> Named {
-        let wants_message = match event.repo.as_deref().and_then(|repo| self.places.get(repo)) {
-            Some(Known::Now(place)) => place.home.has_patterns(),
-            Some(Known::Soon(_)) => true,
-            None => self.here.home.has_patterns(),
+        let home = match event.repo.as_deref().and_then(|repo| self.places.get(repo)) {
+            Some(Known::Now(place)) => Some(&place.home),
+            Some(Known::Soon(_)) => None,
+            None => Some(&self.here.home),
         };
-        let text = |part: &Option<Cow<'_, str>>| part.as_deref().unwrap_or_default().to_owned();
-        Named {
-            issues: event.issues().collect(),
-            change_id: event.change_id.as_deref().map(str::to_owned),
-            message: wants_message.then(|| format!("{}\n\n{}", text(&event.subject), text(&event.body))),
-        }
+        let change_id = event.change_id.as_deref().map(str::to_owned);
+        Named::of(event.issues().collect(), change_id, home, (event.subject.as_deref(), event.body.as_deref()))
     }
 
     /// Asks about what a commit of `repo` names, now or as soon as the repository is known.
     pub(super) fn file(&mut self, repo: Option<&str>, named: Named) {
         let place = match repo.and_then(|repo| self.places.get_mut(repo)) {
             Some(Known::Soon(waiting)) => return waiting.push(named),
-            Some(Known::Now(place)) => Rc::clone(place),
-            None => Rc::clone(&self.here),
+            Some(Known::Now(place)) => Arc::clone(place),
+            None => Arc::clone(&self.here),
         };
         self.ask_all(&place, repo, named);
     }
 
-    fn ask_all(&mut self, place: &Rc<Place>, repo: Option<&str>, named: Named) {
+    fn ask_all(&mut self, place: &Arc<Place>, repo: Option<&str>, named: Named) {
         for issue in named.issues {
             let is_new = self.seen.insert((repo.map(str::to_owned), issue.kind, issue.key.clone()));
             if !is_new {
@@ -395,7 +369,11 @@ impl<'r> Round<'r> {
         {
             self.ask(place, target, repo, Some(("change-id".to_owned(), id)));
         }
-        for (target, text) in named.message.iter().flat_map(|message| place.home.in_message(message)) {
+        let found = match named.text {
+            Text::Unread(message) => place.home.in_message(&message),
+            Text::Found(found) => found,
+        };
+        for (target, text) in found {
             self.ask(place, target, repo, Some(("pattern".to_owned(), text)));
         }
     }
@@ -425,10 +403,10 @@ impl<'r> Round<'r> {
                     Err(cause) => {
                         // What holds where one stands is better than nothing.
                         self.warn_once("settings", &message_of(&cause)).await?;
-                        Rc::clone(&self.here)
+                        Arc::clone(&self.here)
                     }
                 };
-                let before = self.places.insert(repo.clone(), Known::Now(Rc::clone(&place)));
+                let before = self.places.insert(repo.clone(), Known::Now(Arc::clone(&place)));
                 if let Some(Known::Soon(waiting)) = before {
                     for named in waiting {
                         self.ask_all(&place, Some(&repo), named);

@@ -164,6 +164,17 @@ impl Home {
         found
     }
 
+    /// The issue that a configured pattern finds in `text`, if it is all of that.
+    #[must_use]
+    pub fn by_pattern(&self, text: &str) -> Option<Target> {
+        let text = text.trim();
+        self.configured.iter().find_map(|tracker| {
+            let captures = tracker.patterns.iter().filter_map(|pattern| pattern.captures(text));
+            let mut all = captures.filter(|captures| captures.get(0).is_some_and(|found| found.as_str() == text));
+            all.find_map(|captures| self.named(tracker, captures.get(1).or_else(|| captures.get(0))?.as_str()))
+        })
+    }
+
     /// The issue that goes by `text` in one of the trackers.
     fn named(&self, tracker: &Configured, text: &str) -> Option<Target> {
         let number = text.trim_start_matches(['#', '!']);
