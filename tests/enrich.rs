@@ -744,3 +744,49 @@ fn what_is_looked_for_is_asked_about_in_the_repositories_that_are_asked() {
     }
     assert!(web.asked().iter().all(|asked| !asked.target.contains("other/project")));
 }
+
+#[test]
+fn however_many_issues_are_named_so_many_wait_and_the_others_are_counted() {
+    use git_bhfuil::{enrich, report::Strand, shutdown::Token};
+
+    const ROOM: usize = 50;
+    const ALONE: &str = "GIT_BHFUIL_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        // In a process that knows nothing of the user.
+        let name = "however_many_issues_are_named_so_many_wait_and_the_others_are_counted";
+        support::run_anew(&Repo::new(), name, |command| {
+            command.env(ALONE, "1");
+        });
+        return;
+    }
+    // Nobody answers until the stream has passed.
+    let web = Web::start(|_, _| Reply::Held(Box::new(Reply::status(404))));
+    let repo = Repo::new();
+    set_all(&repo, &web);
+    let lines = (0..10 * ROOM).fold(String::new(), |lines, number| {
+        let repeated = number % (9 * ROOM);
+        lines
+            + &format!("{{\"type\":\"commit\",\"issues\":[{{\"kind\":\"cve\",\"key\":\"CVE-2024-{repeated:07}\"}}]}}\n")
+    });
+    let lines = lines + "{\"type\":\"end\",\"status\":\"ok\",\"complete\":true}\n";
+    let dir = repo.path().to_owned();
+    let options = |strict| enrich::Options { dir: dir.clone(), strict, room: Some(ROOM), ..enrich::Options::default() };
+    for strict in [false, true] {
+        let (mut strand, token, before) = (Strand::mute(), Token::new(), web.requests());
+        let input = smol::io::Cursor::new(lines.clone());
+        smol::block_on(smol::future::zip(
+            async { enrich::stream(input, options(strict), &mut strand, &token).await.expect("it ends") },
+            async {
+                while web.requests() == before {
+                    smol::Timer::after(std::time::Duration::from_millis(1)).await;
+                }
+                web.release();
+            },
+        ));
+        let counts = strand.counts();
+        assert_eq!(counts["commit"], 10 * ROOM as u64, "the stream passes whole");
+        // All of it came in one piece, before anybody could ask.
+        assert_eq!((counts["issue"], counts["warning"]), (ROOM as u64, 2), "{counts:?}");
+        assert_eq!(strand.is_partial(), strict);
+    }
+}

@@ -33,6 +33,7 @@ pub(super) async fn run(args: &EnrichArgs, dir: &Path, token: &Token) -> u8 {
         offline: args.offline,
         strict: args.strict,
         cache_folder: upkeep::folder().ok(),
+        room: None,
     };
     let mut strand = report.strand();
     let ending = match configured {

@@ -27,6 +27,7 @@ use crate::report::{Ending, Strand};
 use crate::shutdown::Token;
 use crate::trackers::Release;
 
+pub use desk::MOST;
 use home::Place;
 pub use home::http_settings;
 use overheard::Gathered;
@@ -48,6 +49,9 @@ pub struct Options {
     pub strict: bool,
     /// The folder of the caches; `None` keeps nothing.
     pub cache_folder: Option<PathBuf>,
+    /// Issues that may wait to be asked about, [`MOST`] by default. What finds no room is left out, and told as a warning with its number: a
+    /// stream goes on as fast as it comes, whatever servers do, and memory is bounded.
+    pub room: Option<usize>,
 }
 
 /// Tells of the issues that were typed, or passes the stream on standard input on and adds those that its commits name.
@@ -145,7 +149,12 @@ async fn told_releases(round: &mut Round<'_>, repo: &str, releases: &[Release]) 
 /// Passes on what comes in, and what becomes known meanwhile.
 async fn pass(mut input: Input<impl AsyncRead + Unpin>, round: &mut Round<'_>) -> anyhow::Result<()> {
     loop {
-        let came = async { Some(input.next().await) };
+        let came = async {
+            if round.is_behind() {
+                std::future::pending::<()>().await;
+            }
+            Some(input.next().await)
+        };
         let news = async {
             round.news.wait().await;
             None

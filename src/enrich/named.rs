@@ -55,27 +55,27 @@ impl Named {
 }
 
 /// The issue of a known tracker that was looked for by `text`, and how it is referred to (kind and key).
-pub(super) fn meant(place: &Place, text: &str) -> Option<(Target, (String, String))> {
-    let by_pattern = || place.home.by_pattern(text).map(|target| (target, ("pattern".to_owned(), text.to_owned())));
+pub(super) fn meant(place: &Place, text: &str) -> Option<(Target, (&'static str, String))> {
+    let by_pattern = || place.home.by_pattern(text).map(|target| (target, ("pattern", text.to_owned())));
     let (target, kind, key) = match Query::parse(text, &place.patterns) {
         Query::Issue(issue) => (place.home.target(&issue), issue.kind.as_str(), issue.key),
         Query::ChangeId(id) => (place.home.change(&id), "change-id", id),
         Query::Name(_) | Query::Words(_) => return by_pattern(),
     };
-    target.map(|target| (target, (kind.to_owned(), key))).or_else(by_pattern)
+    target.map(|target| (target, (kind, key))).or_else(by_pattern)
 }
 
 /// As [`meant`], of what can be nothing but a reference: a bare key is one of Jira, and a pattern may fit a part of it.
-pub(super) fn typed(place: &Place, text: &str) -> Option<(Target, (String, String))> {
+pub(super) fn typed(place: &Place, text: &str) -> Option<(Target, (&'static str, String))> {
     let jira = || {
         let Query::Name(key) = Query::parse(text, &place.patterns) else { return None };
         let reference = IssueRef { kind: IssueKind::Jira, key };
         let target = place.home.target(&reference).filter(|target| target.ask(false).is_some())?;
-        Some((target, ("jira".to_owned(), reference.key)))
+        Some((target, ("jira", reference.key)))
     };
     let in_part = || {
         let (target, found) = place.home.in_message(text).into_iter().next()?;
-        Some((target, ("pattern".to_owned(), found)))
+        Some((target, ("pattern", found)))
     };
     meant(place, text).or_else(jira).or_else(in_part)
 }

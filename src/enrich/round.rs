@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use async_channel::{Receiver, Sender};
+use sha2::{Digest as _, Sha256};
 use smol::LocalExecutor;
 
 use super::Options;
-use super::desk::{Ask, Desk, Outcome, Sought};
+use super::desk::{self, Ask, Desk, Outcome, Sought};
 use super::home::Place;
 use super::named::{self, Named, Text};
 use super::stream::Line;
@@ -22,11 +23,13 @@ use crate::describe::rfc3339;
 use crate::error::{Kind, message_of};
 use crate::events::commit::IssueRef as WireRef;
 use crate::events::{Event, Issue, Warning};
-use crate::facts::issues::IssueKind;
 use crate::http::{self, Client, Refusal};
 use crate::report::{Ending, FailedPart, Format, Strand, counted_type};
 use crate::shutdown::Token;
 use crate::trackers::{Found, Release, Target, host};
+
+/// What commits name of repositories that are being looked at, which is only a matter of files: beyond so much the stream waits.
+const BEHIND: usize = 4096;
 
 /// References that no tracker is known of, of which people are shown some.
 const EXAMPLES: usize = 3;
@@ -76,6 +79,20 @@ impl News {
     }
 }
 
+/// What was met before is known by 128 bits of a digest, some forty bytes of memory: a stream may name millions of issues.
+type Key = [u8; 16];
+
+fn key(parts: [&str; 3]) -> Key {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    let mut key = [0; 16];
+    key.copy_from_slice(&hasher.finalize()[..16]);
+    key
+}
+
 /// What was told of servers that failed: by server and cause, what was said first, and how often.
 type Troubles = BTreeMap<(String, &'static str), (Refusal, u64)>;
 
@@ -88,8 +105,11 @@ pub(super) struct Round<'r> {
     pub(super) news: News,
     place: Sender<Placed>,
     places: HashMap<String, Known>,
-    seen: HashSet<(Option<String>, IssueKind, String)>,
-    asked: HashSet<Target>,
+    /// What was met, and what was asked about.
+    seen: HashSet<Key>,
+    asked: HashSet<Key>,
+    /// What there was no room to ask about.
+    left_out: u64,
     troubles: Troubles,
     /// What of these was told.
     failures: Vec<String>,
@@ -131,7 +151,7 @@ impl<'r> Round<'r> {
         };
         let state = state.inspect_err(|cause| debug::warn("enrich", || format!("no answer is kept: {cause:#}"))).ok();
         let client = Client::new(settings, state, Clock::Real, token.clone());
-        let (desk, outcomes) = Desk::new(client, settings.per_host, token);
+        let (desk, outcomes) = Desk::new(client, settings.per_host, options.room.unwrap_or(desk::MOST), token);
         let (place, placed) = async_channel::bounded(16);
         Self {
             report,
@@ -143,6 +163,7 @@ impl<'r> Round<'r> {
             places: HashMap::new(),
             seen: HashSet::new(),
             asked: HashSet::new(),
+            left_out: 0,
             troubles: Troubles::new(),
             failures: Vec::new(),
             unknown: (0, Vec::new()),
@@ -351,14 +372,18 @@ impl<'r> Round<'r> {
 
     fn ask_all(&mut self, place: &Arc<Place>, repo: Option<&str>, named: Named) {
         for issue in named.issues {
-            let is_new = self.seen.insert((repo.map(str::to_owned), issue.kind, issue.key.clone()));
-            if !is_new {
+            let key = key([repo.unwrap_or_default(), issue.kind.as_str(), &issue.key]);
+            if self.seen.contains(&key) {
                 continue;
             }
             if let Some(target) = place.home.target(&issue) {
-                self.ask(place, target, repo, Some((issue.kind.as_str().to_owned(), issue.key)));
+                // What finds no room may find some when it is met again.
+                if self.ask(place, target, repo, Some((issue.kind.as_str(), issue.key.clone()))) {
+                    self.seen.insert(key);
+                }
                 continue;
             }
+            self.seen.insert(key);
             self.unknown.0 += 1;
             if self.unknown.1.len() < EXAMPLES {
                 self.unknown.1.push(format!("{} {}", issue.kind.as_str(), issue.key));
@@ -367,23 +392,43 @@ impl<'r> Round<'r> {
         if let Some(id) = named.change_id
             && let Some(target) = place.home.change(&id)
         {
-            self.ask(place, target, repo, Some(("change-id".to_owned(), id)));
+            self.ask(place, target, repo, Some(("change-id", id)));
         }
         let found = match named.text {
             Text::Unread(message) => place.home.in_message(&message),
             Text::Found(found) => found,
         };
         for (target, text) in found {
-            self.ask(place, target, repo, Some(("pattern".to_owned(), text)));
+            self.ask(place, target, repo, Some(("pattern", text)));
         }
     }
 
-    fn ask(&mut self, place: &Place, target: Target, repo: Option<&str>, reference: Option<(String, String)>) {
-        if self.asked.insert(target.clone()) {
-            let source = place.source(&target);
-            let sought = Sought { target, source, repo: repo.map(str::to_owned), reference };
-            self.desk.ask(sought, &self.executor);
+    /// Asks about an issue, unless that was done; `false` if there is no room for it.
+    fn ask(
+        &mut self,
+        place: &Place,
+        target: Target,
+        repo: Option<&str>,
+        reference: Option<(&'static str, String)>,
+    ) -> bool {
+        let key = key([target.tracker.software.word(), &target.tracker.base, &target.local]);
+        if self.asked.contains(&key) {
+            return true;
         }
+        let source = place.source(&target);
+        let sought = Sought { target, source, repo: repo.map(Into::into), reference };
+        let has_room = self.desk.ask(sought, &self.executor);
+        if has_room {
+            self.asked.insert(key);
+        } else {
+            self.left_out += 1;
+        }
+        has_room
+    }
+
+    /// Whether much waits for repositories to be looked at.
+    pub(super) fn is_behind(&self) -> bool {
+        self.places.values().any(|place| matches!(place, Known::Soon(waiting) if waiting.len() >= BEHIND))
     }
 
     /// Tells what has become known, without waiting for more.
@@ -454,7 +499,7 @@ impl<'r> Round<'r> {
             reference: sought
                 .reference
                 .as_ref()
-                .map(|(kind, key)| WireRef { kind: kind.as_str().into(), key: key.as_str().into() }),
+                .map(|(kind, key)| WireRef { kind: (*kind).into(), key: key.as_str().into() }),
         };
         Ok(self.report.event(&Event::Issue(event)).await?)
     }
@@ -484,7 +529,8 @@ impl<'r> Round<'r> {
             self.failures.push(warning.message.to_string());
             self.report.warn(warning).await?;
         }
-        if self.strict && has_failed {
+        let is_whole = self.tell_left_out().await?;
+        if self.strict && (has_failed || !is_whole) {
             self.report.mark_partial();
         }
         self.tell_unknown().await?;
@@ -492,6 +538,26 @@ impl<'r> Round<'r> {
         let end = self.upstream.end.take();
         let incomplete = end.as_ref().is_some_and(|end| !end.is_complete);
         Ok(Ending { cursor: end.and_then(|end| end.cursor), incomplete, negative, ..Ending::default() })
+    }
+
+    /// Whether there was room for all that was to be asked about.
+    async fn tell_left_out(&mut self) -> anyhow::Result<bool> {
+        let count = std::mem::take(&mut self.left_out);
+        if count == 0 {
+            return Ok(true);
+        }
+        let warning = Warning {
+            repo: None,
+            id: None,
+            query: None,
+            code: "issues-left-out".into(),
+            message: format!("more than {} issues were to be asked about at a time: some weren't", self.desk.most())
+                .into(),
+            hint: Some("what was brought is kept: another run asks for the rest".into()),
+            count,
+        };
+        self.report.warn(warning).await?;
+        Ok(false)
     }
 
     async fn tell_unknown(&mut self) -> anyhow::Result<()> {
