@@ -636,6 +636,7 @@ fn scan_and_where_tell_the_issues_after_their_own_answer() {
 fn a_task_fetches_ahead_and_where_then_tells_titles_and_dates_without_a_request() {
     let web = Web::start(|asked, _| match asked.target.split('?').next().unwrap_or_default() {
         "/api/v3/repos/owner/repo/releases" => fixture("github-releases"),
+        "/api/v3/repos/owner/repo" => fixture("github-repository"),
         "/v1/vulns/CVE-2024-1234" => Reply::status(500),
         _ => answers(asked),
     });
@@ -652,7 +653,9 @@ fn a_task_fetches_ahead_and_where_then_tells_titles_and_dates_without_a_request(
     let host = web.host();
     assert_eq!(
         detail,
-        format!("2 releases, 1 contributors and 4 issues; failed: tried 4 times: {host} has answered with status 500")
+        format!(
+            "1 projects, 2 releases, 1 contributors and 4 issues; failed: tried 4 times: {host} has answered with status 500"
+        )
     );
     let log = std::fs::read_to_string(task["log"].as_str().expect("a log")).expect("a log");
     let logged: Vec<Value> = log
@@ -660,6 +663,16 @@ fn a_task_fetches_ahead_and_where_then_tells_titles_and_dates_without_a_request(
         .filter(|line| line.starts_with('{'))
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
+    let mut project = of_type(&logged, "metadata")[0].clone();
+    assert!(project.as_object_mut().and_then(|fields| fields.remove("fetched_at")).is_some_and(|at| at.is_string()));
+    assert_eq!(
+        project,
+        json!({
+            "type": "metadata", "repo": "repo", "tracker": "github", "key": "owner/repo",
+            "description": "Keeps lists in order", "default_branch": "main", "url": "https://github.com/owner/repo",
+            "archived": false, "pushed_at": "2024-05-06T07:08:09Z",
+        })
+    );
     let person = of_type(&logged, "contributor")[0];
     let counted = repo.git(&["shortlog", "-sne", "main"]);
     assert_eq!(

@@ -16,7 +16,7 @@ use crate::error::Kind;
 use crate::http::{Answer, Client, Login, Refusal, Request};
 use crate::shutdown::Token;
 use crate::trackers::github::{self, Batch};
-use crate::trackers::{Found, Release, Software, Target, Tracker, host};
+use crate::trackers::{Found, Project, Release, Software, Target, Tracker, host};
 
 /// An issue that is asked about.
 #[derive(Debug, Clone)]
@@ -150,6 +150,29 @@ impl Desk {
             }
         }
         Ok(all)
+    }
+
+    /// What the forge says of `project`, and when it did; `None` if it says that there is none, or can't say anything of the kind.
+    ///
+    /// # Errors
+    /// If the server can't be asked, or says nothing of a project.
+    pub(super) async fn project(
+        &self,
+        tracker: &Tracker,
+        project: &str,
+        source: Option<Source>,
+    ) -> anyhow::Result<Option<(Project, SystemTime)>> {
+        let Some(asked) = tracker.project(project) else { return Ok(None) };
+        let login = match &source {
+            Some(source) => Some(self.0.logins.of(tracker, source).await?),
+            None => None,
+        };
+        let request = Request::get(&asked.url)?.with("accept", asked.accept).by(login);
+        let answer = self.0.client.send(&request).await?;
+        if !answer.is_found() {
+            return Ok(None);
+        }
+        Ok(Some((tracker.read_project(&answer.body)?, answer.fetched_at)))
     }
 
     /// Puts an issue into the queue of its server; an outcome will follow. `false` if there is no room for it.

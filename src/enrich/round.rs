@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_channel::{Receiver, Sender};
 use sha2::{Digest as _, Sha256};
@@ -26,13 +26,23 @@ use crate::events::{Event, Issue, Warning};
 use crate::http::{self, Client, Refusal};
 use crate::report::{Ending, FailedPart, Format, Strand, counted_type};
 use crate::shutdown::Token;
-use crate::trackers::{Found, Release, Target, host};
+use crate::trackers::{Found, Project, Release, Target, Tracker, host};
 
 /// What commits name of repositories that are being looked at, which is only a matter of files: beyond so much the stream waits.
 const BEHIND: usize = 4096;
 
 /// References that no tracker is known of, of which people are shown some.
 const EXAMPLES: usize = 3;
+
+/// What a forge says of a project.
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) tracker: Tracker,
+    /// What it is called there.
+    pub(super) key: String,
+    pub(super) project: Project,
+    pub(super) fetched_at: SystemTime,
+}
 
 /// A repository of the stream.
 #[derive(Debug)]
@@ -228,6 +238,19 @@ impl<'r> Round<'r> {
         let (tracker, project) = place.home.project()?;
         let (desk, source) = (self.desk.clone(), place.source_at(&tracker));
         Some(self.executor.spawn(async move { desk.releases(tracker, project, source, Ask::Server).await }))
+    }
+
+    /// Has the forges of a repository asked what they say of it.
+    pub(super) fn ask_for_projects(&self, repo: &str) -> Vec<smol::Task<anyhow::Result<Option<About>>>> {
+        let place = self.known(repo);
+        let ask = |(tracker, key): (Tracker, String)| {
+            let (desk, source) = (self.desk.clone(), place.source_at(&tracker));
+            self.executor.spawn(async move {
+                let said = desk.project(&tracker, &key, source).await?;
+                Ok(said.map(|(project, fetched_at)| About { tracker, key, project, fetched_at }))
+            })
+        };
+        place.home.projects().into_iter().map(ask).collect()
     }
 
     /// Says what the trackers of a repository are, before anything of it is filed.
@@ -484,7 +507,7 @@ impl<'r> Round<'r> {
             entry.1 += 1;
         }
         self.found += u64::from(found.is_some());
-        let fetched = fetched_at.and_then(|at| rfc3339(at.duration_since(UNIX_EPOCH).ok()?.as_secs()));
+        let fetched = fetched_at.and_then(moment);
         let Found { state, title, url } = found.clone().unwrap_or_default();
         let event = Issue {
             tracker: sought.target.tracker.software.word().into(),
@@ -578,6 +601,11 @@ impl<'r> Round<'r> {
         };
         Ok(self.report.warn(warning).await?)
     }
+}
+
+/// A time in RFC 3339.
+pub(super) fn moment(at: SystemTime) -> Option<String> {
+    rfc3339(at.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
 /// Appends a line of the stream in `format`: unchanged for programs.

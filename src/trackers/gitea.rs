@@ -1,6 +1,7 @@
-//! Gitea and Forgejo: issues and pull requests by `owner/repo#12`, releases.
+//! Gitea and Forgejo: issues and pull requests by `owner/repo#12`, releases, projects.
 //!
-//! <https://docs.gitea.com/api/1.22/#tag/issue/operation/issueGetIssue>, which answers for pull requests too.
+//! <https://docs.gitea.com/api/1.22/#tag/issue/operation/issueGetIssue>, which answers for pull requests too,
+//! <https://docs.gitea.com/api/1.22/#tag/repository/operation/repoGet>.
 
 use super::reading::{Why, address, is_set, object, text};
 use super::{Ask, Found, numbered, project_path};
@@ -8,6 +9,10 @@ use super::{Ask, Found, numbered, project_path};
 pub(super) fn ask(base: &str, key: &str) -> Option<Ask> {
     let (project, _, number) = numbered(key, &['#', '!'])?;
     Some(Ask::json(format!("{base}/api/v1/repos/{}/issues/{number}", project_path(project)?)))
+}
+
+pub(super) fn project(base: &str, project: &str) -> Option<Ask> {
+    Some(Ask::json(format!("{base}/api/v1/repos/{}", project_path(project)?)))
 }
 
 pub(super) fn releases(base: &str, project: &str, page: u32) -> Ask {

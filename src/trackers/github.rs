@@ -1,7 +1,8 @@
-//! GitHub: issues and pull requests by `owner/repo#12`, advisories by `GHSA-…`, releases, and many issues in one question by GraphQL.
+//! GitHub: issues and pull requests by `owner/repo#12`, advisories by `GHSA-…`, releases, projects, and many issues in one question by GraphQL.
 //!
 //! <https://docs.github.com/en/rest/issues/issues#get-an-issue>, which answers for pull requests too;
 //! <https://docs.github.com/en/rest/security-advisories/global-advisories#get-a-global-security-advisory>;
+//! <https://docs.github.com/en/rest/repos/repos#get-a-repository>;
 //! <https://docs.github.com/en/graphql/reference/objects#repository>.
 
 use std::fmt::Write as _;
@@ -29,6 +30,10 @@ pub(super) fn ask(base: &str, key: &str) -> Option<Ask> {
     }
     let (project, _, number) = numbered(key, &['#'])?;
     Some(json(format!("{}/repos/{}/issues/{number}", api(base), project_path(project)?)))
+}
+
+pub(super) fn project(base: &str, project: &str) -> Option<Ask> {
+    Some(json(format!("{}/repos/{}", api(base), project_path(project)?)))
 }
 
 pub(super) fn releases(base: &str, project: &str, page: u32) -> Ask {

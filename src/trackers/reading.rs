@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Release;
+use super::{Project, Release};
 
 /// Entries of a full page of releases, at the least of all softwares.
 const PAGE: usize = 50;
@@ -51,6 +51,26 @@ pub(super) fn is_set(value: &Value, path: &[&str]) -> bool {
 /// An address that a browser may be shown: a server may say anything.
 pub(super) fn address(value: &Value, names: &[&str]) -> Option<String> {
     first(value, names).filter(|url| url.starts_with("https://") || url.starts_with("http://"))
+}
+
+/// Whether a path of fields leads to `true` or `false`, and which.
+pub(super) fn flag(value: &Value, name: &str) -> Option<bool> {
+    value.get(name)?.as_bool()
+}
+
+/// A project, as GitHub, Gitea and GitLab have it.
+pub(super) fn project(body: &[u8]) -> Result<Project, Why> {
+    let value = value(body)?;
+    if ["default_branch", "archived", "full_name", "path_with_namespace"].iter().all(|name| value.get(name).is_none()) {
+        return Err("JSON that says nothing of a project");
+    }
+    Ok(Project {
+        description: text(&value, &["description"]),
+        default_branch: text(&value, &["default_branch"]),
+        url: address(&value, &["html_url", "web_url"]),
+        archived: flag(&value, "archived"),
+        pushed_at: text(&value, &["pushed_at"]),
+    })
 }
 
 /// A list of releases, as GitHub, Gitea and GitLab have them; drafts are none.

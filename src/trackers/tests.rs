@@ -277,6 +277,78 @@ fn releases_are_told_with_their_dates() {
     assert!(github.read_releases(full.as_bytes()).expect("a list").1, "there may be more");
 }
 
+#[test]
+fn what_a_forge_says_of_a_project_is_told() {
+    let cases = [
+        (
+            (Software::Github, "https://github.com", "owner/repo", "github-repository"),
+            "https://api.github.com/repos/owner/repo",
+            [
+                Some("Keeps lists in order"),
+                Some("main"),
+                Some("https://github.com/owner/repo"),
+                Some("2024-05-06T07:08:09Z"),
+            ],
+            Some(false),
+        ),
+        (
+            (Software::Gitlab, "https://gitlab.com", "group/sub/project", "gitlab-project"),
+            "https://gitlab.com/api/v4/projects/group%2Fsub%2Fproject",
+            [None, Some("main"), Some("https://gitlab.com/group/sub/project"), None],
+            Some(true),
+        ),
+        (
+            (Software::Gitea, "https://codeberg.org", "owner/repo", "gitea-repository"),
+            "https://codeberg.org/api/v1/repos/owner/repo",
+            [None, Some("trunk"), Some("https://codeberg.org/owner/repo"), None],
+            Some(false),
+        ),
+        (
+            (Software::Launchpad, "https://bugs.launchpad.net", "nova", "launchpad-project"),
+            "https://api.launchpad.net/1.0/nova",
+            [Some("Keeps lists in order, for launchers."), None, Some("https://launchpad.net/nova"), None],
+            Some(false),
+        ),
+    ];
+    for ((software, base, key, name), asks, told, archived) in cases {
+        let tracker = Tracker { software, base: base.into() };
+        assert_eq!(tracker.project(key).expect("an address").url, asks);
+        let found = tracker.read_project(&fixture(name)).expect(name);
+        let parts = [&found.description, &found.default_branch, &found.url, &found.pushed_at];
+        assert_eq!((parts.map(Option::as_deref), found.archived), (told, archived), "{name}");
+        // Whatever else is said: no panic, no address that is none.
+        let value: Value = serde_json::from_slice(&fixture(name)).expect("JSON");
+        for bad in spoilt(&value, &[Value::Null, Value::from(7), Value::from("javascript:x"), serde_json::json!([])]) {
+            let Ok(found) = tracker.read_project(bad.to_string().as_bytes()) else { continue };
+            assert!(found.url.is_none_or(|url| url.starts_with("https://")), "{bad}");
+        }
+        let cause = tracker.read_project(b"{\"message\":\"Not Found\"}").expect_err("it is none");
+        assert!(cause.to_string().ends_with("JSON that says nothing of a project"), "{cause}");
+    }
+    assert_eq!(Tracker { software: Software::Jira, base: "https://j.example".into() }.project("x"), None);
+    for bad in ["../x", "a/../b", ""] {
+        assert_eq!(
+            Tracker { software: Software::Github, base: "https://github.com".into() }.project(bad),
+            None,
+            "{bad}"
+        );
+    }
+    let home = Home {
+        configured: vec![
+            set(Software::Launchpad, "https://bugs.launchpad.net/nova/"),
+            set(Software::Osv, "https://o.example"),
+        ],
+        remotes: vec![Remote { host: "github.com".into(), project: "openstack/nova".into() }],
+    };
+    let projects: Vec<_> = home.projects().into_iter().map(|(tracker, key)| (tracker.base, key)).collect();
+    let expected = [("https://github.com", "openstack/nova"), ("https://bugs.launchpad.net", "nova")];
+    assert_eq!(projects, expected.map(|(base, key)| (base.to_owned(), key.to_owned())));
+    let bug = home.target(&reference(IssueKind::Launchpad, "7")).expect("it is set");
+    assert_eq!(bug.ask(false).expect("an address").url, "https://api.launchpad.net/1.0/bugs/7/bug_tasks");
+    let number = home.target(&reference(IssueKind::Number, "7")).expect("by the remote");
+    assert_eq!(number.local, "openstack/nova#7", "Launchpad has no numbers of its own");
+}
+
 fn reference(kind: IssueKind, key: &str) -> IssueRef {
     IssueRef { kind, key: key.into() }
 }

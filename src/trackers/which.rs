@@ -31,6 +31,7 @@ impl Configured {
     pub fn new(name: &str, software: Software, url: Option<&str>, patterns: Vec<Regex>) -> Self {
         let (base, project) = match url.map(|url| url.trim_end_matches('/')) {
             Some(url) if is_forge(software) => split(url),
+            Some(url) if software == Software::Launchpad => split_launchpad(url),
             Some(url) => (Some(url.to_owned()), None),
             None => (None, None),
         };
@@ -51,6 +52,17 @@ impl Configured {
 
 fn is_forge(software: Software) -> bool {
     matches!(software, Software::Github | Software::Gitlab | Software::Gitea)
+}
+
+/// The address of Launchpad, and the name of a project there. One of one's own is set by its address alone.
+fn split_launchpad(url: &str) -> (Option<String>, Option<String>) {
+    let (server, is_usual) = (host(url), host(url).ends_with("launchpad.net"));
+    match url.split_once(server).and_then(|(_, rest)| rest.strip_prefix('/')) {
+        Some(name) if is_usual && !name.contains('/') => {
+            (Software::Launchpad.usual_base().map(str::to_owned), Some(name.to_owned()))
+        }
+        _ => (Some(url.to_owned()), None),
+    }
 }
 
 /// The address of a server, and the path of a project there, if that has two parts or more. A server of one's own in a folder is set by
@@ -193,8 +205,17 @@ impl Home {
     /// The project whose issues bare numbers are.
     #[must_use]
     pub fn project(&self) -> Option<(Tracker, String)> {
-        let set = self.configured.iter().find_map(|tracker| Some((tracker.tracker()?, tracker.project.clone()?)));
+        let forges = self.configured.iter().filter(|tracker| is_forge(tracker.software));
+        let set = forges.into_iter().find_map(|tracker| Some((tracker.tracker()?, tracker.project.clone()?)));
         set.or_else(|| self.remotes.iter().find_map(|remote| Some((self.forge(&remote.host)?, remote.project.clone()))))
+    }
+
+    /// The projects that it is: that whose issues bare numbers are, and those of Launchpad that are configured.
+    #[must_use]
+    pub fn projects(&self) -> Vec<(Tracker, String)> {
+        let others = self.configured.iter().filter(|tracker| !is_forge(tracker.software));
+        let others = others.filter_map(|tracker| Some((tracker.tracker()?, tracker.project.clone()?)));
+        self.project().into_iter().chain(others).collect()
     }
 
     /// The forge at `server`, if it is known what runs it.

@@ -155,7 +155,10 @@ async fn fetch_ahead(folder: &Path, repository: &Path) -> anyhow::Result<()> {
     let subject = Subject { repo: "small".into(), dir: repository.to_owned(), overheard, people };
     let mut strand = Strand::mute();
     let fetched = enrich::prefetch(vec![subject], options(false), &mut strand, &Token::new()).await?;
-    assert!(fetched.releases == 2 && fetched.contributors > 0 && fetched.failures.is_empty(), "{fetched}");
+    assert!(
+        fetched.projects == 0 && fetched.releases == 2 && fetched.contributors > 0 && fetched.failures.is_empty(),
+        "{fetched}"
+    );
     assert_eq!((strand.counts()["release"], strand.counts()["contributor"]), (2, fetched.contributors));
 
     let requests = web.requests();
