@@ -803,3 +803,69 @@ fn however_many_issues_are_named_so_many_wait_and_the_others_are_counted() {
         assert_eq!(strand.is_partial(), strict);
     }
 }
+
+#[test]
+fn a_label_that_was_brought_is_a_request_for_the_line_that_it_names() {
+    let title = |number: usize, label: &str| json!({"number": number, "title": "t", "state": "OPEN", "url": "https://example.com/", "label": label});
+    let labelled = [title(12, "backport-1.0"), title(13, "backport-2.0"), title(14, "bug")];
+    for source in [None, Some("env:TRACKER_TOKEN"), Some("git")] {
+        let labelled = labelled.clone();
+        // One by one, or by GraphQL together.
+        let web = Web::start(move |asked, _| {
+            let issue = |issue: &Value| {
+                let labels = match asked.method.as_str() {
+                    "POST" => json!({"nodes": [{"name": issue["label"]}]}),
+                    _ => json!([{"name": issue["label"]}]),
+                };
+                let mut issue = issue.clone();
+                issue["labels"] = labels;
+                issue
+            };
+            if asked.method == "POST" {
+                let query = String::from_utf8_lossy(&asked.body).into_owned();
+                let parts = query.split("number: ").skip(1).enumerate().map(|(at, rest)| {
+                    let number: usize =
+                        rest.split(')').next().and_then(|number| number.parse().ok()).expect("a number");
+                    (format!("i{at}"), json!({"issueOrPullRequest": issue(&labelled[number - 12])}))
+                });
+                return Reply::json(&json!({"data": parts.collect::<serde_json::Map<_, _>>()}).to_string());
+            }
+            let number = asked.target.rsplit('/').next().and_then(|number| number.parse::<usize>().ok());
+            number.map_or(Reply::status(404), |number| Reply::json(&issue(&labelled[number - 12]).to_string()))
+        });
+        let commits: Vec<Commit> = (0..4)
+            .map(|number: usize| {
+                let parents: Vec<usize> = number.checked_sub(1).into_iter().collect();
+                let message = if number == 0 { "Root\n".into() } else { format!("Mend it (#{})\n", 11 + number) };
+                Commit::new(&parents, 1_700_000_000 + i64::try_from(number).expect("few")).message(&message)
+            })
+            .collect();
+        let (repo, ids) = repository(&commits, &[("refs/heads/main", 3), ("refs/heads/stable/1.0", 0)]);
+        set_all(&repo, &web);
+        set(&repo, &[("bhfuil.requestPattern", r"^backport-(\d\S*)$")]);
+        if let Some(source) = source {
+            let helper = "!f() { echo asked >>\"$HOME/asked\"; echo username=me; echo password=x; }; f";
+            set(&repo, &[("bhfuil.tracker.hub.credential", source), ("credential.helper", helper)]);
+        }
+        let with_secret = |args: &[&str], stdin: &[u8]| {
+            let mut command = bhfuil(&repo);
+            command.args(args).env("TRACKER_TOKEN", "x").write_stdin(stdin).output().expect("it runs")
+        };
+        let requested = || {
+            let output = with_secret(&["missing", "stable/1.0", "--from=main", "--requested"], b"");
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            let told = |event: &Value| (event["id"].clone(), event["because"].clone());
+            of_type(&events(&output), "missing").into_iter().map(told).collect::<Vec<_>>()
+        };
+        assert_eq!((requested(), web.requests()), (Vec::new(), 0), "nothing is known yet, and nobody is asked");
+        let enriched = events(&with_secret(&["enrich"], &scanned(&repo)));
+        let labels: Vec<&Value> = of_type(&enriched, "issue").iter().map(|issue| &issue["labels"][0]).collect();
+        assert_eq!(labels.len(), 3, "{enriched:?}");
+        assert!(labels.contains(&&json!("backport-2.0")), "{labels:?}");
+        let asked = || (web.requests(), std::fs::read_to_string(repo.home().join("asked")).unwrap_or_default());
+        let before = asked();
+        let id = &ids[1];
+        assert_eq!(requested(), [(json!(id), json!("asked for by the label backport-1.0 of number 12"))], "{source:?}");
+        assert_eq!(asked(), before, "neither a server nor a helper is asked");
+    }
+}

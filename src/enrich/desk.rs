@@ -4,16 +4,16 @@
 //! ([`MOST`]), and what doesn't find room is left out, which is told. Where there is a login for a GitHub, what waits is asked for together.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::SystemTime;
 
 use async_channel::{Receiver, Sender};
 use smol::LocalExecutor;
 
-use super::login::{Logins, Source};
+use super::login::{self, Logins, Source};
 use crate::error::Kind;
-use crate::http::{Answer, Client, Login, Refusal, Request};
+use crate::http::{Answer, Client, Login, Refusal, Request, Secret};
 use crate::shutdown::Token;
 use crate::trackers::github::{self, Batch};
 use crate::trackers::{Found, Project, Release, Software, Target, Tracker, host};
@@ -80,6 +80,8 @@ struct Inner {
     logins: Logins,
     per_host: usize,
     queues: RefCell<HashMap<String, Queue>>,
+    /// Trackers of which it was noted by what login their answers are kept.
+    noted: RefCell<HashSet<Tracker>>,
     /// Issues that may wait in them, and those that do.
     most: usize,
     waiting: Cell<usize>,
@@ -101,6 +103,7 @@ impl Desk {
             logins: Logins::new(token.clone()),
             per_host: per_host.max(1),
             queues: RefCell::default(),
+            noted: RefCell::default(),
             most,
             waiting: Cell::new(0),
             open: Cell::new(0),
@@ -228,7 +231,10 @@ impl Inner {
         let Some(first) = batch.first() else { return Vec::new() };
         let login = match &first.source {
             Some(source) => match self.logins.of(&first.target.tracker, source).await {
-                Ok(login) => Some(login),
+                Ok(login) => {
+                    self.note(&first.target.tracker, source, &login).await;
+                    Some(login)
+                }
                 Err(cause) => return all_failed(batch, &Refusal::of(&cause)),
             },
             None => None,
@@ -253,6 +259,14 @@ impl Inner {
             outcomes.push(self.ask_one(sought, &request).await);
         }
         outcomes
+    }
+
+    /// Notes by what login the answers of `tracker` are kept, where that can't be known without asking git's helpers.
+    async fn note(&self, tracker: &Tracker, source: &Source, login: &Login) {
+        let is_new = *source == Source::Git && self.noted.borrow_mut().insert(tracker.clone());
+        if let Some(request) = is_new.then(|| note_of(tracker)).flatten() {
+            self.client.keep(&request, 200, login.name.as_bytes()).await;
+        }
     }
 
     async fn ask_one(&self, sought: Sought, request: &Request) -> Outcome {
@@ -349,6 +363,35 @@ fn next(waiting: &mut VecDeque<Sought>) -> Vec<Sought> {
         batch.push(next);
     }
     batch
+}
+
+/// Under what is noted by what login the answers of `tracker` are kept. It is never sent.
+fn note_of(tracker: &Tracker) -> Option<Request> {
+    Some(Request::get(&tracker.base).ok()?.with("login", "git"))
+}
+
+/// What is kept of `target`, of any age, as whoever logs in by `source` or nobody was told. Neither a server nor a helper is asked.
+pub(super) async fn kept(client: &Client, target: &Target, source: Option<&Source>) -> Option<Found> {
+    let name = match source {
+        Some(source) => match (login::name_of(source), note_of(&target.tracker)) {
+            (None, Some(note)) => {
+                let noted = client.kept_at_all(&note).await;
+                noted.map(|noted| String::from_utf8_lossy(&noted.body).into_owned())
+            }
+            (known, _) => known,
+        },
+        None => None,
+    };
+    // Answers are told apart by the name alone.
+    let login = name.map(|name| Login { name, header: "authorization", secret: Secret::new("") });
+    for login in [login, None] {
+        let Some(request) = request(target, login) else { continue };
+        let answer = client.kept_at_all(&request).await.filter(Answer::is_found);
+        if let Some(found) = answer.and_then(|answer| target.read(&answer.body).ok().flatten()) {
+            return Some(found);
+        }
+    }
+    None
 }
 
 fn request(target: &Target, login: Option<Login>) -> Option<Request> {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use sha2::{Digest as _, Sha256};
 use smol::lock::OnceCell;
 
 use crate::clock::Clock;
@@ -96,13 +97,13 @@ impl Logins {
                     Some((user, secret)) if takes_user(tracker.software) => (Some(user), secret),
                     _ => (None, value.as_str()),
                 };
-                let login = signed(tracker, format!("env:{name}"), user, secret);
+                let login = signed(tracker, name_of(source).unwrap_or_default(), user, secret);
                 Ok(Known { login, of_git: RefCell::new(None) })
             }
             Source::Git => {
                 let found =
                     self.with_git(async |session| credential::fill(session, &realm(&tracker.base)).await).await?;
-                let name = format!("git:{}", found.username);
+                let name = format!("git:{}", pseudonym(&found.username));
                 let login = signed(tracker, name, Some(&found.username), &found.password);
                 Ok(Known { login, of_git: RefCell::new(Some(found)) })
             }
@@ -133,6 +134,20 @@ impl Logins {
         let bounds = Bounds { clock: &clock, token: &self.token, deadline: None };
         // Nobody is asked in the middle of a stream.
         work(&Session { program: &program, bounds, prompts: false }).await
+    }
+}
+
+/// Stands for a user in what is kept and told: some let a token be the name.
+fn pseudonym(user: &str) -> String {
+    let digest = Sha256::digest(user.as_bytes());
+    digest[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// What tells the login from `source` from others, where that is known without asking for it.
+pub(super) fn name_of(source: &Source) -> Option<String> {
+    match source {
+        Source::Environment(name) => Some(format!("env:{name}")),
+        Source::Git => None,
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod desk;
 mod home;
+mod labels;
 mod login;
 mod named;
 mod overheard;
@@ -30,6 +31,7 @@ use crate::trackers::Release;
 pub use desk::MOST;
 use home::Place;
 pub use home::http_settings;
+pub use labels::kept_labels;
 use overheard::Gathered;
 pub use overheard::{After, Overheard};
 pub use prefetch::{Fetched, People, Subject, prefetch};

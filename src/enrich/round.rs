@@ -508,13 +508,14 @@ impl<'r> Round<'r> {
         }
         self.found += u64::from(found.is_some());
         let fetched = fetched_at.and_then(moment);
-        let Found { state, title, url } = found.clone().unwrap_or_default();
+        let Found { state, title, url, labels } = found.clone().unwrap_or_default();
         let event = Issue {
             tracker: sought.target.tracker.software.word().into(),
             key: sought.target.key().into(),
             state: state.map(Cow::Owned),
             title: title.map(Cow::Owned),
             url: url.map(Cow::Owned),
+            labels: labels.map(|labels| labels.into_iter().map(Cow::Owned).collect()),
             cached: *cached,
             stale: *stale,
             fetched_at: fetched.map(Cow::Owned),

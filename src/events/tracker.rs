@@ -27,6 +27,10 @@ pub struct Issue<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub url: Option<Cow<'a, str>>,
+    /// Its labels. Absent where its tracker has none, or couldn't be asked.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub labels: Option<Vec<Cow<'a, str>>>,
     /// Whether the answer comes from the cache.
     pub cached: bool,
     /// Whether the answer is older than it should be.

@@ -3,7 +3,7 @@
 //! <https://docs.gitea.com/api/1.22/#tag/issue/operation/issueGetIssue>, which answers for pull requests too,
 //! <https://docs.gitea.com/api/1.22/#tag/repository/operation/repoGet>.
 
-use super::reading::{Why, address, is_set, object, text};
+use super::reading::{Why, address, is_set, labels, object, text};
 use super::{Ask, Found, numbered, project_path};
 
 pub(super) fn ask(base: &str, key: &str) -> Option<Ask> {
@@ -24,5 +24,10 @@ pub(super) fn read(body: &[u8]) -> Result<Option<Found>, Why> {
     let value = object(body, &["title", "state", "number"])?;
     let is_merged = is_set(&value, &["pull_request", "merged"]) || is_set(&value, &["pull_request", "merged_at"]);
     let state = if is_merged { Some("merged".into()) } else { text(&value, &["state"]) };
-    Ok(Some(Found { state, title: text(&value, &["title"]), url: address(&value, &["html_url"]) }))
+    Ok(Some(Found {
+        state,
+        title: text(&value, &["title"]),
+        url: address(&value, &["html_url"]),
+        labels: labels(&value, &["labels"]),
+    }))
 }

@@ -3,7 +3,7 @@
 //! <https://docs.gitlab.com/api/issues/#single-project-issue>, <https://docs.gitlab.com/api/merge_requests/#get-single-mr>,
 //! <https://docs.gitlab.com/api/releases/>, <https://docs.gitlab.com/api/projects/#get-a-single-project>.
 
-use super::reading::{Why, address, object, text};
+use super::reading::{Why, address, labels, object, text};
 use super::{Ask, Found, escaped, numbered, project_path};
 
 pub(super) fn ask(base: &str, key: &str) -> Option<Ask> {
@@ -28,5 +28,6 @@ pub(super) fn read(body: &[u8]) -> Result<Option<Found>, Why> {
         state: text(&value, &["state"]),
         title: text(&value, &["title"]),
         url: address(&value, &["web_url"]),
+        labels: labels(&value, &["labels"]),
     }))
 }

@@ -48,6 +48,7 @@ pub(super) fn read(body: &[u8]) -> Result<Option<Found>, Why> {
         state: text(task, &["status"]),
         title: text(task, &["title"]).map(|of_task| title(&of_task)),
         url: address(task, &["web_link"]),
+        labels: None,
     }))
 }
 

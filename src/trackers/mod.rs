@@ -124,6 +124,8 @@ pub struct Found {
     pub title: Option<String>,
     /// Its address.
     pub url: Option<String>,
+    /// Its labels; `None` of a software that has none, or where they aren't told.
+    pub labels: Option<Vec<String>>,
 }
 
 /// A release as its publisher has it.

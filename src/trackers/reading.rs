@@ -7,6 +7,9 @@ use super::{Project, Release};
 /// Entries of a full page of releases, at the least of all softwares.
 const PAGE: usize = 50;
 
+/// Labels of an issue that are read.
+const LABELS: usize = 100;
+
 /// Why an answer can't be used, to follow "has answered".
 pub(super) type Why = &'static str;
 
@@ -51,6 +54,17 @@ pub(super) fn is_set(value: &Value, path: &[&str]) -> bool {
 /// An address that a browser may be shown: a server may say anything.
 pub(super) fn address(value: &Value, names: &[&str]) -> Option<String> {
     first(value, names).filter(|url| url.starts_with("https://") || url.starts_with("http://"))
+}
+
+/// The labels at the end of a path of fields: texts, objects with a name, or a page of such.
+pub(super) fn labels(value: &Value, path: &[&str]) -> Option<Vec<String>> {
+    let at_end = path.iter().try_fold(value, |value, name| value.get(name))?;
+    let entries = at_end.get("nodes").unwrap_or(at_end).as_array()?;
+    let name = |entry: &Value| {
+        let text = entry.as_str().or_else(|| entry.get("name")?.as_str())?.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    Some(entries.iter().filter_map(name).take(LABELS).collect())
 }
 
 /// Whether a path of fields leads to `true` or `false`, and which.

@@ -56,7 +56,7 @@ const CASES: [Case; 12] = [
         asks: "https://bugs.example.org/bz/rest/bug/36?include_fields=id,summary,status,resolution", key: "bugs.example.org#36",
         state: "CONFIRMED", title: "Slow", url: "https://bugs.example.org/bz/show_bug.cgi?id=36" },
     Case { software: Software::Jira, base: "https://jira.example.com", local: "PROJ-12", fixture: "jira-issue",
-        asks: "https://jira.example.com/rest/api/2/issue/PROJ-12?fields=summary,status", key: "PROJ-12",
+        asks: "https://jira.example.com/rest/api/2/issue/PROJ-12?fields=summary,status,labels", key: "PROJ-12",
         state: "In Review", title: "The queue grows for ever", url: "https://jira.example.com/browse/PROJ-12" },
     Case { software: Software::Osv, base: "https://api.osv.dev", local: "CVE-2024-1234", fixture: "osv-vulnerability",
         asks: "https://api.osv.dev/v1/vulns/CVE-2024-1234", key: "CVE-2024-1234",
@@ -275,6 +275,38 @@ fn releases_are_told_with_their_dates() {
     assert!(gitlab.read_releases(b"{\"message\":\"404\"}").is_err());
     let full = Value::Array(vec![serde_json::json!({"tag_name": "v1"}); 100]).to_string();
     assert!(github.read_releases(full.as_bytes()).expect("a list").1, "there may be more");
+}
+
+#[test]
+fn labels_are_read_in_every_shape_that_they_have() {
+    let github = || target(Software::Github, "https://github.com", "o/r#1");
+    let gitlab = || target(Software::Gitlab, "https://gitlab.com", "g/p#1");
+    let gitea = || target(Software::Gitea, "https://codeberg.org", "o/r#1");
+    let jira = || target(Software::Jira, "https://j.example", "PROJ-1");
+    let many: Vec<String> = (0..500).map(|number| format!("\"l{number}\"")).collect();
+    let many = format!(r#"{{"title":"t","labels":[{}]}}"#, many.join(","));
+    let cases: [(Target, &str, Option<&[&str]>); 9] = [
+        (
+            github(),
+            r#"{"title":"t","labels":[{"name":"bug"},{"name":" to 2.8 "},"old",{"name":null},null,7]}"#,
+            Some(&["bug", "to 2.8", "old"]),
+        ),
+        (github(), r#"{"title":"t","labels":{"nodes":[{"name":"a"},null]}}"#, Some(&["a"])),
+        (github(), r#"{"title":"t","labels":null}"#, None),
+        (github(), r#"{"title":"t"}"#, None),
+        (gitlab(), r#"{"title":"t","labels":["a","b"]}"#, Some(&["a", "b"])),
+        (gitlab(), r#"{"title":"t","labels":[]}"#, Some(&[])),
+        (gitea(), r#"{"title":"t","labels":[{"id":1,"name":"a"}]}"#, Some(&["a"])),
+        (jira(), r#"{"key":"PROJ-1","fields":{"labels":["a"]}}"#, Some(&["a"])),
+        (target(Software::Osv, "https://o.example", "CVE-2024-1"), r#"{"id":"CVE-2024-1","labels":["a"]}"#, None),
+    ];
+    for (target, body, expected) in cases {
+        let found = target.read(body.as_bytes()).expect(body).expect(body);
+        let expected = expected.map(|labels| labels.iter().map(|label| (*label).to_owned()).collect());
+        assert_eq!(found.labels, expected, "{body}");
+    }
+    let found = github().read(many.as_bytes()).expect("read").expect("there");
+    assert_eq!(found.labels.map(|labels| labels.len()), Some(100), "there is an end");
 }
 
 #[test]
