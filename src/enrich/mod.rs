@@ -4,15 +4,19 @@
 //! while issues are asked about beside them. What fails is one warning for each server and cause, and nothing else fails with it.
 //! Refuses the command line, and how a server is asked.
 
+mod account;
 mod desk;
 mod home;
 mod labels;
 mod login;
 mod named;
+mod news;
 mod overheard;
+mod places;
 mod prefetch;
 mod round;
 mod stream;
+mod upstream;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

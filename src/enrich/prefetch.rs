@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use smol::LocalExecutor;
 
+use super::account::moment;
 use super::home::Place;
 use super::overheard::Overheard;
-use super::round::{About, Round, moment};
+use super::round::{About, Round};
 use super::{Options, told_releases, until_stopped};
 use crate::describe::{Ear, Told};
 use crate::error::message_of;
@@ -178,8 +179,8 @@ async fn bring(
                 }
             }
             round.finish().await?;
-            fetched.issues = round.found();
-            fetched.failures.extend(round.failures());
+            fetched.issues = round.account().found();
+            fetched.failures.extend(round.account().failures().into_iter().map(|failure| failure.message.into_owned()));
             Ok(fetched)
         })
         .await
