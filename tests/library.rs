@@ -85,7 +85,7 @@ async fn program(place: &Path, repositories: &[(PathBuf, u64)], executor: &Execu
     count_on_a_thread(executor).await;
     try_again(executor).await;
     tasks_and_prefetch(place, &repositories[0].0).await?;
-    asking::ask_servers(place, &repositories[1].0).await?;
+    Box::pin(asking::ask_servers(place, &repositories[1].0)).await?;
     Box::pin(stop_a_scan(&repositories[0].0, &pool, &monitor)).await;
     look_back(place, &monitor, &entries).await
 }

@@ -84,12 +84,12 @@ impl<'r> Round<'r> {
         let state = state.inspect_err(|cause| debug::warn("enrich", || format!("no answer is kept: {cause:#}"))).ok();
         let client = Client::new(settings, state, Clock::Real, token.clone());
         let (desk, outcomes) = Desk::new(client, settings.per_host, options.room.unwrap_or(desk::MOST), token);
-        let (places, placed) = Places::new(here);
+        let (places, looked_at) = Places::new(here);
         Self {
             report,
             executor: Rc::clone(executor),
             desk,
-            news: News::new(outcomes, placed),
+            news: News::new(outcomes, looked_at),
             places,
             upstream: Upstream::default(),
             account: Account::default(),
@@ -232,13 +232,12 @@ impl<'r> Round<'r> {
             if self.seen.contains(&key) {
                 continue;
             }
-            let is_done = match place.home.target(&issue) {
-                // What finds no room may find some when it is met again.
-                Some(target) => self.ask(place, target, repo, (issue.kind.as_str(), issue.key)),
-                None => {
-                    self.account.knows_no_tracker(&issue);
-                    true
-                }
+            // What finds no room may find some when it is met again.
+            let is_done = if let Some(target) = place.home.target(&issue) {
+                self.ask(place, target, repo, (issue.kind.as_str(), issue.key))
+            } else {
+                self.account.knows_no_tracker(&issue);
+                true
             };
             if is_done {
                 self.seen.insert(key);

@@ -319,7 +319,8 @@ async fn run_with(mut command: Command, args: &[OsString], input: &[u8], limit: 
     let mut stderr = Vec::new();
     let work =
         Work { command, operation: &operation, input, wanted: true, apart: true, grace: Program::default().grace() };
-    let (status, stdout) = process::run(work, &bounds, &mut |bytes| stderr.extend_from_slice(bytes)).await?;
+    // To run a git takes much to remember.
+    let (status, stdout) = Box::pin(process::run(work, &bounds, &mut |bytes| stderr.extend_from_slice(bytes))).await?;
     Ok(Output { success: status.success(), stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
 }
 

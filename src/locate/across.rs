@@ -115,7 +115,9 @@ async fn ask_all(options: &Options, homes: &mut [Home], limit: &Limit, token: &T
             }
         }
         if let Some(ear) = &options.ear {
-            batch.iter().for_each(|query| ear.hear(Told::Query(&query.to_string_lossy())));
+            for query in &batch {
+                ear.hear(Told::Query(&query.to_string_lossy()));
+            }
         }
         if !batch.is_empty() || homes.iter().any(|home| !home.is_known) {
             let is_alone = is_over && found.is_none();

@@ -112,7 +112,7 @@ pub async fn run(
         has_opened: false,
         notices: Notices::new(options.notices),
     };
-    executor.run(watch.run(members, changes)).await
+    executor.run(Box::pin(watch.run(members, changes))).await
 }
 
 /// What ended a wait.

@@ -490,13 +490,14 @@ impl Stage {
             assert!(token.is_cancelled() && outcome.is_err(), "{outcome:?}");
         };
         // The last joins the first.
-        zip(zip(ask("one"), ask("two")), ask("one")).await;
+        Box::pin(zip(zip(ask("one"), ask("two")), ask("one"))).await;
     }
 
     async fn enrich(&self, token: &Token) {
         let options =
             enrich::Options { dir: self.large.clone(), cache_folder: Some(cache()), ..enrich::Options::default() };
-        let repo = format!("{{\"type\":\"repo\",\"repo\":\"large\",\"git_dir\":{:?}}}\n", self.large.join(".git"));
+        let git_dir = self.large.join(".git");
+        let repo = serde_json::json!({"type": "repo", "repo": "large", "git_dir": git_dir}).to_string() + "\n";
         let commits = (1..=9).map(|number| {
             let issue = format!("{{\"kind\":\"cve\",\"key\":\"CVE-2024-{number}000\"}}");
             format!("{{\"type\":\"commit\",\"repo\":\"large\",\"issues\":[{issue}]}}\n")
