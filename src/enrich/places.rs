@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn what_a_repository_names_waits_until_it_was_looked_at_and_the_stream_with_it() {
         let executor = LocalExecutor::new();
-        let (mut places, placed) = Places::new(Arc::default());
+        let (mut places, looked_at) = Places::new(Arc::default());
         places.meet("nova".into(), "/nowhere/at/all".into(), &executor);
         assert!(places.home(Some("nova")).is_none() && places.home(Some("other")).is_some());
         assert!(places.ready(Some("other"), named("a")).is_some(), "what holds where one stands");
@@ -145,7 +145,7 @@ mod tests {
             assert!(places.ready(Some("nova"), named("b")).is_none());
         }
         assert!(places.is_behind());
-        let (repo, read) = smol::block_on(executor.run(placed.recv())).expect("it is looked at");
+        let (repo, read) = smol::block_on(executor.run(looked_at.recv())).expect("it is looked at");
         let (_, waiting) = places.take_in(&repo, read.ok());
         assert_eq!((waiting.len(), places.is_looking(), places.is_behind()), (BEHIND, false, false));
         assert!(places.ready(Some("nova"), named("c")).is_some());
