@@ -467,6 +467,11 @@ fn patterns_find_what_no_rule_knows() {
     };
     let found = home.in_message("Fix it\n\nQuality: 7\nticket #9, TASK-3, TASK-3\n");
     let told: Vec<(String, &str)> = found.iter().map(|(target, text)| (target.key(), text.as_str())).collect();
+    let fits_nothing = Configured::new("e", Software::Jira, Some("https://jira.example.org"), pattern("x*"));
+    let fits_nothing = Home { configured: vec![fits_nothing], remotes: Vec::new() };
+    assert_eq!((fits_nothing.in_message("Mend it"), fits_nothing.by_pattern(" ")), (Vec::new(), None));
+    assert_eq!(home.by_pattern("TASK-3").map(|target| target.key()).as_deref(), Some("TASK-3"));
+    assert_eq!(home.by_pattern("do TASK-3"), None, "it is a part");
     let expected = [("bugs.example.org#7", "7"), ("git.example.org/g/p#9", "#9"), ("TASK-3", "TASK-3")];
     assert_eq!(told, expected.map(|(key, text)| (key.to_owned(), text)));
 }

@@ -165,7 +165,9 @@ impl Home {
         for tracker in &self.configured {
             for pattern in &tracker.patterns {
                 for captures in pattern.captures_iter(message) {
-                    let Some(part) = captures.get(1).or_else(|| captures.get(0)) else { continue };
+                    let part = captures.get(1).or_else(|| captures.get(0));
+                    // A pattern may fit nothing at all, and does so everywhere.
+                    let Some(part) = part.filter(|part| !part.is_empty()) else { continue };
                     let target = self.named(tracker, part.as_str());
                     if let Some(target) = target.filter(|target| found.iter().all(|(known, _)| known != target)) {
                         found.push((target, part.as_str().to_owned()));
@@ -180,6 +182,9 @@ impl Home {
     #[must_use]
     pub fn by_pattern(&self, text: &str) -> Option<Target> {
         let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
         self.configured.iter().find_map(|tracker| {
             let captures = tracker.patterns.iter().filter_map(|pattern| pattern.captures(text));
             let mut all = captures.filter(|captures| captures.get(0).is_some_and(|found| found.as_str() == text));
