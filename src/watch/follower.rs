@@ -201,6 +201,7 @@ impl Follower {
             Err(cause) => cause,
         };
         let Some(settings) = self.settings.clone() else { return Err(cause) };
+        settings.bind(repository);
         let why = error::message_of(&cause);
         // Of what all repositories share it is told by whoever follows that.
         let is_shared = look.options.config.current().await?.trouble.is_some();
