@@ -869,3 +869,19 @@ fn a_label_that_was_brought_is_a_request_for_the_line_that_it_names() {
         assert_eq!(asked(), before, "neither a server nor a helper is asked");
     }
 }
+
+#[test]
+fn a_credential_helper_that_does_not_answer_is_given_up_and_the_others_are_asked() {
+    let web = Web::start(|asked, _| answers(asked));
+    let repo = Repo::new();
+    set_all(&repo, &web);
+    set(&repo, &[("bhfuil.tracker.vuln.credential", "git"), ("credential.helper", "!sleep 1000 #")]);
+    let mut command = bhfuil(&repo);
+    command.args(["enrich", "CVE-2024-1234", "CVE-2024-2222", "#12"]).env("GIT_BHFUIL_TIMEOUT_GIT", "1s");
+    let all = events(&command.output().expect("it runs"));
+    assert!(issues(&all).iter().any(|(tracker, _, state, _)| tracker == "github" && state == "closed"), "{all:?}");
+    let warnings = of_type(&all, "warning");
+    assert_eq!((warnings.len(), &warnings[0]["code"], &warnings[0]["count"]), (1, &json!("timeout"), &json!(2)));
+    assert_eq!(warnings[0]["hint"], "bhfuil.timeout.git sets how long it may take");
+    assert!(web.asked().iter().all(|asked| !asked.target.contains("CVE")), "not without a login");
+}

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::desk::Outcome;
+use super::question::Outcome;
 use crate::describe::rfc3339;
 use crate::error::Kind;
 use crate::events::commit::IssueRef as WireRef;

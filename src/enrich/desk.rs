@@ -1,4 +1,4 @@
-//! The desk where issues are asked about: a queue for each server, a few who work at it, and what has come of each.
+//! The desk where issues are asked about: a queue for each server, and a few who work at it.
 //!
 //! Nobody who puts something into a queue waits, for a stream must not be as slow as the slowest server: so the queues are bounded together
 //! ([`MOST`]), and what doesn't find room is left out, which is told. Where there is a login for a GitHub, what waits is asked for together.
@@ -6,29 +6,18 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_channel::{Receiver, Sender};
 use smol::LocalExecutor;
 
-use super::login::{self, Logins, Source};
+use super::login::{Logins, Source};
+use super::question::{Outcome, Sought, not_found, note_of, read, request};
 use crate::error::Kind;
-use crate::http::{Answer, Client, Login, Refusal, Request, Secret};
+use crate::http::{Answer, Client, Login, Refusal, Request};
 use crate::shutdown::Token;
 use crate::trackers::github::{self, Batch};
-use crate::trackers::{Found, Project, Release, Software, Target, Tracker, host};
-
-/// An issue that is asked about.
-#[derive(Debug, Clone)]
-pub(super) struct Sought {
-    pub(super) target: Target,
-    /// Where the secret comes from.
-    pub(super) source: Option<Source>,
-    /// The repository whose commit named it, if one did.
-    pub(super) repo: Option<Box<str>>,
-    /// How it was named: the kind and the key of the reference.
-    pub(super) reference: Option<(&'static str, String)>,
-}
+use crate::trackers::{Project, Release, Software, Tracker, host};
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,22 +39,15 @@ const UNTOLD: usize = 64;
 /// Pages of releases that are asked for.
 const MOST_PAGES: u32 = 10;
 
-/// What has come of it.
-#[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) sought: Sought,
-    pub(super) found: Option<Found>,
-    pub(super) cached: bool,
-    pub(super) stale: bool,
-    pub(super) fetched_at: Option<SystemTime>,
-    /// What went wrong.
-    pub(super) trouble: Option<Refusal>,
-}
-
-impl Outcome {
-    fn failed(sought: Sought, trouble: Refusal) -> Self {
-        Self { sought, found: None, cached: false, stale: false, fetched_at: None, trouble: Some(trouble) }
-    }
+/// How a desk works.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// Issues that one server is asked about at a time.
+    pub(super) per_host: usize,
+    /// Issues that may wait.
+    pub(super) most: usize,
+    /// How long git's credential helpers may take.
+    pub(super) git_limit: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -95,16 +77,16 @@ struct Inner {
 pub(super) struct Desk(Rc<Inner>);
 
 impl Desk {
-    /// A desk at which `most` issues may wait, and whose outcomes come out of the channel.
-    pub(super) fn new(client: Client, per_host: usize, most: usize, token: &Token) -> (Self, Receiver<Outcome>) {
+    /// A desk of these rules, whose outcomes come out of the channel.
+    pub(super) fn new(client: Client, rules: Rules, token: &Token) -> (Self, Receiver<Outcome>) {
         let (told, outcomes) = async_channel::bounded(UNTOLD);
         let inner = Inner {
             client,
-            logins: Logins::new(token.clone()),
-            per_host: per_host.max(1),
+            logins: Logins::new(token.clone(), rules.git_limit),
+            per_host: rules.per_host.max(1),
             queues: RefCell::default(),
             noted: RefCell::default(),
-            most,
+            most: rules.most,
             waiting: Cell::new(0),
             open: Cell::new(0),
             told,
@@ -365,59 +347,6 @@ fn next(waiting: &mut VecDeque<Sought>) -> Vec<Sought> {
     batch
 }
 
-/// Under what is noted by what login the answers of `tracker` are kept. It is never sent.
-fn note_of(tracker: &Tracker) -> Option<Request> {
-    Some(Request::get(&tracker.base).ok()?.with("login", "git"))
-}
-
-/// What is kept of `target`, of any age, as whoever logs in by `source` or nobody was told. Neither a server nor a helper is asked.
-pub(super) async fn kept(client: &Client, target: &Target, source: Option<&Source>) -> Option<Found> {
-    let name = match source {
-        Some(source) => match (login::name_of(source), note_of(&target.tracker)) {
-            (None, Some(note)) => {
-                let noted = client.kept_at_all(&note).await;
-                noted.map(|noted| String::from_utf8_lossy(&noted.body).into_owned())
-            }
-            (known, _) => known,
-        },
-        None => None,
-    };
-    // Answers are told apart by the name alone.
-    let login = name.map(|name| Login { name, header: "authorization", secret: Secret::new("") });
-    for login in [login, None] {
-        let Some(request) = request(target, login) else { continue };
-        let answer = client.kept_at_all(&request).await.filter(Answer::is_found);
-        if let Some(found) = answer.and_then(|answer| target.read(&answer.body).ok().flatten()) {
-            return Some(found);
-        }
-    }
-    None
-}
-
-fn request(target: &Target, login: Option<Login>) -> Option<Request> {
-    let ask = target.ask(login.is_some())?;
-    Some(Request::get(&ask.url).ok()?.with("accept", ask.accept).by(login))
-}
-
-fn read(sought: Sought, answer: Answer) -> Outcome {
-    let read = if answer.is_found() { sought.target.read(&answer.body) } else { Ok(None) };
-    let Answer { cached, stale, fetched_at, trouble, .. } = answer;
-    let fetched_at = Some(fetched_at);
-    match read {
-        Ok(Some(found)) => Outcome { sought, found: Some(found), cached, stale, fetched_at, trouble },
-        Ok(None) => {
-            let trouble = Some(not_found(&sought.target));
-            Outcome { sought, found: None, cached, stale, fetched_at, trouble }
-        }
-        Err(cause) => Outcome::failed(sought, Refusal::of(&cause)),
-    }
-}
-
-fn not_found(target: &Target) -> Refusal {
-    let message = format!("{} shows no {}", host(&target.tracker.base), target.local);
-    Refusal::of(&Kind::RemoteNotFound.hinted(message, "what only some may see takes bhfuil.tracker.<name>.credential"))
-}
-
 fn failed(batch: Vec<(Sought, Request)>, trouble: &Refusal) -> Vec<Outcome> {
     all_failed(batch.into_iter().map(|(sought, _)| sought), trouble)
 }
@@ -431,6 +360,11 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::http::Settings;
+    use crate::trackers::Target;
+
+    fn rules(per_host: usize, most: usize) -> Rules {
+        Rules { per_host, most, git_limit: Duration::from_mins(1) }
+    }
 
     fn sought(number: usize) -> Sought {
         let tracker = Tracker { software: Software::Osv, base: "https://osv.example".into() };
@@ -443,7 +377,7 @@ mod tests {
         let (executor, token) = (LocalExecutor::new(), Token::new());
         let settings = Settings { offline: true, ..Settings::default() };
         let client = Client::new(settings, None, Clock::Real, token.clone());
-        let (desk, outcomes) = Desk::new(client, 2, 3, &token);
+        let (desk, outcomes) = Desk::new(client, rules(2, 3), &token);
         let fits: Vec<bool> = (0..5).map(|number| desk.ask(sought(number), &executor)).collect();
         assert_eq!((fits, desk.open()), (vec![true, true, true, false, false], 3));
         let all = smol::block_on(executor.run(async {
@@ -465,7 +399,7 @@ mod tests {
         let (executor, token) = (LocalExecutor::new(), Token::new());
         let settings = Settings { offline: true, ..Settings::default() };
         let client = Client::new(settings, None, Clock::Real, token.clone());
-        let (desk, outcomes) = Desk::new(client, 1, 10 * UNTOLD, &token);
+        let (desk, outcomes) = Desk::new(client, rules(1, 10 * UNTOLD), &token);
         assert!((0..10 * UNTOLD).all(|number| desk.ask(sought(number), &executor)));
         while executor.try_tick() {}
         assert_eq!((outcomes.len(), desk.open()), (UNTOLD, 9 * UNTOLD));

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use regex::RegexBuilder;
 
@@ -26,6 +27,8 @@ pub(super) struct Place {
     sources: Vec<(Tracker, Source)>,
     pub(super) patterns: Patterns,
     pub(super) http: http::Settings,
+    /// How long one question to git may take.
+    pub(super) git_limit: Duration,
 }
 
 impl Place {
@@ -49,9 +52,11 @@ impl Place {
         let repository = found.filter(|repository| repository.trusted);
         let view = View::read_for(repository.as_ref(), &|name| std::env::var_os(name))?;
         let repo = view.repo();
+        let settings = Settings::of(&view, repo)?;
         let mut place = Self {
             http: http_settings(&view, repo)?,
-            patterns: Settings::of(&view, repo)?.patterns()?,
+            patterns: settings.patterns()?,
+            git_limit: settings.git_timeout,
             ..Self::default()
         };
         place.configure(&view, repo)?;

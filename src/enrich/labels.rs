@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::desk;
 use super::home::Place;
+use super::question;
 use crate::cache::state::State;
 use crate::clock::Clock;
 use crate::facts::issues::IssueRef;
@@ -36,7 +36,7 @@ pub async fn kept_labels(
     let client = Client::new(settings, Some(Arc::new(state)), Clock::Real, Token::new());
     for issue in issues {
         let Some(target) = place.home.target(&issue) else { continue };
-        let found = desk::kept(&client, &target, place.source(&target).as_ref()).await;
+        let found = question::kept(&client, &target, place.source(&target).as_ref()).await;
         let of_issue = found.and_then(|found| found.labels).unwrap_or_default();
         if !of_issue.is_empty() {
             labels.insert(issue, of_issue);

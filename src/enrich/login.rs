@@ -4,13 +4,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest as _, Sha256};
 use smol::lock::OnceCell;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::debug;
 use crate::error::Kind;
 use crate::gitcli::credential::{self, Credential, Realm};
@@ -53,12 +54,14 @@ type Fetched = Rc<OnceCell<Result<Rc<Known>, Refusal>>>;
 #[derive(Debug)]
 pub(super) struct Logins {
     token: Token,
+    /// How long git's helpers may take (`bhfuil.timeout.git`): some ask the user in a window of their own.
+    limit: Duration,
     known: RefCell<HashMap<(Tracker, Source), Fetched>>,
 }
 
 impl Logins {
-    pub(super) fn new(token: Token) -> Self {
-        Self { token, known: RefCell::default() }
+    pub(super) fn new(token: Token, limit: Duration) -> Self {
+        Self { token, limit, known: RefCell::default() }
     }
 
     fn place(&self, tracker: &Tracker, source: &Source) -> Fetched {
@@ -131,7 +134,8 @@ impl Logins {
 
     async fn with_git<T>(&self, work: impl AsyncFnOnce(&Session<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let (program, clock) = (Program::default(), Clock::Real);
-        let bounds = Bounds { clock: &clock, token: &self.token, deadline: None };
+        let deadline = Deadline::after(&clock, self.limit).set_by("bhfuil.timeout.git");
+        let bounds = Bounds { clock: &clock, token: &self.token, deadline: Some(&deadline) };
         // Nobody is asked in the middle of a stream.
         work(&Session { program: &program, bounds, prompts: false }).await
     }

@@ -14,6 +14,7 @@ mod news;
 mod overheard;
 mod places;
 mod prefetch;
+mod question;
 mod round;
 mod stream;
 mod upstream;

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use async_channel::Receiver;
 
-use super::desk::Outcome;
 use super::places::Placed;
+use super::question::Outcome;
 
 /// Both, as they come.
 #[derive(Debug)]

@@ -12,11 +12,12 @@ use smol::LocalExecutor;
 
 use super::Options;
 use super::account::{self, Account};
-use super::desk::{self, Ask, Desk, Sought};
+use super::desk::{self, Ask, Desk};
 use super::home::Place;
 use super::named::{self, Named, Text};
 use super::news::{News, Piece};
 use super::places::Places;
+use super::question::Sought;
 use super::upstream::{Fault, Passed, Step, Upstream};
 use crate::cache::state::State;
 use crate::clock::Clock;
@@ -83,7 +84,12 @@ impl<'r> Round<'r> {
         };
         let state = state.inspect_err(|cause| debug::warn("enrich", || format!("no answer is kept: {cause:#}"))).ok();
         let client = Client::new(settings, state, Clock::Real, token.clone());
-        let (desk, outcomes) = Desk::new(client, settings.per_host, options.room.unwrap_or(desk::MOST), token);
+        let rules = desk::Rules {
+            per_host: settings.per_host,
+            most: options.room.unwrap_or(desk::MOST),
+            git_limit: here.git_limit,
+        };
+        let (desk, outcomes) = Desk::new(client, rules, token);
         let (places, looked_at) = Places::new(here);
         Self {
             report,
