@@ -59,6 +59,8 @@ pub enum Told<'t, 'e> {
     Commit(&'t Commit<'e>),
     /// What a ref has of a change.
     Presence(&'t Presence<'e>),
+    /// What is looked for, as it was typed or stood on standard input.
+    Query(&'t str),
 }
 
 /// Hears of what is told, on the worker that does it.

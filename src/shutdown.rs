@@ -17,12 +17,14 @@ pub struct Token {
     close: Sender<Infallible>,
     closed: Receiver<Infallible>,
     signal: Arc<AtomicI32>,
+    /// That of the work which this is a part of.
+    whole: Option<Arc<Token>>,
 }
 
 impl Default for Token {
     fn default() -> Self {
         let (close, closed) = async_channel::bounded(1);
-        Self { close, closed, signal: Arc::default() }
+        Self { close, closed, signal: Arc::default(), whole: None }
     }
 }
 
@@ -41,7 +43,25 @@ impl Token {
     /// Whether the work should stop.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.closed.is_closed()
+        self.closed.is_closed() || self.whole.as_ref().is_some_and(|whole| whole.is_cancelled())
+    }
+
+    /// The token of a part of the work: cancelled with this one, and when the part is over or given up. Threads that are at it still
+    /// see that between their steps, where nobody waits for them any more.
+    ///
+    /// ```
+    /// let whole = git_bhfuil::shutdown::Token::new();
+    /// let part = whole.part();
+    /// let (seen, other) = (part.token().clone(), whole.part());
+    /// drop(part);
+    /// assert!(seen.is_cancelled() && !whole.is_cancelled());
+    /// whole.cancel();
+    /// smol::block_on(other.token().cancelled());
+    /// assert!(other.token().is_cancelled());
+    /// ```
+    #[must_use]
+    pub fn part(&self) -> Part {
+        Part(Self { signal: Arc::clone(&self.signal), whole: Some(Arc::new(self.clone())), ..Self::default() })
     }
 
     /// Waits until the token is cancelled.
@@ -55,7 +75,13 @@ impl Token {
     /// ```
     pub async fn cancelled(&self) {
         // An empty type can't arrive: this ends when the channel is closed.
-        let _ = self.closed.recv().await;
+        let own = async {
+            let _ = self.closed.recv().await;
+        };
+        match &self.whole {
+            Some(whole) => smol::future::or(own, Box::pin(whole.cancelled())).await,
+            None => own.await,
+        }
     }
 
     /// What `work` comes to; `None` as soon as the token is cancelled. `work` is dropped then, and what it holds with it: a child
@@ -82,6 +108,24 @@ impl Token {
             0 => None,
             number => Some(number),
         }
+    }
+}
+
+/// A part of the work, whose token is cancelled when this is dropped.
+#[derive(Debug)]
+pub struct Part(Token);
+
+impl Part {
+    /// Its token.
+    #[must_use]
+    pub fn token(&self) -> &Token {
+        &self.0
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 

@@ -4,9 +4,11 @@ mod support;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 
 use serde_json::Value;
-use support::{Repo, bhfuil, events, exact, of_type};
+use support::{Repo, bhfuil, bhfuil_command, events, exact, of_type};
 
 /// An empty repository in which the tests' shell commits as somebody.
 fn repo(script: &str) -> Repo {
@@ -208,4 +210,42 @@ fn a_revert_that_was_picked_is_there_in_the_matrix() {
     };
     assert_eq!(of("main~1"), Some(("present".into(), "backport".into())));
     assert_eq!(of("main"), Some(("missing".into(), Value::Null)));
+}
+
+#[test]
+fn a_git_that_does_not_answer_is_given_up_with_the_setting_that_allows_more() {
+    let repo = repo("echo 1 > a; c -m root; git branch stable/1.0; echo 2 > a; c -m 'a change'");
+    let folder = repo.home().join("stand-in");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let script = "#!/bin/sh\nfor word do [ \"$word\" = \"$HANGS_AT\" ] && exec sleep 1000; done\nPATH=${PATH#*:} exec git \"$@\"\n";
+    std::fs::write(folder.join("git"), script).expect("a script");
+    std::fs::set_permissions(folder.join("git"), std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    let path = std::env::join_paths(
+        std::iter::once(folder).chain(std::env::split_paths(&std::env::var_os("PATH").expect("PATH"))),
+    );
+    let path = path.expect("a path");
+    let running: Vec<_> = [
+        ("rev-parse", &["scan", "main"][..]),
+        ("rev-list", &["scan", "--", "a"]),
+        ("merge-tree", &["missing", "stable/1.0", "--check"]),
+        ("config", &["config", "list"]),
+        ("version", &["status", "--format=jsonl"]),
+        ("rev-parse", &["explain", "main", "stable/1.0"]),
+    ]
+    .into_iter()
+    .map(|(verb, args)| {
+        let mut command = bhfuil_command(&repo, args);
+        command.env("PATH", &path).env("HANGS_AT", verb).env("GIT_BHFUIL_TIMEOUT_GIT", "2s");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        (verb, args, command.spawn().expect("it starts"))
+    })
+    .collect();
+    for (verb, args, child) in running {
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(said.contains(&format!("git {verb} took longer than 2 s")), "{args:?}: {said}");
+        let remedy = if args[0] == "status" { "install git" } else { "bhfuil.timeout.git sets how long it may take" };
+        assert!(said.contains(remedy), "{args:?}: {said}");
+        assert!(output.status.code().is_some_and(|code| code != 0), "{args:?}: {said}");
+    }
 }

@@ -636,6 +636,7 @@ fn scan_and_where_tell_the_issues_after_their_own_answer() {
 fn a_task_fetches_ahead_and_where_then_tells_titles_and_dates_without_a_request() {
     let web = Web::start(|asked, _| match asked.target.split('?').next().unwrap_or_default() {
         "/api/v3/repos/owner/repo/releases" => fixture("github-releases"),
+        "/api/v3/repos/owner/repo" => fixture("github-repository"),
         "/v1/vulns/CVE-2024-1234" => Reply::status(500),
         _ => answers(asked),
     });
@@ -652,7 +653,9 @@ fn a_task_fetches_ahead_and_where_then_tells_titles_and_dates_without_a_request(
     let host = web.host();
     assert_eq!(
         detail,
-        format!("2 releases, 1 contributors and 4 issues; failed: tried 4 times: {host} has answered with status 500")
+        format!(
+            "1 projects, 2 releases, 1 contributors and 4 issues; failed: tried 4 times: {host} has answered with status 500"
+        )
     );
     let log = std::fs::read_to_string(task["log"].as_str().expect("a log")).expect("a log");
     let logged: Vec<Value> = log
@@ -660,6 +663,16 @@ fn a_task_fetches_ahead_and_where_then_tells_titles_and_dates_without_a_request(
         .filter(|line| line.starts_with('{'))
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
+    let mut project = of_type(&logged, "metadata")[0].clone();
+    assert!(project.as_object_mut().and_then(|fields| fields.remove("fetched_at")).is_some_and(|at| at.is_string()));
+    assert_eq!(
+        project,
+        json!({
+            "type": "metadata", "repo": "repo", "tracker": "github", "key": "owner/repo",
+            "description": "Keeps lists in order", "default_branch": "main", "url": "https://github.com/owner/repo",
+            "archived": false, "pushed_at": "2024-05-06T07:08:09Z",
+        })
+    );
     let person = of_type(&logged, "contributor")[0];
     let counted = repo.git(&["shortlog", "-sne", "main"]);
     assert_eq!(
@@ -682,4 +695,193 @@ fn a_task_fetches_ahead_and_where_then_tells_titles_and_dates_without_a_request(
     assert!(issues(&answer).iter().any(|(_, _, _, title)| title == "Crash when the list is empty"));
     let asked: Vec<String> = web.asked()[before..].iter().map(|asked| asked.target.clone()).collect();
     assert!(asked.iter().all(|target| target.starts_with("/v1/vulns/")), "none but of what failed: {asked:?}");
+}
+
+#[test]
+fn what_a_pattern_finds_is_told_wherever_issues_are() {
+    let web = Web::start(|asked, _| match asked.target.split('?').next().unwrap_or_default() {
+        "/rest/api/2/issue/WORK-7" => {
+            Reply::json(r#"{"key":"WORK-7","fields":{"summary":"It is slow","status":{"name":"Open"}}}"#)
+        }
+        _ => answers(asked),
+    });
+    let commits = [Commit::new(&[], 1_700_000_000).message("Be faster\n\nThat is WORK-7.\n")];
+    let repo = repository(&commits, &[("refs/heads/main", 0)]).0;
+    set_all(&repo, &web);
+    set(&repo, &[("bhfuil.tracker.j.pattern", r"\bWORK-\d+\b")]);
+    let work = told("jira", "WORK-7", "Open", "It is slow");
+    let stream = scanned(&repo);
+    for (args, stdin) in [
+        (&["enrich"][..], &stream[..]),
+        (&["enrich", "WORK-7"], b""),
+        (&["scan", "--issues"], b""),
+        (&["where", "main", "--issues"], b""),
+        (&["where", "WORK-7", "--issues"], b""),
+        (&["where", "--stdin", "--issues"], b"WORK-7\n"),
+        (&["where", "--stdin", "--issues"], &stream[..]),
+    ] {
+        assert_eq!(issues(&events(&run(&repo, args, stdin))), std::slice::from_ref(&work), "{args:?}");
+    }
+    let started = run(&repo, &["task", "start", "prefetch"], b"");
+    let id = of_type(&events(&started), "task")[0]["id"].as_str().expect("an id").to_owned();
+    let waited = events(&run(&repo, &["task", "wait", "--timeout=60s", &id], b""));
+    let detail = of_type(&waited, "task")[0]["detail"].as_str().expect("a result").to_owned();
+    assert!(detail.contains(" 1 issues"), "{detail}");
+}
+
+#[test]
+fn what_is_looked_for_is_asked_about_in_the_repositories_that_are_asked() {
+    let web = Web::start(|asked, _| answers(asked));
+    let commits = [Commit::new(&[], 1_700_000_000).message("Say nothing\n")];
+    let repo = repository(&commits, &[("refs/heads/main", 0)]).0;
+    set_all(&repo, &web);
+    let number = told("github", &format!("{}/owner/repo#12", web.host()), "closed", "Crash when the list is empty");
+    let vulnerability = told("osv", "CVE-2024-1234", "published", "A list is read beyond its end");
+    let both = [number.clone(), vulnerability];
+    let typed = run(&repo, &["where", "CVE-2024-1234", "#12", "--issues"], b"");
+    assert_eq!(issues(&events(&typed)), both);
+    let read = run(&repo, &["where", "--stdin", "--issues"], b"CVE-2024-1234\nmain\n#12\n#12\n");
+    assert_eq!(issues(&events(&read)), both);
+    // A number is one of the repository that is asked, and not of the one where one stands.
+    let elsewhere = Repo::new();
+    set(
+        &elsewhere,
+        &[("bhfuil.tracker.hub.type", "github"), ("bhfuil.tracker.hub.url", &format!("{}/other/project", web.url()))],
+    );
+    let sister = repo.path().display().to_string();
+    for (args, stdin) in [
+        (&["where", "#12", "--issues", "--repo", &sister][..], &b""[..]),
+        (&["where", "--stdin", "--issues", "--repo", &sister], b"#12\n"),
+    ] {
+        assert_eq!(issues(&events(&run(&elsewhere, args, stdin))), std::slice::from_ref(&number), "{args:?}");
+    }
+    assert!(web.asked().iter().all(|asked| !asked.target.contains("other/project")));
+}
+
+#[test]
+fn however_many_issues_are_named_so_many_wait_and_the_others_are_counted() {
+    use git_bhfuil::{enrich, report::Strand, shutdown::Token};
+
+    const ROOM: usize = 50;
+    const ALONE: &str = "GIT_BHFUIL_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        // In a process that knows nothing of the user.
+        let name = "however_many_issues_are_named_so_many_wait_and_the_others_are_counted";
+        support::run_anew(&Repo::new(), name, |command| {
+            command.env(ALONE, "1");
+        });
+        return;
+    }
+    // Nobody answers until the stream has passed.
+    let web = Web::start(|_, _| Reply::Held(Box::new(Reply::status(404))));
+    let repo = Repo::new();
+    set_all(&repo, &web);
+    let lines = (0..10 * ROOM).fold(String::new(), |lines, number| {
+        let repeated = number % (9 * ROOM);
+        lines
+            + &format!("{{\"type\":\"commit\",\"issues\":[{{\"kind\":\"cve\",\"key\":\"CVE-2024-{repeated:07}\"}}]}}\n")
+    });
+    let lines = lines + "{\"type\":\"end\",\"status\":\"ok\",\"complete\":true}\n";
+    let dir = repo.path().to_owned();
+    let options = |strict| enrich::Options { dir: dir.clone(), strict, room: Some(ROOM), ..enrich::Options::default() };
+    for strict in [false, true] {
+        let (mut strand, token, before) = (Strand::mute(), Token::new(), web.requests());
+        let input = smol::io::Cursor::new(lines.clone());
+        smol::block_on(smol::future::zip(
+            async { enrich::stream(input, options(strict), &mut strand, &token).await.expect("it ends") },
+            async {
+                while web.requests() == before {
+                    smol::Timer::after(std::time::Duration::from_millis(1)).await;
+                }
+                web.release();
+            },
+        ));
+        let counts = strand.counts();
+        assert_eq!(counts["commit"], 10 * ROOM as u64, "the stream passes whole");
+        // All of it came in one piece, before anybody could ask.
+        assert_eq!((counts["issue"], counts["warning"]), (ROOM as u64, 2), "{counts:?}");
+        assert_eq!(strand.is_partial(), strict);
+    }
+}
+
+#[test]
+fn a_label_that_was_brought_is_a_request_for_the_line_that_it_names() {
+    let title = |number: usize, label: &str| json!({"number": number, "title": "t", "state": "OPEN", "url": "https://example.com/", "label": label});
+    let labelled = [title(12, "backport-1.0"), title(13, "backport-2.0"), title(14, "bug")];
+    for source in [None, Some("env:TRACKER_TOKEN"), Some("git")] {
+        let labelled = labelled.clone();
+        // One by one, or by GraphQL together.
+        let web = Web::start(move |asked, _| {
+            let issue = |issue: &Value| {
+                let labels = match asked.method.as_str() {
+                    "POST" => json!({"nodes": [{"name": issue["label"]}]}),
+                    _ => json!([{"name": issue["label"]}]),
+                };
+                let mut issue = issue.clone();
+                issue["labels"] = labels;
+                issue
+            };
+            if asked.method == "POST" {
+                let query = String::from_utf8_lossy(&asked.body).into_owned();
+                let parts = query.split("number: ").skip(1).enumerate().map(|(at, rest)| {
+                    let number: usize =
+                        rest.split(')').next().and_then(|number| number.parse().ok()).expect("a number");
+                    (format!("i{at}"), json!({"issueOrPullRequest": issue(&labelled[number - 12])}))
+                });
+                return Reply::json(&json!({"data": parts.collect::<serde_json::Map<_, _>>()}).to_string());
+            }
+            let number = asked.target.rsplit('/').next().and_then(|number| number.parse::<usize>().ok());
+            number.map_or(Reply::status(404), |number| Reply::json(&issue(&labelled[number - 12]).to_string()))
+        });
+        let commits: Vec<Commit> = (0..4)
+            .map(|number: usize| {
+                let parents: Vec<usize> = number.checked_sub(1).into_iter().collect();
+                let message = if number == 0 { "Root\n".into() } else { format!("Mend it (#{})\n", 11 + number) };
+                Commit::new(&parents, 1_700_000_000 + i64::try_from(number).expect("few")).message(&message)
+            })
+            .collect();
+        let (repo, ids) = repository(&commits, &[("refs/heads/main", 3), ("refs/heads/stable/1.0", 0)]);
+        set_all(&repo, &web);
+        set(&repo, &[("bhfuil.requestPattern", r"^backport-(\d\S*)$")]);
+        if let Some(source) = source {
+            let helper = "!f() { echo asked >>\"$HOME/asked\"; echo username=me; echo password=x; }; f";
+            set(&repo, &[("bhfuil.tracker.hub.credential", source), ("credential.helper", helper)]);
+        }
+        let with_secret = |args: &[&str], stdin: &[u8]| {
+            let mut command = bhfuil(&repo);
+            command.args(args).env("TRACKER_TOKEN", "x").write_stdin(stdin).output().expect("it runs")
+        };
+        let requested = || {
+            let output = with_secret(&["missing", "stable/1.0", "--from=main", "--requested"], b"");
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            let told = |event: &Value| (event["id"].clone(), event["because"].clone());
+            of_type(&events(&output), "missing").into_iter().map(told).collect::<Vec<_>>()
+        };
+        assert_eq!((requested(), web.requests()), (Vec::new(), 0), "nothing is known yet, and nobody is asked");
+        let enriched = events(&with_secret(&["enrich"], &scanned(&repo)));
+        let labels: Vec<&Value> = of_type(&enriched, "issue").iter().map(|issue| &issue["labels"][0]).collect();
+        assert_eq!(labels.len(), 3, "{enriched:?}");
+        assert!(labels.contains(&&json!("backport-2.0")), "{labels:?}");
+        let asked = || (web.requests(), std::fs::read_to_string(repo.home().join("asked")).unwrap_or_default());
+        let before = asked();
+        let id = &ids[1];
+        assert_eq!(requested(), [(json!(id), json!("asked for by the label backport-1.0 of number 12"))], "{source:?}");
+        assert_eq!(asked(), before, "neither a server nor a helper is asked");
+    }
+}
+
+#[test]
+fn a_credential_helper_that_does_not_answer_is_given_up_and_the_others_are_asked() {
+    let web = Web::start(|asked, _| answers(asked));
+    let repo = Repo::new();
+    set_all(&repo, &web);
+    set(&repo, &[("bhfuil.tracker.vuln.credential", "git"), ("credential.helper", "!sleep 1000 #")]);
+    let mut command = bhfuil(&repo);
+    command.args(["enrich", "CVE-2024-1234", "CVE-2024-2222", "#12"]).env("GIT_BHFUIL_TIMEOUT_GIT", "1s");
+    let all = events(&command.output().expect("it runs"));
+    assert!(issues(&all).iter().any(|(tracker, _, state, _)| tracker == "github" && state == "closed"), "{all:?}");
+    let warnings = of_type(&all, "warning");
+    assert_eq!((warnings.len(), &warnings[0]["code"], &warnings[0]["count"]), (1, &json!("timeout"), &json!(2)));
+    assert_eq!(warnings[0]["hint"], "bhfuil.timeout.git sets how long it may take");
+    assert!(web.asked().iter().all(|asked| !asked.target.contains("CVE")), "not without a login");
 }

@@ -19,8 +19,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "backlog",
         &[
-            "locate", "config", "describe", "index", "git", "gitcli", "graph", "lines", "facts", "files", "report",
-            "events", "clock", "error", "shutdown", "spelling",
+            "enrich", "locate", "config", "describe", "index", "git", "gitcli", "graph", "lines", "facts", "files",
+            "report", "events", "clock", "error", "shutdown", "spelling",
         ],
     ),
     ("health", &["upkeep", "repos", "gitcli", "cache", "files", "error"]),

@@ -1,7 +1,11 @@
 //! A program that does with the library what the commands do, on an executor of its own: two threads that run what may move between them,
 //! and the first thread, which waits for the rest. It goes through the table "The concurrent core" of the crate from top to bottom.
 
+#[path = "library/asking.rs"]
+mod asking;
 mod support;
+#[path = "support/web.rs"]
+mod web;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +17,7 @@ use git_bhfuil::clock::{Clock, Deadline, ManualClock};
 use git_bhfuil::config::{Config, OwnFile, Sources};
 use git_bhfuil::error::{self, Kind};
 use git_bhfuil::files::{self, Lock};
-use git_bhfuil::git::Repository;
+use git_bhfuil::git::{GIT_LIMIT, Repository};
 use git_bhfuil::health::{self, Scene};
 use git_bhfuil::index::{Ahead, Index};
 use git_bhfuil::monitor::{Monitor, history};
@@ -81,6 +85,7 @@ async fn program(place: &Path, repositories: &[(PathBuf, u64)], executor: &Execu
     count_on_a_thread(executor).await;
     try_again(executor).await;
     tasks_and_prefetch(place, &repositories[0].0).await?;
+    Box::pin(asking::ask_servers(place, &repositories[1].0)).await?;
     Box::pin(stop_a_scan(&repositories[0].0, &pool, &monitor)).await;
     look_back(place, &monitor, &entries).await
 }
@@ -345,6 +350,7 @@ async fn look_back(place: &Path, monitor: &Monitor, entries: &[Entry]) -> anyhow
         config: Some(place.join("own-config")),
         entries: entries.to_vec(),
         now,
+        git_limit: GIT_LIMIT,
         patience: Duration::from_secs(10),
     };
     assert_eq!(scene.kept.len(), 2, "a cache for each repository");

@@ -64,7 +64,7 @@ fn what_was_cancelled_leaves_nothing_behind() {
     assert!(!told.contains("panicked"), "a thread has: {told}");
 }
 
-/// Folders, two mirrors, and a helper that never says a password.
+/// Folders, two mirrors, a helper that never says a password, and trackers that never answer.
 fn furnish(large: &Repo, small: &Repo, silent: &str) {
     let place = large.home().parent().expect("a folder").to_owned();
     std::fs::create_dir_all(place.join("tmp")).expect("a folder");
@@ -81,6 +81,10 @@ fn furnish(large: &Repo, small: &Repo, silent: &str) {
         }
     }
     large.git(&["config", "--global", "credential.helper", "!sleep 1000 #"]);
+    for (name, software, url) in [("vuln", "osv", silent), ("hub", "github", &format!("{silent}/project"))] {
+        large.git(&["config", "--global", &format!("bhfuil.tracker.{name}.type"), software]);
+        large.git(&["config", "--global", &format!("bhfuil.tracker.{name}.url"), url]);
+    }
 }
 
 /// When an operation is cut short.

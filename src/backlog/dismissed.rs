@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Settings;
-use crate::error::Kind;
+use crate::error::{self, Kind};
 use crate::files::{self, Lock};
 use crate::git::Repository;
 use crate::git::refs::{RefStore, glob_matches, short};
@@ -137,7 +137,10 @@ pub async fn dismiss(dir: &Path, change: &OsStr, on: &OsStr, because: &str) -> a
         // An id in full: a short one may fit another commit one day.
         let mut peeled = change.to_owned();
         peeled.push("^{commit}");
-        let found = gitcli::rev_parse(repository, &[peeled]).await.map_err(|_| {
+        let found = gitcli::rev_parse(repository, &[peeled]).await.map_err(|cause| {
+            if error::kind_of(&cause) != Kind::BadRevision {
+                return cause;
+            }
             Kind::BadRevision.hinted(
                 format!("'{typed}' is neither a commit here nor a Change-Id"),
                 "git log --all --oneline lists the commits",

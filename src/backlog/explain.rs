@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::{Found, Options, run};
 use crate::describe::lossy;
-use crate::error::Kind;
+use crate::error::{self, Kind};
 use crate::events::Event;
 use crate::events::matching::{Interdiff, Verdict};
 use crate::gitcli;
@@ -69,7 +69,10 @@ async fn commit(study: &Study<'_>, name: &OsString) -> anyhow::Result<Position> 
         peeled.push("^{commit}");
         peeled
     };
-    let found = gitcli::rev_parse(study.repository(), &[peeled]).await.map_err(|_| {
+    let found = gitcli::rev_parse(study.repository(), &[peeled]).await.map_err(|cause| {
+        if error::kind_of(&cause) != Kind::BadRevision {
+            return cause;
+        }
         Kind::BadRevision.hinted(format!("'{shown}' is no commit here"), "git log --all --oneline lists them")
     })?;
     let id = found.tips.first().map(|(id, _)| *id);

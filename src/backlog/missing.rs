@@ -1,7 +1,7 @@
 //! The list of what a target lacks of a source, and of what an older line has and a newer one lacks.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -10,8 +10,10 @@ use super::dismissed::Dismissal;
 use super::ends::{self, End};
 use super::trial::{Outcome, Trial};
 use super::verdicts::{Call, call};
+use super::wanted::Labels;
 use super::{Found, Options, dismissals, pairs, run, wanted};
 use crate::describe::{base64, lossy};
+use crate::enrich;
 use crate::error::{self, Kind};
 use crate::events::Event;
 use crate::events::matching::{Apply, Missing, MissingState};
@@ -19,6 +21,7 @@ use crate::facts::Oid;
 use crate::git::refs::short;
 use crate::gitcli;
 use crate::graph::{Graph, Position};
+use crate::index::Trouble;
 use crate::locate::study::{Notice, Study};
 use crate::report::{Ending, Strand};
 use crate::shutdown::Token;
@@ -71,8 +74,9 @@ async fn tell(study: &mut Study<'_>, options: &Options, source: &End, target: &E
     let dismissals = dismissals(study, source).await?;
     let comparison = Comparison::of(study, source, target).await?;
     let within = Bounds::of(study, options, source, target).await?;
+    let labels = labels(study, options, &comparison).await?;
     let (graph, repo) = (Arc::clone(study.graph()), study.name().to_owned());
-    let items = items(&graph, &comparison, options, (source, target), &dismissals, &within);
+    let items = items(&graph, (&comparison, &labels), options, (source, target), &dismissals, &within);
     let mut trial =
         if options.check { Some(Trial::begin(study.repository(), graph.id(target.tip)).await?) } else { None };
     let mut found = Found { any: false, is_unsure: comparison.is_unsure };
@@ -107,10 +111,31 @@ async fn tell(study: &mut Study<'_>, options: &Options, source: &End, target: &E
     Ok(found)
 }
 
+/// The labels, as far as they are kept, that may be wishes: of the issues that the commits of `comparison` name, if anybody asks.
+async fn labels(study: &mut Study<'_>, options: &Options, comparison: &Comparison) -> anyhow::Result<Labels> {
+    let settings = study.settings();
+    let Some(folder) =
+        options.cache_folder.clone().filter(|_| options.requested && !settings.request_patterns.is_empty())
+    else {
+        return Ok(Labels::default());
+    };
+    let patterns = settings.patterns()?;
+    let issues: BTreeSet<_> = comparison.commits.iter().flat_map(|notice| notice.issues.iter().cloned()).collect();
+    match enrich::kept_labels(options.sought.clone(), issues.into_iter().collect(), folder).await {
+        Ok(labels) => Ok(Labels::of(labels, &patterns)),
+        Err(cause) => {
+            let message = format!("what labels wish for isn't known: {}", error::message_of(&cause));
+            let hint = error::hint_of(&cause).map(str::to_owned);
+            study.warn(&Trouble { code: "labels-unknown", message, hint }).await?;
+            Ok(Labels::default())
+        }
+    }
+}
+
 /// What is told, in order.
 fn items<'c>(
     graph: &Graph,
-    comparison: &'c Comparison,
+    (comparison, labels): (&'c Comparison, &Labels),
     options: &Options,
     (source, target): (&End, &End),
     dismissals: &[Dismissal],
@@ -119,7 +144,7 @@ fn items<'c>(
     let listed = comparison.commits.iter().filter(|notice| within.has(graph, notice.position));
     let items = listed.filter_map(|notice| match call(graph, comparison, notice, target, dismissals) {
         Call::Missing(standing) => {
-            let why = why_wanted(comparison, notice, target, options)?;
+            let why = why_wanted((comparison, labels), notice, target, options)?;
             Some(Item { notice, standing, because: because(graph, standing, why, source, target) })
         }
         Call::Nothing | Call::NotApplicable | Call::Dismissed(_) => None,
@@ -129,11 +154,15 @@ fn items<'c>(
 
 /// Why a commit is on the list beside that the source has it; `None` if it isn't what was asked for, `Some(None)` if all was.
 #[expect(clippy::option_option, reason = "whether it is listed, and whether there is more to say of it")]
-fn why_wanted(comparison: &Comparison, notice: &Notice, target: &End, options: &Options) -> Option<Option<String>> {
+fn why_wanted(
+    (comparison, labels): (&Comparison, &Labels),
+    notice: &Notice,
+    target: &End,
+    options: &Options,
+) -> Option<Option<String>> {
     let mut why = None;
     if options.requested {
-        let (kind, text) = wanted::request(notice, target.line.as_ref())?;
-        why = Some(format!("asked for by {} {text}", kind.as_str()).trim_end().to_owned());
+        why = Some(wanted::request(notice, labels, target.line.as_ref())?);
     }
     if options.security {
         let security = wanted::security(notice)?;

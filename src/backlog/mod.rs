@@ -59,7 +59,7 @@ pub struct Options {
     pub since: Option<OsString>,
     /// Only what changes these paths.
     pub paths: Vec<OsString>,
-    /// Only what its message wishes to have ported.
+    /// Only what its message wishes to have ported, or a label that is kept of an issue that it names.
     pub requested: bool,
     /// Only what is about security.
     pub security: bool,

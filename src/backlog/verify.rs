@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::{Found, Options, run};
-use crate::error::Kind;
+use crate::error::{self, Kind};
 use crate::events::Event;
 use crate::events::matching::{Rung, Verdict};
 use crate::gitcli;
@@ -62,7 +62,11 @@ pub async fn verify(
 /// What there is to say of an origin that no ref reaches.
 async fn absent(study: &Study<'_>, origin: &Mentioned) -> anyhow::Result<Claim> {
     let name: OsString = format!("{}^{{commit}}", origin.text).into();
-    let exists = gitcli::rev_parse(study.repository(), &[name]).await.is_ok();
+    let exists = match gitcli::rev_parse(study.repository(), &[name]).await {
+        Ok(_) => true,
+        Err(cause) if error::kind_of(&cause) == Kind::BadRevision => false,
+        Err(cause) => return Err(cause),
+    };
     // What is cut off may lie there.
     let is_true = if study.is_cut_off() && !exists { None } else { Some(false) };
     let evidence = match (exists, is_true) {

@@ -1,13 +1,49 @@
-//! Which of the commits that a branch lacks somebody wants there: what their messages ask for, by the branch's line. Pure.
+//! Which of the commits that a branch lacks somebody wants there: what their messages ask for, or the labels of the issues that they
+//! name, by the branch's line. Pure.
 
-use crate::facts::issues::IssueKind;
+use std::collections::HashMap;
+
+use crate::facts::issues::{IssueKind, IssueRef};
+use crate::facts::patterns::Patterns;
 use crate::facts::requests::RequestKind;
 use crate::lines::{Line, Version};
 use crate::locate::study::Notice;
 
-/// The wish that a commit be ported to the line `target`, as written; any wish where the branch is of no line.
-pub(super) fn request<'n>(notice: &'n Notice, target: Option<&Line>) -> Option<&'n (RequestKind, String)> {
-    notice.requests.iter().find(|(kind, text)| asks_for(*kind, text, target))
+/// The labels of issues that are wishes.
+#[derive(Debug, Default)]
+pub(super) struct Labels(HashMap<IssueRef, Vec<Wish>>);
+
+/// A label, and where to it wishes that the issue's commits be ported.
+#[derive(Debug)]
+struct Wish {
+    label: String,
+    text: String,
+}
+
+impl Labels {
+    /// Those of `labels` that the configured patterns (`bhfuil.requestPattern`) take for wishes.
+    pub(super) fn of(labels: HashMap<IssueRef, Vec<String>>, patterns: &Patterns) -> Self {
+        let wishes = |label: &String| -> Vec<Wish> {
+            let texts = patterns.requests(label);
+            texts.map(|text| Wish { label: label.clone(), text: text.to_owned() }).collect()
+        };
+        let all = labels.into_iter().map(|(issue, labels)| (issue, labels.iter().flat_map(wishes).collect()));
+        Self(all.collect())
+    }
+}
+
+/// The wish that a commit be ported to the line `target`, in words; any wish where the branch is of no line.
+pub(super) fn request(notice: &Notice, labels: &Labels, target: Option<&Line>) -> Option<String> {
+    let in_message = notice.requests.iter().find(|(kind, text)| asks_for(*kind, text, target));
+    let in_message =
+        in_message.map(|(kind, text)| format!("asked for by {} {text}", kind.as_str()).trim_end().to_owned());
+    in_message.or_else(|| {
+        notice.issues.iter().find_map(|issue| {
+            let wishes = labels.0.get(issue)?;
+            let wish = wishes.iter().find(|wish| asks_for(RequestKind::Configured, &wish.text, target))?;
+            Some(format!("asked for by the label {} of {} {}", wish.label, issue.kind.as_str(), issue.key))
+        })
+    })
 }
 
 /// The identifier, or the fact, that makes a commit one about security.

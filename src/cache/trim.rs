@@ -2,9 +2,10 @@
 //! In short transactions, so that nobody waits for long; the file is made smaller only where much of it is empty.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
 use super::database::{alone_with, is_busy, is_damaged};
 use super::folder::CacheFile;
@@ -22,6 +23,12 @@ const BUSY: Duration = Duration::from_secs(5);
 const EMPTY_PAGES: i64 = 256;
 const EMPTY_SHARE: i64 = 4;
 
+/// Steps of `SQLite`'s virtual machine after which it is asked whether it is to stop: a step may copy a block of texts.
+const STEPS: i32 = 100;
+
+/// Says whether nobody waits any more for what is being done. Asked by the thread that does it, between steps.
+pub type Stopped = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// What was taken out of a cache.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Trimmed {
@@ -35,17 +42,18 @@ pub struct Trimmed {
 
 impl CacheFile {
     /// Takes out what is of no use any more. A file of more than `largest` bytes is not written anew to make it smaller. One of another
-    /// version is left alone, as is the time of its last use. Blocks.
+    /// version is left alone, as is the time of its last use. Blocks; when it `is_stopped`, what is being done is undone, and nothing else
+    /// begun.
     ///
     /// # Errors
     /// If it can't be written.
-    pub fn trim(&self, largest: u64) -> anyhow::Result<Trimmed> {
+    pub fn trim(&self, largest: u64, is_stopped: &Stopped) -> anyhow::Result<Trimmed> {
         if self.aside.is_some() || usize::try_from(self.version) != Ok(REPOSITORY.migrations.len()) {
             return Ok(Trimmed::default());
         }
-        let trimmed = match trim(&self.path, self.bytes <= largest) {
+        let trimmed = match trim(&self.path, self.bytes <= largest, is_stopped) {
             // Whoever is at work here has no time for it now, and what is damaged the next run sets aside.
-            Err(cause) if is_busy(&cause) || is_damaged(&cause) => Ok(Trimmed::default()),
+            Err(cause) if is_busy(&cause) || is_damaged(&cause) || is_interrupted(&cause) => Ok(Trimmed::default()),
             other => other.map_err(|cause| Kind::Cache.wrap(cause, format!("trimming {}", self.path.display()))),
         };
         if !self.exists() {
@@ -58,7 +66,12 @@ impl CacheFile {
     }
 }
 
-fn trim(path: &Path, may_shrink: bool) -> anyhow::Result<Trimmed> {
+fn is_interrupted(error: &anyhow::Error) -> bool {
+    let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+    code == Some(ErrorCode::OperationInterrupted)
+}
+
+fn trim(path: &Path, may_shrink: bool, is_stopped: &Stopped) -> anyhow::Result<Trimmed> {
     // While nobody has it open no pass is going on. Numbers are never used again: those of passes that begin later are higher.
     let dead: Option<i64> = if has_unclaimed(path)? {
         let last = |reader: &Connection| {
@@ -69,6 +82,8 @@ fn trim(path: &Path, may_shrink: bool) -> anyhow::Result<Trimmed> {
         None
     };
     let mut connection = open(path)?;
+    let interrupted = Arc::clone(is_stopped);
+    connection.progress_handler(STEPS, Some(move || interrupted()))?;
     let mut trimmed = Trimmed::default();
     if let Some(dead) = dead {
         loop {
@@ -123,6 +138,7 @@ fn is_worth_shrinking(connection: &Connection) -> anyhow::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::SystemTime;
 
     use super::super::cursors::{Consumer, Cursor, token};
@@ -165,20 +181,28 @@ mod tests {
         let (first, second) = (token(&cursor(1)), token(&cursor(2)));
         execute(&path, &format!("UPDATE cursor SET used_at = 7 WHERE token IN ('{first}', '{second}')"));
         let file = || of(&path).expect("looks").remove(0);
-        let busy = file().trim(u64::MAX).expect("trims");
+        let never: Stopped = Arc::new(|| false);
+        let busy = file().trim(u64::MAX, &never).expect("trims");
         assert_eq!((busy.blocks, busy.cursors), (0, 1), "who has it open may be in the middle of a pass");
         drop(cache);
         let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         std::fs::File::options().append(true).open(&path).and_then(|it| it.set_modified(long_ago)).expect("set");
         let before = file();
-        let trimmed = before.trim(0).expect("trims");
+        let trimmed = before.trim(0, &never).expect("trims");
         assert_eq!((trimmed.blocks, trimmed.cursors, trimmed.freed), (200, 0, 0));
         assert_eq!((count(&path, "text"), count(&path, "unclaimed"), count(&path, "cursor")), (10, 0, 2));
+        // Asked while it is being written anew: it is as it was.
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let soon: Stopped = Arc::new(move || counted.fetch_add(1, Ordering::SeqCst) > 2);
+        assert_eq!(file().trim(u64::MAX, &soon).expect("nothing has failed"), Trimmed::default());
+        assert!(asked.load(Ordering::SeqCst) > 3, "it would have been done else");
+        assert_eq!(file().bytes, before.bytes);
         assert_eq!(count(&path, &format!("cursor WHERE token = '{first}'")), 1, "a consumer is there");
-        let shrunk = file().trim(u64::MAX).expect("trims");
+        let shrunk = file().trim(u64::MAX, &never).expect("trims");
         assert!(shrunk.freed > 15_000_000, "{shrunk:?}");
         assert_eq!((file().used, file().bytes < 3_000_000), (long_ago, true), "that is no use of it");
-        assert_eq!(file().trim(u64::MAX).expect("trims"), Trimmed::default());
+        assert_eq!(file().trim(u64::MAX, &never).expect("trims"), Trimmed::default());
         assert_eq!(count(&path, "text"), 10);
         let cache = Cache::open_as_it_is(&path).expect("opens").expect("is there");
         assert_eq!(cache.complaints().expect("reads"), [""; 0]);

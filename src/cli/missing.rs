@@ -30,7 +30,8 @@ pub struct MissingArgs {
     /// list what came after <when> alone: a revision, or a date
     #[argh(option, arg_name = "when")]
     pub since: Option<RawArg>,
-    /// list what its message asks to be ported there: Cc: stable, Backpatch-through, "backport to 2.8"
+    /// list what its message asks to be ported there: Cc: stable, Backpatch-through, "backport to 2.8"; or a label of its issues that
+    /// enrich has brought and bhfuil.requestPattern matches
     #[argh(switch)]
     pub requested: bool,
     /// list what names a CVE or GHSA, or matches bhfuil.securityPattern

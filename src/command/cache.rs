@@ -255,7 +255,7 @@ pub(super) async fn gc(report: &mut Strand) -> anyhow::Result<Ending> {
     let folder = upkeep::folder()?;
     let limit = smol::unblock(limit).await?;
     let deadline = deadline("gc", None, "dropping what is of no use".to_owned()).await?;
-    let swept = deadline.bound(&Clock::Real, smol::unblock(move || sweep::sweep(&folder, limit))).await?;
+    let swept = deadline.bound(&Clock::Real, sweep::sweep(folder, limit)).await?;
     let names: Vec<String> = swept.removed.iter().map(|(kept, _)| kept.name()).collect();
     let removed = swept.removed.iter().zip(&names).map(|((kept, because), name)| gone(name, kept, word(*because)));
     tell(removed, report).await?;
@@ -291,7 +291,7 @@ pub(super) async fn tidy(begun: SystemTime) {
     if let Ok(folder) = upkeep::folder()
         && sweep::may_be_due(&folder, begun)
     {
-        let _ = smol::unblock(move || sweep::sweep_a_little(&folder, begun, limit)).await;
+        let _ = sweep::sweep_a_little(folder, begun, limit).await;
     }
 }
 

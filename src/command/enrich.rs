@@ -33,14 +33,11 @@ pub(super) async fn run(args: &EnrichArgs, dir: &Path, token: &Token) -> u8 {
         offline: args.offline,
         strict: args.strict,
         cache_folder: upkeep::folder().ok(),
+        room: None,
     };
     let mut strand = report.strand();
-    let stop = async {
-        token.cancelled().await;
-        Err(crate::error::Kind::Cancelled.error("stopped"))
-    };
     let ending = match configured {
-        Ok(()) => smol::future::or(enrich::run(options, &mut strand, token), stop).await,
+        Ok(()) => enrich::run(options, &mut strand, token).await,
         Err(cause) => Err(cause),
     };
     report.join(strand);

@@ -274,9 +274,8 @@ async fn prefetch_some(args: &TaskStartArgs, dir: &Path, report: &mut Report, to
         async move |_slot| {
             // Of these lines nobody needs one in the log.
             let (mut strand, mut mute) = (from.strand(), Strand::mute());
-            let (overheard, people) = (Overheard::default(), People::default());
-            let newest = scan::Options { count: Some(NEWEST), ear: Some(overheard.ear()), ..options.clone() };
-            let all = scan::Options { ear: Some(people.ear()), ..options };
+            let people = People::default();
+            let all = scan::Options { ear: Some(people.ear()), ..options.clone() };
             let read = async {
                 let name = smol::unblock({
                     let sought = sought.clone();
@@ -284,6 +283,8 @@ async fn prefetch_some(args: &TaskStartArgs, dir: &Path, report: &mut Report, to
                 })
                 .await?;
                 strand.call(&name);
+                let overheard = Overheard::of(sought.dir.clone(), [(name.clone(), sought.dir.clone())]);
+                let newest = scan::Options { count: Some(NEWEST), ear: Some(overheard.ear()), ..options.clone() };
                 scan::run(&newest, &mut mute, token).await?;
                 scan::run(&all, &mut mute, token).await?;
                 Ok::<_, anyhow::Error>(Subject { repo: name, dir: sought.dir, overheard, people })
@@ -308,11 +309,7 @@ async fn prefetch_some(args: &TaskStartArgs, dir: &Path, report: &mut Report, to
     let options =
         enrich::Options { dir: dir.to_owned(), cache_folder: upkeep::folder().ok(), ..enrich::Options::default() };
     let mut strand = report.strand();
-    let stop = async {
-        token.cancelled().await;
-        Err(Kind::Cancelled.error("it was stopped"))
-    };
-    let fetched = smol::future::or(enrich::prefetch(subjects, options, &mut strand, token), stop).await;
+    let fetched = enrich::prefetch(subjects, options, &mut strand, token).await;
     report.join(strand);
     Ok((Ending::default(), fetched?.to_string()))
 }

@@ -26,9 +26,9 @@ pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Pat
             return exit::FATAL;
         }
     };
-    let overheard = args.issues.then(Overheard::default);
-    let ear = overheard.as_ref().map(Overheard::ear);
     let refs = repositories::refs(&args.refs);
+    let overheard = if args.issues { Some(super::where_is::overheard(dir, &wanted(args, &refs)).await) } else { None };
+    let ear = overheard.as_ref().map(Overheard::ear);
     let outcome = match configured.and_then(|()| options(args, paths, dir)).map(|options| Options { ear, ..options }) {
         Ok(options) if wanted(args, &refs).is_here() => here(&options, &mut report, token).await,
         Ok(options) => several(&wanted(args, &refs), &options, &mut report, token).await,
@@ -38,8 +38,7 @@ pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Pat
         Ok((ending, consumers)) => {
             let told = match &overheard {
                 Some(overheard) => {
-                    let asked = (dir, Vec::new());
-                    super::where_is::issues_after(overheard, asked, &wanted(args, &refs), &mut report, token).await
+                    super::where_is::issues_after(overheard, dir, &wanted(args, &refs), &mut report, token).await
                 }
                 None => Ok(()),
             };

@@ -8,7 +8,7 @@ use super::repositories::told_apart;
 use super::{cache, framed, repo, task};
 use crate::cli::StatusArgs;
 use crate::clock::spoken;
-use crate::config::{OwnFile, View};
+use crate::config::{self, OwnFile, Settings, View};
 use crate::describe::rfc3339;
 use crate::enrich;
 use crate::error::{Kind, hint_of, kind_of, message_of};
@@ -85,6 +85,7 @@ async fn gather() -> State {
         config: OwnFile::of(&|name| std::env::var_os(name)).ok().map(|file| file.path().to_owned()),
         entries: entries.clone(),
         now,
+        git_limit: git_limit().await,
         patience: PATIENCE,
     };
     let mut checks = health::checks(scene).await;
@@ -117,6 +118,12 @@ async fn gather() -> State {
 }
 
 /// What is noted of tasks.
+/// How long git may take to say its version. What is wrong with the settings is told by others.
+async fn git_limit() -> Duration {
+    let set = config::time_limit("git", None).await;
+    set.ok().flatten().unwrap_or(Settings::default().git_timeout)
+}
+
 struct Noted {
     ledger: Ledger,
     records: Vec<Record>,

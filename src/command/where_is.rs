@@ -1,6 +1,6 @@
 //! `git bhfuil where`: what was typed becomes the options of a search, and its outcome an exit code.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::repositories::{Chosen, Shared, Wanted};
@@ -32,9 +32,7 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
             return exit::FATAL;
         }
     };
-    let overheard = args.issues.then(Overheard::default);
-    let options = Options { ear: overheard.as_ref().map(Overheard::ear), ..options(args, signals, dir) };
-    let refs = options.refs.clone();
+    let refs = selection(args);
     let wanted = Wanted {
         repo: &args.repo,
         group: &args.group,
@@ -43,6 +41,8 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
         threads: args.threads,
         refs: &refs,
     };
+    let overheard = if args.issues { Some(overheard(dir, &wanted).await) } else { None };
+    let options = Options { ear: overheard.as_ref().map(Overheard::ear), ..options(args, signals, dir) };
     let ending = match configured {
         Ok(()) if wanted.is_here() => {
             let mut strand = report.strand();
@@ -59,8 +59,7 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
     };
     let ending = match (ending, overheard) {
         (Ok(ending), Some(overheard)) => {
-            let queries = args.queries.iter().map(|query| query.0.to_string_lossy().into_owned()).collect();
-            let told = issues_after(&overheard, (dir, queries), &wanted, &mut report, token).await;
+            let told = issues_after(&overheard, dir, &wanted, &mut report, token).await;
             told.map(|()| ending)
         }
         (ending, _) => ending,
@@ -68,21 +67,30 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
     report.end(ending, token.signal()).await.exit_code
 }
 
+/// Notes what an answer is about. That the repositories can't be found is said by the answer itself.
+pub(super) async fn overheard(dir: &Path, wanted: &Wanted<'_>) -> Overheard {
+    Overheard::of(dir.to_owned(), places(wanted).await.unwrap_or_default())
+}
+
+/// The repositories that are asked, by their names on the wire; none for the one where the user stands.
+async fn places(wanted: &Wanted<'_>) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    if wanted.is_here() {
+        return Ok(Vec::new());
+    }
+    let chosen = wanted.chosen().await?.into_iter();
+    Ok(chosen.filter_map(|chosen| Some((chosen.sought.name?, chosen.sought.dir))).collect())
+}
+
 /// Tells of the issues of an answer that was given.
 pub(super) async fn issues_after(
     overheard: &Overheard,
-    (dir, queries): (&Path, Vec<String>),
+    dir: &Path,
     wanted: &Wanted<'_>,
     report: &mut Report,
     token: &Token,
 ) -> anyhow::Result<()> {
-    let places = if wanted.is_here() {
-        Vec::new()
-    } else {
-        let chosen = wanted.chosen().await?.into_iter();
-        chosen.filter_map(|chosen| Some((chosen.sought.name?, chosen.sought.dir))).collect()
-    };
-    let after = After { dir: dir.to_owned(), places, queries, cache_folder: locate::cache_folder() };
+    let places = places(wanted).await?;
+    let after = After { dir: dir.to_owned(), places, cache_folder: locate::cache_folder() };
     let mut strand = report.strand();
     let told = enrich::after(overheard, after, &mut strand, token).await;
     report.join(strand);

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::cascade::{Level, Origin, Scope, View};
+use super::exact::git_limit;
 use super::keys::KEYS;
 use super::load::{Variables, own_path, syntax_problem};
 use super::problem::Problem;
@@ -21,7 +22,7 @@ const OTHER_VARIABLES: [&str; 3] = ["GIT_BHFUIL_CACHE", "GIT_BHFUIL_CONFIG", "GI
 /// [`Kind::Io`] if our own file can't be read.
 pub async fn check(dir: &Path, variables: &Variables, set: &[String]) -> anyhow::Result<Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut listed = gitcli::config_list(dir, false).await;
+    let mut listed = gitcli::config_list(dir, false, git_limit(dir, false, variables).await).await;
     if let Err(cause) = &listed {
         let origin = Origin { level: Level::Git(Scope::System), place: None, line: None };
         let hint = hint_of(cause).unwrap_or("git config --list says it too");

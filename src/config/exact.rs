@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::cascade::{Level, Origin, View};
 use super::load::{Parts, Reach, Variables, name_of, own_document, own_path};
 use super::syntax::Document;
-use crate::git::Repository;
 use crate::git::config::ConfigValue;
+use crate::git::{GIT_LIMIT, Repository};
 use crate::gitcli;
 
 impl View {
@@ -19,7 +20,8 @@ impl View {
     /// # Errors
     /// [`crate::error::Kind::Io`] or [`crate::error::Kind::BadValue`] if a file can't be read or understood, by us or by git.
     pub async fn ask(dir: &Path, alone: bool, variables: &Variables) -> anyhow::Result<Self> {
-        let git = gitcli::config_list(dir, alone).await?;
+        let limit = git_limit(dir, alone, variables).await;
+        let git = gitcli::config_list(dir, alone, limit).await?;
         Self::of_listed(dir, alone, variables, git).await
     }
 
@@ -37,6 +39,18 @@ impl View {
         })
         .await
     }
+}
+
+/// How long git may take to list its configuration (`bhfuil.timeout.git`): what is set of that is read without it. What can't be read or
+/// understood is told by those who ask for it all.
+pub(super) async fn git_limit(dir: &Path, alone: bool, variables: &Variables) -> Duration {
+    let (dir, variables) = (dir.to_owned(), Variables::clone(variables));
+    let read = smol::unblock(move || {
+        let found = if alone { Repository::discover_alone(&dir) } else { Repository::discover(&dir) };
+        let view = View::read_for(found.ok().as_ref(), &*variables)?;
+        view.time("timeout.git", view.repo())
+    });
+    read.await.ok().flatten().unwrap_or(GIT_LIMIT)
 }
 
 fn gather(

@@ -155,6 +155,7 @@ pub static KEYS: &[Key] = &[
     HTTP[2],
     Key::new("timeout.clone", Type::Time, "2h", "how long a clone may take, all attempts together"),
     Key::new("timeout.fetch", Type::Time, "30m", "how long a fetch may take, all attempts together"),
+    Key::new("timeout.git", Type::Time, "10m", "how long git may take for one question, or one trial of a pick"),
     Key::new("timeout.scan", Type::Time, "", "how long a scan may take; without it as long as it needs"),
     Key::new("timeout.where", Type::Time, "", "how long where may take; without it as long as it needs"),
     Key::new("timeout.missing", Type::Time, "", "how long missing may take; without it as long as it needs"),

@@ -8,13 +8,15 @@ use super::cascade::View;
 use super::values::Color;
 use crate::error::Kind;
 use crate::facts::patterns::Patterns;
-use crate::git::{Repository, Sought};
+use crate::git::{GIT_LIMIT, Repository, Sought};
 
 /// The settings of one run for one repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Threads for git work (`bhfuil.threads`); by default three, but never more than there are cores.
     pub threads: usize,
+    /// How long git may take for one question (`bhfuil.timeout.git`).
+    pub git_timeout: Duration,
     /// How long a scan may take (`bhfuil.timeout.scan`); by default as long as it needs.
     pub scan_timeout: Option<Duration>,
     /// How long finding a change may take (`bhfuil.timeout.where`); by default as long as it needs.
@@ -41,6 +43,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             threads: default_threads(),
+            git_timeout: GIT_LIMIT,
             scan_timeout: None,
             where_timeout: None,
             missing_timeout: None,
@@ -79,7 +82,14 @@ impl Settings {
     /// As [`Self::read`].
     pub fn read_blocking(repository: &Repository) -> anyhow::Result<Self> {
         let view = View::read_for(Some(repository), &|name| std::env::var_os(name))?;
-        Self::of(&view, view.repo())
+        let settings = Self::of(&view, view.repo())?;
+        settings.bind(repository);
+        Ok(settings)
+    }
+
+    /// Has what is asked of git about `repository` keep to the limit that is set. What [`Self::read`] gives is bound already.
+    pub fn bind(&self, repository: &Repository) {
+        repository.limit_git(self.git_timeout);
     }
 
     /// Those that hold for `repo`, or for all, in `view`.
@@ -89,6 +99,7 @@ impl Settings {
     pub fn of(view: &View, repo: Option<&str>) -> anyhow::Result<Self> {
         let settings = Self {
             threads: usize::try_from(view.number("threads", repo)?).unwrap_or(usize::MAX),
+            git_timeout: view.time("timeout.git", repo)?.unwrap_or(GIT_LIMIT),
             scan_timeout: view.time("timeout.scan", repo)?,
             where_timeout: view.time("timeout.where", repo)?,
             missing_timeout: view.time("timeout.missing", repo)?,

@@ -1,33 +1,23 @@
-//! The desk where issues are asked about: a queue for each server, a few who work at it, and what has come of each.
+//! The desk where issues are asked about: a queue for each server, and a few who work at it.
 //!
-//! Nobody who puts something into a queue waits. Where there is a login for a GitHub, what waits is asked for together.
+//! Nobody who puts something into a queue waits, for a stream must not be as slow as the slowest server: so the queues are bounded together
+//! ([`MOST`]), and what doesn't find room is left out, which is told. Where there is a login for a GitHub, what waits is asked for together.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_channel::{Receiver, Sender};
 use smol::LocalExecutor;
 
 use super::login::{Logins, Source};
+use super::question::{Outcome, Sought, not_found, note_of, read, request};
 use crate::error::Kind;
 use crate::http::{Answer, Client, Login, Refusal, Request};
 use crate::shutdown::Token;
 use crate::trackers::github::{self, Batch};
-use crate::trackers::{Found, Release, Software, Target, Tracker, host};
-
-/// An issue that is asked about.
-#[derive(Debug, Clone)]
-pub(super) struct Sought {
-    pub(super) target: Target,
-    /// Where the secret comes from.
-    pub(super) source: Option<Source>,
-    /// The repository whose commit named it, if one did.
-    pub(super) repo: Option<String>,
-    /// How it was named: the kind and the key of the reference.
-    pub(super) reference: Option<(String, String)>,
-}
+use crate::trackers::{Project, Release, Software, Tracker, host};
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,25 +28,26 @@ pub(super) enum Ask {
     Nobody,
 }
 
+/// Issues that wait in all queues together, some 400 bytes each (measured, with what tells that one was met before: a hundred thousand
+/// CVEs, or issues of GitHub, make the process 40 MB larger). At the usual ten requests a second a server works at as many for nearly
+/// three hours.
+pub const MOST: usize = 100_000;
+
+/// Outcomes that wait to be told; then nothing more is asked.
+const UNTOLD: usize = 64;
+
 /// Pages of releases that are asked for.
 const MOST_PAGES: u32 = 10;
 
-/// What has come of it.
-#[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) sought: Sought,
-    pub(super) found: Option<Found>,
-    pub(super) cached: bool,
-    pub(super) stale: bool,
-    pub(super) fetched_at: Option<SystemTime>,
-    /// What went wrong.
-    pub(super) trouble: Option<Refusal>,
-}
-
-impl Outcome {
-    fn failed(sought: Sought, trouble: Refusal) -> Self {
-        Self { sought, found: None, cached: false, stale: false, fetched_at: None, trouble: Some(trouble) }
-    }
+/// How a desk works.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// Issues that one server is asked about at a time.
+    pub(super) per_host: usize,
+    /// Issues that may wait.
+    pub(super) most: usize,
+    /// How long git's credential helpers may take.
+    pub(super) git_limit: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +62,11 @@ struct Inner {
     logins: Logins,
     per_host: usize,
     queues: RefCell<HashMap<String, Queue>>,
+    /// Trackers of which it was noted by what login their answers are kept.
+    noted: RefCell<HashSet<Tracker>>,
+    /// Issues that may wait in them, and those that do.
+    most: usize,
+    waiting: Cell<usize>,
     /// Issues of which nothing has come yet.
     open: Cell<usize>,
     told: Sender<Outcome>,
@@ -81,14 +77,26 @@ struct Inner {
 pub(super) struct Desk(Rc<Inner>);
 
 impl Desk {
-    /// A desk whose outcomes come out of the channel.
-    pub(super) fn new(client: Client, per_host: usize, token: &Token) -> (Self, Receiver<Outcome>) {
-        // What is in it is bounded by what was asked.
-        let (told, outcomes) = async_channel::unbounded();
-        let logins = Logins::new(token.clone());
-        let inner =
-            Inner { client, logins, per_host: per_host.max(1), queues: RefCell::default(), open: Cell::new(0), told };
+    /// A desk of these rules, whose outcomes come out of the channel.
+    pub(super) fn new(client: Client, rules: Rules, token: &Token) -> (Self, Receiver<Outcome>) {
+        let (told, outcomes) = async_channel::bounded(UNTOLD);
+        let inner = Inner {
+            client,
+            logins: Logins::new(token.clone(), rules.git_limit),
+            per_host: rules.per_host.max(1),
+            queues: RefCell::default(),
+            noted: RefCell::default(),
+            most: rules.most,
+            waiting: Cell::new(0),
+            open: Cell::new(0),
+            told,
+        };
         (Self(Rc::new(inner)), outcomes)
+    }
+
+    /// Issues that may wait.
+    pub(super) fn most(&self) -> usize {
+        self.0.most
     }
 
     /// Issues of which nothing has come yet.
@@ -129,8 +137,35 @@ impl Desk {
         Ok(all)
     }
 
-    /// Puts an issue into the queue of its server; an outcome will follow.
-    pub(super) fn ask(&self, sought: Sought, executor: &LocalExecutor<'static>) {
+    /// What the forge says of `project`, and when it did; `None` if it says that there is none, or can't say anything of the kind.
+    ///
+    /// # Errors
+    /// If the server can't be asked, or says nothing of a project.
+    pub(super) async fn project(
+        &self,
+        tracker: &Tracker,
+        project: &str,
+        source: Option<Source>,
+    ) -> anyhow::Result<Option<(Project, SystemTime)>> {
+        let Some(asked) = tracker.project(project) else { return Ok(None) };
+        let login = match &source {
+            Some(source) => Some(self.0.logins.of(tracker, source).await?),
+            None => None,
+        };
+        let request = Request::get(&asked.url)?.with("accept", asked.accept).by(login);
+        let answer = self.0.client.send(&request).await?;
+        if !answer.is_found() {
+            return Ok(None);
+        }
+        Ok(Some((tracker.read_project(&answer.body)?, answer.fetched_at)))
+    }
+
+    /// Puts an issue into the queue of its server; an outcome will follow. `false` if there is no room for it.
+    pub(super) fn ask(&self, sought: Sought, executor: &LocalExecutor<'static>) -> bool {
+        if self.0.waiting.get() >= self.0.most {
+            return false;
+        }
+        self.0.waiting.set(self.0.waiting.get() + 1);
         self.0.open.set(self.0.open.get() + 1);
         let server = host(&sought.target.tracker.base).to_owned();
         let needs_worker = {
@@ -146,6 +181,7 @@ impl Desk {
             // The executor owns it: dropped, it takes along who still works.
             executor.spawn(async move { inner.work(&server).await }).detach();
         }
+        true
     }
 }
 
@@ -163,10 +199,11 @@ impl Inner {
                 }
                 batch
             };
+            self.waiting.set(self.waiting.get() - batch.len());
             for outcome in self.ask(batch).await {
-                self.open.set(self.open.get() - 1);
                 // Whoever listens no more needs no news.
-                let _ = self.told.try_send(outcome);
+                let _ = self.told.send(outcome).await;
+                self.open.set(self.open.get() - 1);
             }
         }
     }
@@ -176,7 +213,10 @@ impl Inner {
         let Some(first) = batch.first() else { return Vec::new() };
         let login = match &first.source {
             Some(source) => match self.logins.of(&first.target.tracker, source).await {
-                Ok(login) => Some(login),
+                Ok(login) => {
+                    self.note(&first.target.tracker, source, &login).await;
+                    Some(login)
+                }
                 Err(cause) => return all_failed(batch, &Refusal::of(&cause)),
             },
             None => None,
@@ -201,6 +241,14 @@ impl Inner {
             outcomes.push(self.ask_one(sought, &request).await);
         }
         outcomes
+    }
+
+    /// Notes by what login the answers of `tracker` are kept, where that can't be known without asking git's helpers.
+    async fn note(&self, tracker: &Tracker, source: &Source, login: &Login) {
+        let is_new = *source == Source::Git && self.noted.borrow_mut().insert(tracker.clone());
+        if let Some(request) = is_new.then(|| note_of(tracker)).flatten() {
+            self.client.keep(&request, 200, login.name.as_bytes()).await;
+        }
     }
 
     async fn ask_one(&self, sought: Sought, request: &Request) -> Outcome {
@@ -299,34 +347,61 @@ fn next(waiting: &mut VecDeque<Sought>) -> Vec<Sought> {
     batch
 }
 
-fn request(target: &Target, login: Option<Login>) -> Option<Request> {
-    let ask = target.ask(login.is_some())?;
-    Some(Request::get(&ask.url).ok()?.with("accept", ask.accept).by(login))
-}
-
-fn read(sought: Sought, answer: Answer) -> Outcome {
-    let read = if answer.is_found() { sought.target.read(&answer.body) } else { Ok(None) };
-    let Answer { cached, stale, fetched_at, trouble, .. } = answer;
-    let fetched_at = Some(fetched_at);
-    match read {
-        Ok(Some(found)) => Outcome { sought, found: Some(found), cached, stale, fetched_at, trouble },
-        Ok(None) => {
-            let trouble = Some(not_found(&sought.target));
-            Outcome { sought, found: None, cached, stale, fetched_at, trouble }
-        }
-        Err(cause) => Outcome::failed(sought, Refusal::of(&cause)),
-    }
-}
-
-fn not_found(target: &Target) -> Refusal {
-    let message = format!("{} shows no {}", host(&target.tracker.base), target.local);
-    Refusal::of(&Kind::RemoteNotFound.hinted(message, "what only some may see takes bhfuil.tracker.<name>.credential"))
-}
-
 fn failed(batch: Vec<(Sought, Request)>, trouble: &Refusal) -> Vec<Outcome> {
     all_failed(batch.into_iter().map(|(sought, _)| sought), trouble)
 }
 
 fn all_failed(batch: impl IntoIterator<Item = Sought>, trouble: &Refusal) -> Vec<Outcome> {
     batch.into_iter().map(|sought| Outcome::failed(sought, trouble.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::http::Settings;
+    use crate::trackers::Target;
+
+    fn rules(per_host: usize, most: usize) -> Rules {
+        Rules { per_host, most, git_limit: Duration::from_mins(1) }
+    }
+
+    fn sought(number: usize) -> Sought {
+        let tracker = Tracker { software: Software::Osv, base: "https://osv.example".into() };
+        let target = Target { tracker, local: format!("CVE-2024-{number}") };
+        Sought { target, source: None, repo: None, reference: None }
+    }
+
+    #[test]
+    fn what_finds_no_room_is_left_out_until_there_is_some() {
+        let (executor, token) = (LocalExecutor::new(), Token::new());
+        let settings = Settings { offline: true, ..Settings::default() };
+        let client = Client::new(settings, None, Clock::Real, token.clone());
+        let (desk, outcomes) = Desk::new(client, rules(2, 3), &token);
+        let fits: Vec<bool> = (0..5).map(|number| desk.ask(sought(number), &executor)).collect();
+        assert_eq!((fits, desk.open()), (vec![true, true, true, false, false], 3));
+        let all = smol::block_on(executor.run(async {
+            let mut all = Vec::new();
+            while desk.open() > 0 {
+                all.extend(outcomes.recv().await.map(|outcome| outcome.sought.target.local));
+            }
+            while let Ok(outcome) = outcomes.try_recv() {
+                all.push(outcome.sought.target.local);
+            }
+            all
+        }));
+        assert_eq!(all.len(), 3, "{all:?}");
+        assert!(desk.ask(sought(4), &executor), "there is room again");
+    }
+
+    #[test]
+    fn outcomes_that_nobody_takes_stop_the_asking() {
+        let (executor, token) = (LocalExecutor::new(), Token::new());
+        let settings = Settings { offline: true, ..Settings::default() };
+        let client = Client::new(settings, None, Clock::Real, token.clone());
+        let (desk, outcomes) = Desk::new(client, rules(1, 10 * UNTOLD), &token);
+        assert!((0..10 * UNTOLD).all(|number| desk.ask(sought(number), &executor)));
+        while executor.try_tick() {}
+        assert_eq!((outcomes.len(), desk.open()), (UNTOLD, 9 * UNTOLD));
+    }
 }

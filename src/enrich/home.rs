@@ -1,7 +1,8 @@
 //! What is configured, and where a repository comes from.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use regex::RegexBuilder;
 
@@ -26,6 +27,8 @@ pub(super) struct Place {
     sources: Vec<(Tracker, Source)>,
     pub(super) patterns: Patterns,
     pub(super) http: http::Settings,
+    /// How long one question to git may take.
+    pub(super) git_limit: Duration,
 }
 
 impl Place {
@@ -34,20 +37,26 @@ impl Place {
     ///
     /// # Errors
     /// [`Kind::BadValue`] naming key, value and where it is set.
-    pub(super) async fn read(dir: PathBuf, name: Option<String>) -> anyhow::Result<Rc<Self>> {
+    pub(super) async fn read(dir: PathBuf, name: Option<String>) -> anyhow::Result<Arc<Self>> {
         let read = smol::unblock(move || Self::read_blocking(&dir, name)).await?;
-        Ok(Rc::new(read))
+        Ok(Arc::new(read))
     }
 
-    fn read_blocking(dir: &Path, name: Option<String>) -> anyhow::Result<Self> {
+    /// As [`Self::read`], for a thread that may block.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn read_blocking(dir: &Path, name: Option<String>) -> anyhow::Result<Self> {
         // What belongs to somebody else doesn't say where secrets go.
         let found = Repository::find(&Sought { dir: dir.to_owned(), name }).ok();
         let repository = found.filter(|repository| repository.trusted);
         let view = View::read_for(repository.as_ref(), &|name| std::env::var_os(name))?;
         let repo = view.repo();
+        let settings = Settings::of(&view, repo)?;
         let mut place = Self {
             http: http_settings(&view, repo)?,
-            patterns: Settings::of(&view, repo)?.patterns()?,
+            patterns: settings.patterns()?,
+            git_limit: settings.git_timeout,
             ..Self::default()
         };
         place.configure(&view, repo)?;

@@ -4,12 +4,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use sha2::{Digest as _, Sha256};
 use smol::lock::OnceCell;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::debug;
 use crate::error::Kind;
 use crate::gitcli::credential::{self, Credential, Realm};
@@ -52,12 +54,14 @@ type Fetched = Rc<OnceCell<Result<Rc<Known>, Refusal>>>;
 #[derive(Debug)]
 pub(super) struct Logins {
     token: Token,
+    /// How long git's helpers may take (`bhfuil.timeout.git`): some ask the user in a window of their own.
+    limit: Duration,
     known: RefCell<HashMap<(Tracker, Source), Fetched>>,
 }
 
 impl Logins {
-    pub(super) fn new(token: Token) -> Self {
-        Self { token, known: RefCell::default() }
+    pub(super) fn new(token: Token, limit: Duration) -> Self {
+        Self { token, limit, known: RefCell::default() }
     }
 
     fn place(&self, tracker: &Tracker, source: &Source) -> Fetched {
@@ -96,13 +100,13 @@ impl Logins {
                     Some((user, secret)) if takes_user(tracker.software) => (Some(user), secret),
                     _ => (None, value.as_str()),
                 };
-                let login = signed(tracker, format!("env:{name}"), user, secret);
+                let login = signed(tracker, name_of(source).unwrap_or_default(), user, secret);
                 Ok(Known { login, of_git: RefCell::new(None) })
             }
             Source::Git => {
                 let found =
                     self.with_git(async |session| credential::fill(session, &realm(&tracker.base)).await).await?;
-                let name = format!("git:{}", found.username);
+                let name = format!("git:{}", pseudonym(&found.username));
                 let login = signed(tracker, name, Some(&found.username), &found.password);
                 Ok(Known { login, of_git: RefCell::new(Some(found)) })
             }
@@ -130,9 +134,24 @@ impl Logins {
 
     async fn with_git<T>(&self, work: impl AsyncFnOnce(&Session<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let (program, clock) = (Program::default(), Clock::Real);
-        let bounds = Bounds { clock: &clock, token: &self.token, deadline: None };
+        let deadline = Deadline::after(&clock, self.limit).set_by("bhfuil.timeout.git");
+        let bounds = Bounds { clock: &clock, token: &self.token, deadline: Some(&deadline) };
         // Nobody is asked in the middle of a stream.
         work(&Session { program: &program, bounds, prompts: false }).await
+    }
+}
+
+/// Stands for a user in what is kept and told: some let a token be the name.
+fn pseudonym(user: &str) -> String {
+    let digest = Sha256::digest(user.as_bytes());
+    digest[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// What tells the login from `source` from others, where that is known without asking for it.
+pub(super) fn name_of(source: &Source) -> Option<String> {
+    match source {
+        Source::Environment(name) => Some(format!("env:{name}")),
+        Source::Git => None,
     }
 }
 

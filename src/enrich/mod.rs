@@ -4,13 +4,20 @@
 //! while issues are asked about beside them. What fails is one warning for each server and cause, and nothing else fails with it.
 //! Refuses the command line, and how a server is asked.
 
+mod account;
 mod desk;
 mod home;
+mod labels;
 mod login;
+mod named;
+mod news;
 mod overheard;
+mod places;
 mod prefetch;
+mod question;
 mod round;
 mod stream;
+mod upstream;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -18,14 +25,18 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use smol::LocalExecutor;
+use smol::io::AsyncRead;
 
+use crate::error::Kind;
 use crate::events::{self, Event};
 use crate::report::{Ending, Strand};
 use crate::shutdown::Token;
 use crate::trackers::Release;
 
+pub use desk::MOST;
 use home::Place;
 pub use home::http_settings;
+pub use labels::kept_labels;
 use overheard::Gathered;
 pub use overheard::{After, Overheard};
 pub use prefetch::{Fetched, People, Subject, prefetch};
@@ -45,28 +56,52 @@ pub struct Options {
     pub strict: bool,
     /// The folder of the caches; `None` keeps nothing.
     pub cache_folder: Option<PathBuf>,
+    /// Issues that may wait to be asked about, [`MOST`] by default. What finds no room is left out, and told as a warning with its number: a
+    /// stream goes on as fast as it comes, whatever servers do, and memory is bounded.
+    pub room: Option<usize>,
 }
 
 /// Tells of the issues that were typed, or passes the stream on standard input on and adds those that its commits name.
 ///
 /// # Errors
-/// If settings can't be used, standard input can't be read, or nobody reads any more.
+/// If settings can't be used, standard input can't be read, or nobody reads any more; [`Kind::Cancelled`].
 pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
-    let here = Place::read(options.dir.clone(), None).await?;
-    let executor = Rc::new(LocalExecutor::new());
-    let mut round = Round::begin(here, &options, report, &executor, token).await;
-    executor
-        .run(async {
-            if options.references.is_empty() {
-                pass(&mut round).await?;
-            } else {
-                for typed in &options.references {
-                    round.typed(typed).await?;
+    stream(smol::Unblock::new(std::io::stdin()), options, report, token).await
+}
+
+/// As [`run`], of a stream that comes from anywhere; of references that were typed `input` isn't read.
+///
+/// # Errors
+/// As [`run`].
+pub async fn stream(
+    input: impl AsyncRead + Unpin,
+    options: Options,
+    report: &mut Strand,
+    token: &Token,
+) -> anyhow::Result<Ending> {
+    let work = async {
+        let here = Place::read(options.dir.clone(), None).await?;
+        let executor = Rc::new(LocalExecutor::new());
+        let mut round = Round::begin(here, &options, report, &executor, token).await;
+        executor
+            .run(async {
+                if options.references.is_empty() {
+                    pass(Input::new(input), &mut round).await?;
+                } else {
+                    for typed in &options.references {
+                        round.typed(typed).await?;
+                    }
                 }
-            }
-            round.finish().await
-        })
-        .await
+                round.finish().await
+            })
+            .await
+    };
+    until_stopped(work, token).await
+}
+
+/// What `work` comes to, unless it is to stop.
+async fn until_stopped<T>(work: impl Future<Output = anyhow::Result<T>>, token: &Token) -> anyhow::Result<T> {
+    token.unless_cancelled(Box::pin(work)).await.unwrap_or_else(|| Err(Kind::Cancelled.error("stopped")))
 }
 
 /// Tells of the issues that a local answer was about: those that were looked for, and those that its commits name.
@@ -74,20 +109,21 @@ pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow
 /// # Errors
 /// If settings can't be used, or nobody reads any more.
 pub async fn after(overheard: &Overheard, after: After, report: &mut Strand, token: &Token) -> anyhow::Result<()> {
-    let After { dir, places, queries, cache_folder } = after;
+    let After { dir, places, cache_folder } = after;
     let here = Place::read(dir.clone(), None).await?;
     let options = Options { dir, cache_folder, ..Options::default() };
     let executor = Rc::new(LocalExecutor::new());
     let mut round = Round::begin(here, &options, report, &executor, token).await;
     // There is much to remember, and whoever waits for this may have much too.
     let work = Box::pin(executor.run(async {
+        let repos: Vec<String> = places.iter().map(|(repo, _)| repo.clone()).collect();
         for (repo, dir) in places {
             round.know(repo, dir).await?;
         }
+        let Gathered { queries, named, tags } = overheard.take();
         for query in &queries {
-            round.query(query);
+            round.query(query, &repos);
         }
-        let Gathered { named, tags } = overheard.take();
         for (repo, named) in named {
             round.file(Some(&repo), named);
         }
@@ -125,11 +161,15 @@ async fn told_releases(round: &mut Round<'_>, repo: &str, releases: &[Release]) 
     Ok(())
 }
 
-/// Passes on what comes on standard input, and what becomes known meanwhile.
-async fn pass(round: &mut Round<'_>) -> anyhow::Result<()> {
-    let mut input = Input::new(smol::Unblock::new(std::io::stdin()));
+/// Passes on what comes in, and what becomes known meanwhile.
+async fn pass(mut input: Input<impl AsyncRead + Unpin>, round: &mut Round<'_>) -> anyhow::Result<()> {
     loop {
-        let came = async { Some(input.next().await) };
+        let came = async {
+            if round.is_behind() {
+                std::future::pending::<()>().await;
+            }
+            Some(input.next().await)
+        };
         let news = async {
             round.news.wait().await;
             None

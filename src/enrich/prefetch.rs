@@ -1,4 +1,4 @@
-//! Asking ahead: releases, people and issues of repositories, so that they are known when somebody wants them. What was brought, and what
+//! Asking ahead: what forges say of repositories, releases, people and issues of repositories, so that they are known when somebody wants them. What was brought, and what
 //! failed, is gathered into one result.
 
 use std::borrow::Cow;
@@ -9,16 +9,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use smol::LocalExecutor;
 
+use super::account::moment;
 use super::home::Place;
 use super::overheard::Overheard;
-use super::round::Round;
-use super::{Options, told_releases};
+use super::round::{About, Round};
+use super::{Options, told_releases, until_stopped};
 use crate::describe::{Ear, Told};
 use crate::error::message_of;
 use crate::events::commit::Person;
-use crate::events::{Contributor, Event};
+use crate::events::{Contributor, Event, Metadata};
 use crate::report::Strand;
 use crate::shutdown::Token;
+use crate::trackers::Project;
 
 /// Causes of failures that the result names.
 const CAUSES: usize = 3;
@@ -89,6 +91,8 @@ pub struct Subject {
 /// What was brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fetched {
+    /// Projects of which a forge has told.
+    pub projects: u64,
     /// Releases.
     pub releases: u64,
     /// People.
@@ -101,8 +105,8 @@ pub struct Fetched {
 
 impl std::fmt::Display for Fetched {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { releases, contributors, issues, failures } = self;
-        write!(f, "{releases} releases, {contributors} contributors and {issues} issues")?;
+        let Self { projects, releases, contributors, issues, failures } = self;
+        write!(f, "{projects} projects, {releases} releases, {contributors} contributors and {issues} issues")?;
         if !failures.is_empty() {
             let more = if failures.len() > CAUSES { " and others" } else { "" };
             write!(f, "; failed: {}{more}", failures[..failures.len().min(CAUSES)].join("; "))?;
@@ -114,8 +118,18 @@ impl std::fmt::Display for Fetched {
 /// Brings all that, tells it, and sums it up.
 ///
 /// # Errors
-/// If settings can't be used, or nobody reads any more. A server that fails is part of the result.
+/// If settings can't be used, or nobody reads any more; [`Kind::Cancelled`](crate::error::Kind::Cancelled). A server that fails is part of
+/// the result.
 pub async fn prefetch(
+    subjects: Vec<Subject>,
+    options: Options,
+    report: &mut Strand,
+    token: &Token,
+) -> anyhow::Result<Fetched> {
+    until_stopped(bring(subjects, options, report, token), token).await
+}
+
+async fn bring(
     subjects: Vec<Subject>,
     options: Options,
     report: &mut Strand,
@@ -134,7 +148,7 @@ pub async fn prefetch(
                 for (repo, named) in overheard.take().named {
                     round.file(Some(&repo), named);
                 }
-                asked.push((repo.clone(), round.ask_for_releases(&repo)));
+                asked.push((repo.clone(), round.ask_for_projects(&repo), round.ask_for_releases(&repo)));
                 for (Who { name, name_b64, email, email_b64 }, commits) in people.counted() {
                     let exact = |bytes: Option<String>| bytes.map(Cow::Owned);
                     let (name_b64, email_b64) = (exact(name_b64), exact(email_b64));
@@ -144,7 +158,17 @@ pub async fn prefetch(
                     fetched.contributors += 1;
                 }
             }
-            for (repo, releases) in asked {
+            for (repo, projects, releases) in asked {
+                for about in projects {
+                    match about.await {
+                        Ok(Some(about)) => {
+                            fetched.projects += 1;
+                            round.event(&Event::Metadata(told(&repo, about))).await?;
+                        }
+                        Ok(None) => {}
+                        Err(cause) => fetched.failures.push(message_of(&cause)),
+                    }
+                }
                 let Some(releases) = releases else { continue };
                 match releases.await {
                     Ok(releases) => {
@@ -155,9 +179,25 @@ pub async fn prefetch(
                 }
             }
             round.finish().await?;
-            fetched.issues = round.found();
-            fetched.failures.extend(round.failures());
+            fetched.issues = round.account().found();
+            fetched.failures.extend(round.account().failures().into_iter().map(|failure| failure.message.into_owned()));
             Ok(fetched)
         })
         .await
+}
+
+fn told(repo: &str, about: About) -> Metadata<'_> {
+    let About { tracker, key, project, fetched_at } = about;
+    let Project { description, default_branch, url, archived, pushed_at } = project;
+    Metadata {
+        repo: repo.into(),
+        tracker: tracker.software.word().into(),
+        key: key.into(),
+        description: description.map(Cow::Owned),
+        default_branch: default_branch.map(Cow::Owned),
+        url: url.map(Cow::Owned),
+        archived,
+        pushed_at: pushed_at.map(Cow::Owned),
+        fetched_at: moment(fetched_at).map(Cow::Owned),
+    }
 }

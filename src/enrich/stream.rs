@@ -10,6 +10,8 @@ use crate::facts::issues::{IssueKind, IssueRef};
 
 /// Bytes of input that are taken at once, at most.
 const CHUNK: usize = 64 << 10;
+/// Bytes of the longest line: one that never ends must not take all memory. No commit has such a message.
+const LONGEST: usize = 256 << 20;
 
 /// As much of an event as matters here. What isn't as expected is passed over: a newer version may have written it.
 #[derive(Debug, Default, Deserialize)]
@@ -82,6 +84,8 @@ pub(super) struct Input<R> {
     chunk: Vec<u8>,
     /// The beginning of a line whose end hasn't come yet.
     rest: Vec<u8>,
+    /// It has no more bytes than this.
+    longest: usize,
     is_over: bool,
 }
 
@@ -96,10 +100,13 @@ pub(super) enum Came {
 
 impl<R: smol::io::AsyncRead + Unpin> Input<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, chunk: vec![0; CHUNK], rest: Vec::new(), is_over: false }
+        Self { reader, chunk: vec![0; CHUNK], rest: Vec::new(), longest: LONGEST, is_over: false }
     }
 
     /// Whatever whole lines there are, as soon as there is one. What a call has taken that was dropped is not lost.
+    ///
+    /// # Errors
+    /// If it can't be read; [`Kind::BadValue`] if a line has no end.
     pub(super) async fn next(&mut self) -> anyhow::Result<Came> {
         while !self.is_over {
             let read = self.reader.read(&mut self.chunk).await;
@@ -112,6 +119,12 @@ impl<R: smol::io::AsyncRead + Unpin> Input<R> {
             self.rest.extend_from_slice(&chunk[whole..]);
             if whole > 0 {
                 return Ok(Came::Lines(lines));
+            }
+            if self.rest.len() > self.longest {
+                let message = format!("a line on standard input is longer than {} bytes", self.longest);
+                return Err(
+                    Kind::BadValue.hinted(message, "the stream of git bhfuil scan or where is read, a line each")
+                );
             }
         }
         Ok(Came::End(std::mem::take(&mut self.rest)))
@@ -141,6 +154,16 @@ mod tests {
         assert_eq!(rest, b"last");
         assert_eq!([all, rest].concat(), text.into_bytes());
         assert_eq!(block_on(input.next()).expect("reads"), Came::End(Vec::new()));
+    }
+
+    #[test]
+    fn a_line_that_never_ends_is_refused() {
+        let mut input = Input { longest: 3 * CHUNK, ..Input::new(smol::io::repeat(b'x')) };
+        let cause = block_on(input.next()).expect_err("it has no end");
+        assert_eq!(crate::error::kind_of(&cause), Kind::BadValue);
+        let mut input =
+            Input { longest: 3 * CHUNK, ..Input::new(Cursor::new([vec![b'x'; 2 * CHUNK], b"\n".into()].concat())) };
+        assert!(matches!(block_on(input.next()), Ok(Came::Lines(lines)) if lines.len() == 2 * CHUNK + 1));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use self::{
     refs::Ref,
     repository::{Cache, Repo, RepoEnd},
     stream::{Begin, End, Error, Progress, Warning},
-    tracker::{Contributor, Issue, Release},
+    tracker::{Contributor, Issue, Metadata, Release},
     work::{Health, Operation, Setting, Task},
 };
 
@@ -83,6 +83,9 @@ pub enum Event<'a> {
     /// An issue as its tracker has it.
     #[serde(borrow)]
     Issue(Issue<'a>),
+    /// A project as the forge has it that a repository comes from.
+    #[serde(borrow)]
+    Metadata(Metadata<'a>),
     /// A release as its publisher has it.
     #[serde(borrow)]
     Release(Release<'a>),

@@ -22,7 +22,8 @@ const LINES: &str = r#"
 {"type":"followup","repo":"nova","id":"aa","of":"bb","relation":"fixes","ref":"refs/heads/a","state":"missing"}
 {"type":"verdict","repo":"nova","id":"aa","other":"bb","rung":"patch-id","holds":true,"evidence":"e"}
 {"type":"interdiff","repo":"nova","id":"aa","other":"bb","text":"t"}
-{"type":"issue","tracker":"github","key":"openstack/nova#12","state":"closed","title":"t","url":"u","cached":true,"stale":false,"fetched_at":null}
+{"type":"issue","tracker":"github","key":"openstack/nova#12","state":"closed","title":"t","url":"u","labels":["bug"],"cached":true,"stale":false,"fetched_at":null}
+{"type":"metadata","repo":"nova","tracker":"github","key":"openstack/nova","description":"d","default_branch":"master","url":"u","archived":false,"pushed_at":"2024-01-02T03:04:05Z","fetched_at":null}
 {"type":"release","repo":"nova","tag":"31.0.1","published_at":null,"url":"u"}
 {"type":"contributor","repo":"nova","name":"A","email":"a@example.com","commits":12}
 {"type":"task","id":"1","kind":"prefetch","state":"pending","stalled":false,"detail":"d"}

@@ -1,4 +1,4 @@
-//! `issue`, `release`, `contributor`: what is known beyond the commits.
+//! `issue`, `metadata`, `release`, `contributor`: what is known beyond the commits.
 //!
 //! Owns these lines. Refuses asking (`trackers`, `http`).
 
@@ -27,6 +27,10 @@ pub struct Issue<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub url: Option<Cow<'a, str>>,
+    /// Its labels. Absent where its tracker has none, or couldn't be asked.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<String>")]
+    pub labels: Option<Vec<Cow<'a, str>>>,
     /// Whether the answer comes from the cache.
     pub cached: bool,
     /// Whether the answer is older than it should be.
@@ -41,6 +45,34 @@ pub struct Issue<'a> {
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "IssueRef<'_>")]
     pub reference: Option<IssueRef<'a>>,
+}
+
+/// A project as the forge has it that a repository comes from.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
+pub struct Metadata<'a> {
+    /// The name of the repository, as in its `repo` line.
+    #[serde(borrow)]
+    pub repo: Cow<'a, str>,
+    /// The forge, for instance `github`.
+    #[serde(borrow)]
+    pub tracker: Cow<'a, str>,
+    /// The key of the project there, for instance `openstack/nova`.
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    /// What it is, in a few words; `null` where nothing is said.
+    pub description: Option<Cow<'a, str>>,
+    /// The branch that it is about, without `refs/heads/`; `null` where that isn't said.
+    pub default_branch: Option<Cow<'a, str>>,
+    /// Its address. Absent where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub url: Option<Cow<'a, str>>,
+    /// Whether nobody works on it any more; `null` where that isn't said.
+    pub archived: Option<bool>,
+    /// When something was last pushed, in RFC 3339; `null` where that isn't said.
+    pub pushed_at: Option<Cow<'a, str>>,
+    /// When the forge gave the answer, in RFC 3339; `null` where that isn't known.
+    pub fetched_at: Option<Cow<'a, str>>,
 }
 
 /// A release as its publisher has it.

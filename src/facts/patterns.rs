@@ -43,7 +43,7 @@ impl Patterns {
     }
 
     /// What the request patterns find: their first group if they have one, else the whole match.
-    pub(super) fn requests<'m>(&self, message: &'m str) -> impl Iterator<Item = &'m str> {
+    pub fn requests<'m>(&self, message: &'m str) -> impl Iterator<Item = &'m str> {
         self.request.iter().flat_map(move |pattern| {
             pattern
                 .captures_iter(message)

@@ -11,4 +11,4 @@ pub mod repository;
 pub mod state;
 pub mod walk;
 
-pub use repository::{Handle, ObjectError, ObjectKind, Repository, Sought};
+pub use repository::{GIT_LIMIT, Handle, ObjectError, ObjectKind, Repository, Sought};

@@ -6,7 +6,8 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use gix::objs::{Exists as _, Find as _};
 
@@ -16,6 +17,9 @@ use crate::facts::oid::SHA1_LEN;
 
 /// Bytes of decoded pack entries that one thread keeps, so that the next delta on the same base is cheap.
 const PACK_CACHE_BYTES: usize = 8 << 20;
+
+/// How long the `git` program may take for one question unless something else is set (`bhfuil.timeout.git`).
+pub const GIT_LIMIT: Duration = Duration::from_mins(10);
 
 /// A repository that was found, shared by all threads.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -42,6 +46,8 @@ pub struct Repository {
     pub hash_len: usize,
     /// Whether a remote promises objects that are not here (a partial clone).
     pub partial: bool,
+    /// How long git may take for one question about it, in milliseconds.
+    git_limit: AtomicU64,
 }
 
 impl fmt::Debug for Repository {
@@ -164,8 +170,21 @@ impl Repository {
             work_tree: repo.workdir().map(absolute),
             git_dir,
             common_dir,
+            git_limit: AtomicU64::new(milliseconds(GIT_LIMIT)),
             shared,
         }
+    }
+
+    /// How long the `git` program may take for one question about it: [`GIT_LIMIT`] until something else is said. It goes with the
+    /// repository, as it is set for one, to all who ask.
+    #[must_use]
+    pub fn git_limit(&self) -> Duration {
+        Duration::from_millis(self.git_limit.load(Ordering::Relaxed))
+    }
+
+    /// Says how long the `git` program may take for one question about it.
+    pub fn limit_git(&self, limit: Duration) {
+        self.git_limit.store(milliseconds(limit), Ordering::Relaxed);
     }
 
     /// Whether refs are kept in a format that only git reads.
@@ -190,6 +209,10 @@ impl Repository {
     pub fn handle(&self) -> Handle {
         Handle::new(self.shared.to_thread_local())
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A commit that a message names is often one of another repository. Looking for packs that may have appeared since, for each of

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -13,7 +14,7 @@ use super::disarm::Disarmed;
 use super::failure::last_words;
 use super::process::{self, Work};
 use super::program::{Bounds, Program};
-use super::questions::{disarmed, git};
+use super::questions::{deadline, disarmed, git};
 use crate::clock::Clock;
 use crate::error::Kind;
 use crate::facts::Oid;
@@ -49,7 +50,8 @@ impl MergeTree {
         let objects = smol::unblock(|| tempfile::Builder::new().prefix("git-bhfuil-").tempdir()).await;
         let objects = objects.map_err(|cause| Kind::Io.wrap(cause, "making a folder for temporary objects"))?;
         let question = ["rev-parse", "--path-format=absolute", "--git-path", "objects"].map(OsString::from);
-        let (success, stdout, said) = run(git(repository), &question, "git rev-parse", &Token::new()).await?;
+        let (success, stdout, said) =
+            run(git(repository), &question, ("git rev-parse", repository.git_limit()), &Token::new()).await?;
         if !success {
             return Err(Kind::Git.error(format!("git rev-parse failed: {}", last_words(&said))));
         }
@@ -72,13 +74,18 @@ impl MergeTree {
         command
     }
 
+    /// An operation, and how long it may take (`bhfuil.timeout.git`): each alone, however many there are.
+    fn named(&self, operation: &'static str) -> (&'static str, Duration) {
+        (operation, self.repository.git_limit())
+    }
+
     /// The tree of `commit`.
     ///
     /// # Errors
     /// If git fails.
     pub async fn tree_of(&self, commit: &Oid) -> anyhow::Result<Oid> {
         let question = ["rev-parse".into(), "--verify".into(), format!("{commit}^{{tree}}").into()];
-        let (_, stdout, said) = run(self.git(), &question, "git rev-parse", &Token::new()).await?;
+        let (_, stdout, said) = run(self.git(), &question, self.named("git rev-parse"), &Token::new()).await?;
         let tree = Oid::from_hex(stdout.trim_ascii_end());
         tree.ok_or_else(|| Kind::Git.error(format!("git rev-parse failed: {}", last_words(&said))))
     }
@@ -86,7 +93,7 @@ impl MergeTree {
     /// What `tree` is with what `commit` changes against `parent`, or against nothing: as `git cherry-pick` merges it.
     ///
     /// # Errors
-    /// If git can't be run, or is too old: `git merge-tree` takes trees since 2.45.
+    /// If git can't be run, takes too long, or is too old: `git merge-tree` takes trees since 2.45.
     pub async fn merge(&self, token: &Token, parent: Option<&Oid>, tree: &Oid, commit: &Oid) -> anyhow::Result<Merged> {
         let base = match parent {
             Some(parent) => parent.to_hex(),
@@ -100,7 +107,7 @@ impl MergeTree {
         self.disarmed.apply(&mut command);
         // The attributes of the branch, which would be checked out, and not of what is.
         command.arg(format!("--attr-source={tree}"));
-        let (_, stdout, said) = run(command, &question, "git merge-tree", token).await?;
+        let (_, stdout, said) = run(command, &question, self.named("git merge-tree"), token).await?;
         let mut fields = stdout.split(|&byte| byte == 0);
         let Some(merged) = fields.next().and_then(Oid::from_hex) else {
             if said.contains("usage:") || said.contains("could not parse as tree") || said.contains("is not a commit") {
@@ -114,7 +121,7 @@ impl MergeTree {
     }
 
     async fn empty_tree(&self) -> anyhow::Result<Oid> {
-        let (_, stdout, said) = run(self.git(), &["mktree".into()], "git mktree", &Token::new()).await?;
+        let (_, stdout, said) = run(self.git(), &["mktree".into()], self.named("git mktree"), &Token::new()).await?;
         let tree = Oid::from_hex(stdout.trim_ascii_end());
         tree.ok_or_else(|| Kind::Git.error(format!("git mktree failed: {}", last_words(&said))))
     }
@@ -141,12 +148,13 @@ fn quoted(path: &OsString) -> OsString {
 async fn run(
     mut command: Command,
     args: &[OsString],
-    operation: &str,
+    (operation, limit): (&str, Duration),
     token: &Token,
 ) -> anyhow::Result<(bool, Vec<u8>, String)> {
     command.args(args);
     let clock = Clock::Real;
-    let bounds = Bounds { clock: &clock, token, deadline: None };
+    let deadline = deadline(&clock, limit);
+    let bounds = Bounds { clock: &clock, token, deadline: Some(&deadline) };
     let mut stderr = Vec::new();
     let work = Work { command, operation, input: b"", wanted: true, apart: true, grace: Program::default().grace() };
     let (status, stdout) = process::run(work, &bounds, &mut |bytes| stderr.extend_from_slice(bytes)).await?;

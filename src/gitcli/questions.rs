@@ -17,9 +17,6 @@ use crate::git::Repository;
 use crate::git::config::{ConfigValue, Scope};
 use crate::shutdown::Token;
 
-/// How long a question to git may take. None of those asked here walks much history, but for path-limited ones.
-const TIMEOUT: Duration = Duration::from_mins(10);
-
 /// What is asked about revisions on a command line, as git understood it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Revisions {
@@ -59,12 +56,12 @@ pub async fn rev_parse(repository: &Repository, revisions: &[OsString]) -> anyho
     Ok(Revisions { tips })
 }
 
-/// What the `git` on PATH says of its version: `2.47.3`, or more words where its builder has added some.
+/// What the `git` on PATH says of its version within `limit`: `2.47.3`, or more words where its builder has added some.
 ///
 /// # Errors
-/// [`Kind::Git`] if there is none, or it says nothing of the kind.
-pub async fn version() -> anyhow::Result<String> {
-    let output = run_with(Program::default().command(), &["version".into()], &[]).await?;
+/// [`Kind::Git`] if there is none, or it says nothing of the kind; [`Kind::Timeout`].
+pub async fn version(limit: Duration) -> anyhow::Result<String> {
+    let output = run_with(Program::default().command(), &["version".into()], &[], limit).await?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     match said.strip_prefix("git version ") {
         Some(version) if output.success => Ok(version.to_owned()),
@@ -88,7 +85,8 @@ pub async fn check_safe(repository: &Repository) -> anyhow::Result<()> {
     if repository.alone {
         forget_repository(&mut command);
     }
-    let output = run_with(reading(command), &["rev-parse".into(), "--git-dir".into()], &[]).await?;
+    let output =
+        run_with(reading(command), &["rev-parse".into(), "--git-dir".into()], &[], repository.git_limit()).await?;
     if output.success {
         return Ok(());
     }
@@ -150,7 +148,7 @@ pub async fn rev_list(
         input.extend_from_slice(id.to_hex().as_bytes());
         input.push(b'\n');
     }
-    let output = run_with(git(repository), &args, &input).await?;
+    let output = run_with(git(repository), &args, &input, repository.git_limit()).await?;
     if !output.success {
         return Err(Kind::Git.error(format!("git rev-list failed: {}", output.last_words())));
     }
@@ -187,7 +185,7 @@ pub async fn interdiff(repository: &Repository, one: &Oid, other: &Oid) -> anyho
     disarmed(repository).await?.apply(&mut command);
     // Signatures would be checked by the program that gpg.program names.
     command.args(["-c", "log.showSignature=false"]);
-    let output = run_with(command, &args, &[]).await?;
+    let output = run_with(command, &args, &[], repository.git_limit()).await?;
     if !output.success {
         return Err(Kind::Git.error(format!("git range-diff failed: {}", output.last_words())));
     }
@@ -219,12 +217,12 @@ pub async fn read_patch(repository: &Repository, text: &[u8]) -> anyhow::Result<
     if text.is_empty() {
         return Err(no_patch(""));
     }
-    let ids = run_with(git(repository), &["patch-id".into(), "--stable".into()], text).await?;
+    let ids = run_with(git(repository), &["patch-id".into(), "--stable".into()], text, repository.git_limit()).await?;
     // In a folder of the work tree git would leave out what lies beside it.
     let mut apply = git(repository);
     apply.current_dir(repository.work_tree.as_ref().unwrap_or(&repository.git_dir));
     let options = ["apply", "--numstat", "-z", "--whitespace=nowarn", "-"].map(OsString::from);
-    let names = run_with(apply, &options, text).await?;
+    let names = run_with(apply, &options, text, repository.git_limit()).await?;
     let first_word = |line: &'_ [u8]| Oid::from_hex(line.split(|&byte| byte == b' ').next().unwrap_or_default());
     let ids: Vec<Oid> = ids.stdout.split(|&byte| byte == b'\n').filter_map(first_word).collect();
     let name = |line: &'_ [u8]| line.splitn(3, |&byte| byte == b'\t').nth(2).map(<[u8]>::to_vec);
@@ -259,18 +257,18 @@ pub async fn list_refs(repository: &Repository) -> anyhow::Result<(Vec<u8>, Opti
 
 /// What git says of its configuration as it is for the folder `dir`: every value, with its scope and its file, in the order in which
 /// later ones win. Files of a repository may be named from the top of its work tree. If `alone`, for the repository that `dir` lies
-/// in, whatever the environment names.
+/// in, whatever the environment names. git may take as long as `limit`.
 ///
 /// # Errors
-/// [`Kind::BadValue`] in git's words if it can't read its configuration.
-pub async fn config_list(dir: &Path, alone: bool) -> anyhow::Result<Vec<ConfigValue>> {
+/// [`Kind::BadValue`] in git's words if it can't read its configuration; [`Kind::Timeout`].
+pub async fn config_list(dir: &Path, alone: bool, limit: Duration) -> anyhow::Result<Vec<ConfigValue>> {
     let mut command = Command::new("git");
     command.current_dir(dir);
     if alone {
         forget_repository(&mut command);
     }
     let args = ["config", "--list", "--show-scope", "--show-origin", "-z"].map(OsString::from);
-    let output = run_with(reading(command), &args, &[]).await?;
+    let output = run_with(reading(command), &args, &[], limit).await?;
     if !output.success {
         return Err(Kind::BadValue.error(output.last_words().trim_start_matches("fatal: ").to_owned()));
     }
@@ -308,21 +306,27 @@ impl Output {
 }
 
 async fn run(repository: &Repository, args: &[OsString]) -> anyhow::Result<Output> {
-    run_with(git(repository), args, &[]).await
+    run_with(git(repository), args, &[], repository.git_limit()).await
 }
 
-async fn run_with(mut command: Command, args: &[OsString], input: &[u8]) -> anyhow::Result<Output> {
+async fn run_with(mut command: Command, args: &[OsString], input: &[u8], limit: Duration) -> anyhow::Result<Output> {
     let operation =
         format!("git {}", args.first().map_or_else(String::new, |verb| verb.to_string_lossy().into_owned()));
     command.args(args);
     let (clock, token) = (Clock::Real, Token::new());
-    let deadline = Deadline::after(&clock, TIMEOUT);
+    let deadline = deadline(&clock, limit);
     let bounds = Bounds { clock: &clock, token: &token, deadline: Some(&deadline) };
     let mut stderr = Vec::new();
     let work =
         Work { command, operation: &operation, input, wanted: true, apart: true, grace: Program::default().grace() };
-    let (status, stdout) = process::run(work, &bounds, &mut |bytes| stderr.extend_from_slice(bytes)).await?;
+    // To run a git takes much to remember.
+    let (status, stdout) = Box::pin(process::run(work, &bounds, &mut |bytes| stderr.extend_from_slice(bytes))).await?;
     Ok(Output { success: status.success(), stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+}
+
+/// Until when one question is waited for. None of those asked here walks much history, but for path-limited ones.
+pub(super) fn deadline(clock: &Clock, limit: Duration) -> Deadline {
+    Deadline::after(clock, limit).set_by("bhfuil.timeout.git")
 }
 
 /// A git command on `repository`, run in the folder that it was found from: what is meant from there, `HEAD:./file` or a path, is

@@ -61,13 +61,15 @@ pub struct Scene {
     pub entries: Vec<Entry>,
     /// What time it is.
     pub now: SystemTime,
+    /// How long git may take to say its version.
+    pub git_limit: Duration,
     /// How long caches may be looked through.
     pub patience: Duration,
 }
 
 /// Looks at all of it.
 pub async fn checks(scene: Scene) -> Vec<Check> {
-    let git = programs::git().await;
+    let git = programs::git(scene.git_limit).await;
     let rest = smol::unblock(move || {
         let until = Instant::now() + scene.patience;
         let mut found = vec![programs::sqlite()];

@@ -1,5 +1,7 @@
 //! The git that is run, and the `SQLite` that is linked.
 
+use std::time::Duration;
+
 use super::Check;
 use crate::cache::database::sqlite_version;
 use crate::error::message_of;
@@ -11,8 +13,8 @@ const OLDEST_GIT: (u32, u32) = (2, 29);
 /// Versions of `SQLite` in which a log could be reset while it was read, and its end lost (its release notes, 3.51.3).
 const RACING: std::ops::RangeInclusive<i32> = 3_007_000..=3_051_002;
 
-pub(super) async fn git() -> Check {
-    judge_git(gitcli::version().await.map_err(|cause| message_of(&cause)))
+pub(super) async fn git(limit: Duration) -> Check {
+    judge_git(gitcli::version(limit).await.map_err(|cause| message_of(&cause)))
 }
 
 fn judge_git(said: Result<String, String>) -> Check {

@@ -16,6 +16,7 @@ use super::resolve::Target;
 use super::search::{Made, Search};
 use super::{Options, Sought, open, within};
 use crate::announce::{self, Indexed};
+use crate::describe::Told;
 use crate::error::{self, Kind};
 use crate::events::Event;
 use crate::facts::Oid;
@@ -111,6 +112,11 @@ async fn ask_all(options: &Options, homes: &mut [Home], limit: &Limit, token: &T
                     Some(Line::Nothing) => {}
                     None => is_over = true,
                 }
+            }
+        }
+        if let Some(ear) = &options.ear {
+            for query in &batch {
+                ear.hear(Told::Query(&query.to_string_lossy()));
             }
         }
         if !batch.is_empty() || homes.iter().any(|home| !home.is_known) {

@@ -180,7 +180,9 @@ async fn is_name(dir: &Path, query: &OsString) -> bool {
 /// If nothing could be answered: no repository, a query that can't be understood, a setting that can't be used.
 pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
     let goes_on = options.told.is_some();
-    let opened = token.unless_cancelled(Box::pin(open(Arc::new(options), report, token, !goes_on))).await;
+    // Threads of a pool that others share leave a search alone that was given up.
+    let part = token.part();
+    let opened = token.unless_cancelled(Box::pin(open(Arc::new(options), report, part.token(), !goes_on))).await;
     let Some(opened) = opened else {
         return Ok(Ending { incomplete: true, ..Ending::default() });
     };
@@ -219,7 +221,10 @@ async fn open<'a>(
     let find = move || -> anyhow::Result<(Arc<Repository>, Settings)> {
         let repository = Repository::find(&asked.sought)?;
         let settings = match &asked.settings {
-            Some(known) => known.clone(),
+            Some(known) => {
+                known.bind(&repository);
+                known.clone()
+            }
             None => Settings::read_blocking(&repository)?,
         };
         Ok((Arc::new(repository), settings))

@@ -20,6 +20,7 @@ use super::wording::Messages;
 use crate::announce::{self, Indexed};
 use crate::cache::patches::KeptPatch;
 use crate::config::Settings;
+use crate::describe::Told;
 use crate::error::{self, Kind};
 use crate::events::Event;
 use crate::facts::Oid;
@@ -220,6 +221,9 @@ impl Search<'_> {
 
     /// Sets a worker to answer `query`.
     pub(super) async fn ask(&mut self, query: OsString) -> anyhow::Result<()> {
+        if let Some(ear) = &self.options.ear {
+            ear.hear(Told::Query(&query.to_string_lossy()));
+        }
         match self.target(&query).await? {
             None => Ok(()),
             Some(Target::Nothing(way_out)) => self.tell_nothing(&query.to_string_lossy(), way_out).await,

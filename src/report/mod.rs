@@ -399,6 +399,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Health(_) => "health",
         Event::Task(_) => "task",
         Event::Issue(_) => "issue",
+        Event::Metadata(_) => "metadata",
         Event::Release(_) => "release",
         Event::Contributor(_) => "contributor",
         Event::Warning(_) => "warning",
@@ -410,18 +411,23 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
 /// The type of an event by its name on the wire, if it is one that `end` counts.
 #[must_use]
 pub fn counted_type(name: &str) -> Option<&'static str> {
-    const TYPES: [&str; 15] = [
+    const TYPES: [&str; 20] = [
         "ref",
         "commit",
         "candidate",
         "match",
         "presence",
+        "missing",
+        "followup",
+        "verdict",
+        "interdiff",
         "setting",
         "cache",
         "operation",
         "health",
         "task",
         "issue",
+        "metadata",
         "release",
         "contributor",
         "warning",

@@ -160,7 +160,10 @@ pub fn cache_folder() -> Option<PathBuf> {
 pub async fn run(options: &Options, report: &mut Strand, token: &Token) -> anyhow::Result<Scanned> {
     let repository = Arc::new(Repository::find(&options.sought)?);
     let settings = match &options.settings {
-        Some(known) => known.clone(),
+        Some(known) => {
+            known.bind(&repository);
+            known.clone()
+        }
         None => Settings::read(&repository).await?,
     };
     let pool = match &options.pool {
@@ -170,7 +173,9 @@ pub async fn run(options: &Options, report: &mut Strand, token: &Token) -> anyho
     let deadline = Deadline::within(&Clock::Real, settings.scan_timeout)
         .set_by("bhfuil.timeout.scan")
         .bounding(format!("scanning {}", repository.name));
-    let scan = Scan { options, report, token, pool, settings, keeps: true };
+    // Threads of a pool that others share leave a scan alone that was given up.
+    let part = token.part();
+    let scan = Scan { options, report, token: part.token(), pool, settings, keeps: true };
     deadline.bound(&Clock::Real, Box::pin(scan.run(repository))).await
 }
 

@@ -26,5 +26,5 @@ pub(super) fn read(body: &[u8], base: &str) -> Result<Option<Found>, Why> {
         None => status,
     });
     let url = bug.get("id").and_then(Value::as_u64).map(|id| format!("{base}/show_bug.cgi?id={id}"));
-    Ok(Some(Found { state, title: text(bug, &["summary"]), url }))
+    Ok(Some(Found { state, title: text(bug, &["summary"]), url, labels: None }))
 }

@@ -28,5 +28,6 @@ pub(super) fn read(body: &[u8], base: &str) -> Result<Option<Found>, Why> {
         state: text(change, &["status"]),
         title: text(change, &["subject"]),
         url: project.zip(number).map(|(project, number)| format!("{base}/c/{project}/+/{number}")),
+        labels: None,
     }))
 }

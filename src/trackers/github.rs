@@ -1,18 +1,22 @@
-//! GitHub: issues and pull requests by `owner/repo#12`, advisories by `GHSA-…`, releases, and many issues in one question by GraphQL.
+//! GitHub: issues and pull requests by `owner/repo#12`, advisories by `GHSA-…`, releases, projects, and many issues in one question by GraphQL.
 //!
 //! <https://docs.github.com/en/rest/issues/issues#get-an-issue>, which answers for pull requests too;
 //! <https://docs.github.com/en/rest/security-advisories/global-advisories#get-a-global-security-advisory>;
+//! <https://docs.github.com/en/rest/repos/repos#get-a-repository>;
 //! <https://docs.github.com/en/graphql/reference/objects#repository>.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::reading::{Why, address, first, is_set, object, text};
+use super::reading::{Why, address, first, is_set, labels, object, text};
 use super::{Ask, Found, host, is_number, numbered, project_path};
 
 /// Issues in one question of GraphQL. It allows far more; one that is slow to answer holds up no more than these.
 pub const BATCH: usize = 50;
+
+/// What is asked of each. It bounds the price of a question that so many labels are.
+const FIELDS: &str = "number title state url labels(first: 30) { nodes { name } }";
 
 fn api(base: &str) -> String {
     if host(base) == "github.com" { "https://api.github.com".to_owned() } else { format!("{base}/api/v3") }
@@ -31,6 +35,10 @@ pub(super) fn ask(base: &str, key: &str) -> Option<Ask> {
     Some(json(format!("{}/repos/{}/issues/{number}", api(base), project_path(project)?)))
 }
 
+pub(super) fn project(base: &str, project: &str) -> Option<Ask> {
+    Some(json(format!("{}/repos/{}", api(base), project_path(project)?)))
+}
+
 pub(super) fn releases(base: &str, project: &str, page: u32) -> Ask {
     let project = project_path(project).unwrap_or_default();
     json(format!("{}/repos/{project}/releases?per_page=100&page={page}", api(base)))
@@ -41,13 +49,13 @@ pub(super) fn read(body: &[u8]) -> Result<Option<Found>, Why> {
     let url = address(&value, &["html_url", "url"]);
     if value.get("ghsa_id").is_some() {
         let state = if is_set(&value, &["withdrawn_at"]) { "withdrawn" } else { "published" };
-        return Ok(Some(Found { state: Some(state.into()), title: text(&value, &["summary"]), url }));
+        return Ok(Some(Found { state: Some(state.into()), title: text(&value, &["summary"]), url, labels: None }));
     }
     let is_merged = is_set(&value, &["pull_request", "merged_at"]);
     // GraphQL shouts.
     let state = text(&value, &["state"]).map(|state| state.to_ascii_lowercase());
     let state = if is_merged { Some("merged".into()) } else { state };
-    Ok(Some(Found { state, title: first(&value, &["title"]), url }))
+    Ok(Some(Found { state, title: first(&value, &["title"]), url, labels: labels(&value, &["labels"]) }))
 }
 
 /// A question about many issues at once, for who is logged in: the address and the body.
@@ -67,7 +75,7 @@ pub fn batch(base: &str, keys: &[&str]) -> (String, Vec<u8>) {
         let _ = write!(
             query,
             " i{at}: repository(owner: {owner}, name: {name}) {{ issueOrPullRequest(number: {number}) {{ \
-             ... on Issue {{ number title state url }} ... on PullRequest {{ number title state url }} }} }}"
+             ... on Issue {{ {FIELDS} }} ... on PullRequest {{ {FIELDS} }} }} }}"
         );
     }
     query.push_str(" }");

@@ -1,18 +1,41 @@
 //! Launchpad: bugs by their number. A bug has no state of its own; each project, distribution or series that it concerns has a task with
 //! one, and the list of these, which names the bug, is what is asked for.
 //!
-//! <https://api.launchpad.net/1.0/#bug>, <https://api.launchpad.net/1.0/#bug_task>.
+//! A project is named by the address that is configured, `https://bugs.launchpad.net/nova`.
+//!
+//! <https://api.launchpad.net/1.0/#project>, <https://api.launchpad.net/1.0/#bug>, <https://api.launchpad.net/1.0/#bug_task>.
 
 use serde_json::Value;
 
-use super::reading::{Why, address, object, text};
-use super::{Ask, Found, host, is_number};
+use super::reading::{Why, address, first, flag, object, text};
+use super::{Ask, Found, Project, escaped, host, is_number};
 
 pub(super) fn ask(base: &str, key: &str) -> Option<Ask> {
+    is_number(key).then(|| Ask::json(format!("{}/1.0/bugs/{key}/bug_tasks", api(base))))
+}
+
+pub(super) fn project(base: &str, project: &str) -> Option<Ask> {
+    let is_name = !project.is_empty() && !project.starts_with('.');
+    is_name.then(|| Ask::json(format!("{}/1.0/{}", api(base), escaped(project, b"+"))))
+}
+
+fn api(base: &str) -> &str {
     let name = host(base);
     let is_usual = name == "launchpad.net" || name.ends_with(".launchpad.net");
-    let api = if is_usual { "https://api.launchpad.net" } else { base };
-    is_number(key).then(|| Ask::json(format!("{api}/1.0/bugs/{key}/bug_tasks")))
+    if is_usual { "https://api.launchpad.net" } else { base }
+}
+
+pub(super) fn read_project(body: &[u8]) -> Result<Project, Why> {
+    let value =
+        object(body, &["display_name", "web_link", "active"]).map_err(|_| "JSON that says nothing of a project")?;
+    Ok(Project {
+        description: first(&value, &["summary", "title", "display_name"]),
+        // It is a series' branch, in another answer.
+        default_branch: None,
+        url: address(&value, &["web_link"]),
+        archived: flag(&value, "active").map(|is_active| !is_active),
+        pushed_at: None,
+    })
 }
 
 pub(super) fn read(body: &[u8]) -> Result<Option<Found>, Why> {
@@ -25,6 +48,7 @@ pub(super) fn read(body: &[u8]) -> Result<Option<Found>, Why> {
         state: text(task, &["status"]),
         title: text(task, &["title"]).map(|of_task| title(&of_task)),
         url: address(task, &["web_link"]),
+        labels: None,
     }))
 }
 

@@ -1,5 +1,7 @@
 //! What trackers know of issues, a file for each software: which address answers for an issue, and what its answer says. All pure.
 //!
+//! Beside issues: releases, and what a forge says of a project itself.
+//!
 //! Owns addresses, shapes of answers, and which tracker a reference means (`which`). Refuses sockets, passwords and events. Answers are
 //! read with no more trust than they deserve: unknown fields are passed over, `null` may stand anywhere, states are in the server's own words;
 //! what is missing is unknown, and only what is no JSON, or not of the kind that was asked for, is an error.
@@ -122,6 +124,8 @@ pub struct Found {
     pub title: Option<String>,
     /// Its address.
     pub url: Option<String>,
+    /// Its labels; `None` of a software that has none, or where they aren't told.
+    pub labels: Option<Vec<String>>,
 }
 
 /// A release as its publisher has it.
@@ -133,6 +137,21 @@ pub struct Release {
     pub published_at: Option<String>,
     /// Its address.
     pub url: Option<String>,
+}
+
+/// A project as its forge has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Project {
+    /// What it is, in a few words.
+    pub description: Option<String>,
+    /// The branch that it is about.
+    pub default_branch: Option<String>,
+    /// Its address.
+    pub url: Option<String>,
+    /// Whether nobody works on it any more.
+    pub archived: Option<bool>,
+    /// When something was last pushed, in RFC 3339.
+    pub pushed_at: Option<String>,
 }
 
 impl Target {
@@ -198,6 +217,30 @@ impl Tracker {
             Software::Gitea => Some(gitea::releases(&self.base, project, page)),
             _ => None,
         }
+    }
+
+    /// The address of what is said of `project` itself; `None` of a software that has no projects, or if that is no name of one.
+    #[must_use]
+    pub fn project(&self, project: &str) -> Option<Ask> {
+        match self.software {
+            Software::Github => github::project(&self.base, project),
+            Software::Gitlab => gitlab::project(&self.base, project),
+            Software::Gitea => gitea::project(&self.base, project),
+            Software::Launchpad => launchpad::project(&self.base, project),
+            _ => None,
+        }
+    }
+
+    /// What `body`, the answer, says of a project.
+    ///
+    /// # Errors
+    /// [`Kind::BadAnswer`] if it says nothing of one.
+    pub fn read_project(&self, body: &[u8]) -> anyhow::Result<Project> {
+        let read = match self.software {
+            Software::Launchpad => launchpad::read_project(body),
+            _ => reading::project(body),
+        };
+        read.map_err(|why| Kind::BadAnswer.error(format!("{} has answered {why}", host(&self.base))))
     }
 
     /// The releases that `body`, the answer, names, and whether there may be a further page.

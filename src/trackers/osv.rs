@@ -20,5 +20,6 @@ pub(super) fn read(body: &[u8], base: &str) -> Result<Option<Found>, Why> {
         state: Some(state.into()),
         title: text(&value, &["summary"]).or_else(|| text(&value, &["details"]).and_then(line)),
         url: text(&value, &["id"]).map(|id| format!("{site}/vulnerability/{}", escaped(&id, b":"))),
+        labels: None,
     }))
 }

@@ -2,10 +2,13 @@
 
 use serde_json::Value;
 
-use super::Release;
+use super::{Project, Release};
 
 /// Entries of a full page of releases, at the least of all softwares.
 const PAGE: usize = 50;
+
+/// Labels of an issue that are read.
+const LABELS: usize = 100;
 
 /// Why an answer can't be used, to follow "has answered".
 pub(super) type Why = &'static str;
@@ -51,6 +54,37 @@ pub(super) fn is_set(value: &Value, path: &[&str]) -> bool {
 /// An address that a browser may be shown: a server may say anything.
 pub(super) fn address(value: &Value, names: &[&str]) -> Option<String> {
     first(value, names).filter(|url| url.starts_with("https://") || url.starts_with("http://"))
+}
+
+/// The labels at the end of a path of fields: texts, objects with a name, or a page of such.
+pub(super) fn labels(value: &Value, path: &[&str]) -> Option<Vec<String>> {
+    let at_end = path.iter().try_fold(value, |value, name| value.get(name))?;
+    let entries = at_end.get("nodes").unwrap_or(at_end).as_array()?;
+    let name = |entry: &Value| {
+        let text = entry.as_str().or_else(|| entry.get("name")?.as_str())?.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    Some(entries.iter().filter_map(name).take(LABELS).collect())
+}
+
+/// Whether a path of fields leads to `true` or `false`, and which.
+pub(super) fn flag(value: &Value, name: &str) -> Option<bool> {
+    value.get(name)?.as_bool()
+}
+
+/// A project, as GitHub, Gitea and GitLab have it.
+pub(super) fn project(body: &[u8]) -> Result<Project, Why> {
+    let value = value(body)?;
+    if ["default_branch", "archived", "full_name", "path_with_namespace"].iter().all(|name| value.get(name).is_none()) {
+        return Err("JSON that says nothing of a project");
+    }
+    Ok(Project {
+        description: text(&value, &["description"]),
+        default_branch: text(&value, &["default_branch"]),
+        url: address(&value, &["html_url", "web_url"]),
+        archived: flag(&value, "archived"),
+        pushed_at: text(&value, &["pushed_at"]),
+    })
 }
 
 /// A list of releases, as GitHub, Gitea and GitLab have them; drafts are none.

@@ -56,7 +56,7 @@ const CASES: [Case; 12] = [
         asks: "https://bugs.example.org/bz/rest/bug/36?include_fields=id,summary,status,resolution", key: "bugs.example.org#36",
         state: "CONFIRMED", title: "Slow", url: "https://bugs.example.org/bz/show_bug.cgi?id=36" },
     Case { software: Software::Jira, base: "https://jira.example.com", local: "PROJ-12", fixture: "jira-issue",
-        asks: "https://jira.example.com/rest/api/2/issue/PROJ-12?fields=summary,status", key: "PROJ-12",
+        asks: "https://jira.example.com/rest/api/2/issue/PROJ-12?fields=summary,status,labels", key: "PROJ-12",
         state: "In Review", title: "The queue grows for ever", url: "https://jira.example.com/browse/PROJ-12" },
     Case { software: Software::Osv, base: "https://api.osv.dev", local: "CVE-2024-1234", fixture: "osv-vulnerability",
         asks: "https://api.osv.dev/v1/vulns/CVE-2024-1234", key: "CVE-2024-1234",
@@ -277,6 +277,110 @@ fn releases_are_told_with_their_dates() {
     assert!(github.read_releases(full.as_bytes()).expect("a list").1, "there may be more");
 }
 
+#[test]
+fn labels_are_read_in_every_shape_that_they_have() {
+    let github = || target(Software::Github, "https://github.com", "o/r#1");
+    let gitlab = || target(Software::Gitlab, "https://gitlab.com", "g/p#1");
+    let gitea = || target(Software::Gitea, "https://codeberg.org", "o/r#1");
+    let jira = || target(Software::Jira, "https://j.example", "PROJ-1");
+    let many: Vec<String> = (0..500).map(|number| format!("\"l{number}\"")).collect();
+    let many = format!(r#"{{"title":"t","labels":[{}]}}"#, many.join(","));
+    let cases: [(Target, &str, Option<&[&str]>); 9] = [
+        (
+            github(),
+            r#"{"title":"t","labels":[{"name":"bug"},{"name":" to 2.8 "},"old",{"name":null},null,7]}"#,
+            Some(&["bug", "to 2.8", "old"]),
+        ),
+        (github(), r#"{"title":"t","labels":{"nodes":[{"name":"a"},null]}}"#, Some(&["a"])),
+        (github(), r#"{"title":"t","labels":null}"#, None),
+        (github(), r#"{"title":"t"}"#, None),
+        (gitlab(), r#"{"title":"t","labels":["a","b"]}"#, Some(&["a", "b"])),
+        (gitlab(), r#"{"title":"t","labels":[]}"#, Some(&[])),
+        (gitea(), r#"{"title":"t","labels":[{"id":1,"name":"a"}]}"#, Some(&["a"])),
+        (jira(), r#"{"key":"PROJ-1","fields":{"labels":["a"]}}"#, Some(&["a"])),
+        (target(Software::Osv, "https://o.example", "CVE-2024-1"), r#"{"id":"CVE-2024-1","labels":["a"]}"#, None),
+    ];
+    for (target, body, expected) in cases {
+        let found = target.read(body.as_bytes()).expect(body).expect(body);
+        let expected = expected.map(|labels| labels.iter().map(|label| (*label).to_owned()).collect());
+        assert_eq!(found.labels, expected, "{body}");
+    }
+    let found = github().read(many.as_bytes()).expect("read").expect("there");
+    assert_eq!(found.labels.map(|labels| labels.len()), Some(100), "there is an end");
+}
+
+#[test]
+fn what_a_forge_says_of_a_project_is_told() {
+    let cases = [
+        (
+            (Software::Github, "https://github.com", "owner/repo", "github-repository"),
+            "https://api.github.com/repos/owner/repo",
+            [
+                Some("Keeps lists in order"),
+                Some("main"),
+                Some("https://github.com/owner/repo"),
+                Some("2024-05-06T07:08:09Z"),
+            ],
+            Some(false),
+        ),
+        (
+            (Software::Gitlab, "https://gitlab.com", "group/sub/project", "gitlab-project"),
+            "https://gitlab.com/api/v4/projects/group%2Fsub%2Fproject",
+            [None, Some("main"), Some("https://gitlab.com/group/sub/project"), None],
+            Some(true),
+        ),
+        (
+            (Software::Gitea, "https://codeberg.org", "owner/repo", "gitea-repository"),
+            "https://codeberg.org/api/v1/repos/owner/repo",
+            [None, Some("trunk"), Some("https://codeberg.org/owner/repo"), None],
+            Some(false),
+        ),
+        (
+            (Software::Launchpad, "https://bugs.launchpad.net", "nova", "launchpad-project"),
+            "https://api.launchpad.net/1.0/nova",
+            [Some("Keeps lists in order, for launchers."), None, Some("https://launchpad.net/nova"), None],
+            Some(false),
+        ),
+    ];
+    for ((software, base, key, name), asks, told, archived) in cases {
+        let tracker = Tracker { software, base: base.into() };
+        assert_eq!(tracker.project(key).expect("an address").url, asks);
+        let found = tracker.read_project(&fixture(name)).expect(name);
+        let parts = [&found.description, &found.default_branch, &found.url, &found.pushed_at];
+        assert_eq!((parts.map(Option::as_deref), found.archived), (told, archived), "{name}");
+        // Whatever else is said: no panic, no address that is none.
+        let value: Value = serde_json::from_slice(&fixture(name)).expect("JSON");
+        for bad in spoilt(&value, &[Value::Null, Value::from(7), Value::from("javascript:x"), serde_json::json!([])]) {
+            let Ok(found) = tracker.read_project(bad.to_string().as_bytes()) else { continue };
+            assert!(found.url.is_none_or(|url| url.starts_with("https://")), "{bad}");
+        }
+        let cause = tracker.read_project(b"{\"message\":\"Not Found\"}").expect_err("it is none");
+        assert!(cause.to_string().ends_with("JSON that says nothing of a project"), "{cause}");
+    }
+    assert_eq!(Tracker { software: Software::Jira, base: "https://j.example".into() }.project("x"), None);
+    for bad in ["../x", "a/../b", ""] {
+        assert_eq!(
+            Tracker { software: Software::Github, base: "https://github.com".into() }.project(bad),
+            None,
+            "{bad}"
+        );
+    }
+    let home = Home {
+        configured: vec![
+            set(Software::Launchpad, "https://bugs.launchpad.net/nova/"),
+            set(Software::Osv, "https://o.example"),
+        ],
+        remotes: vec![Remote { host: "github.com".into(), project: "openstack/nova".into() }],
+    };
+    let projects: Vec<_> = home.projects().into_iter().map(|(tracker, key)| (tracker.base, key)).collect();
+    let expected = [("https://github.com", "openstack/nova"), ("https://bugs.launchpad.net", "nova")];
+    assert_eq!(projects, expected.map(|(base, key)| (base.to_owned(), key.to_owned())));
+    let bug = home.target(&reference(IssueKind::Launchpad, "7")).expect("it is set");
+    assert_eq!(bug.ask(false).expect("an address").url, "https://api.launchpad.net/1.0/bugs/7/bug_tasks");
+    let number = home.target(&reference(IssueKind::Number, "7")).expect("by the remote");
+    assert_eq!(number.local, "openstack/nova#7", "Launchpad has no numbers of its own");
+}
+
 fn reference(kind: IssueKind, key: &str) -> IssueRef {
     IssueRef { kind, key: key.into() }
 }
@@ -363,6 +467,11 @@ fn patterns_find_what_no_rule_knows() {
     };
     let found = home.in_message("Fix it\n\nQuality: 7\nticket #9, TASK-3, TASK-3\n");
     let told: Vec<(String, &str)> = found.iter().map(|(target, text)| (target.key(), text.as_str())).collect();
+    let fits_nothing = Configured::new("e", Software::Jira, Some("https://jira.example.org"), pattern("x*"));
+    let fits_nothing = Home { configured: vec![fits_nothing], remotes: Vec::new() };
+    assert_eq!((fits_nothing.in_message("Mend it"), fits_nothing.by_pattern(" ")), (Vec::new(), None));
+    assert_eq!(home.by_pattern("TASK-3").map(|target| target.key()).as_deref(), Some("TASK-3"));
+    assert_eq!(home.by_pattern("do TASK-3"), None, "it is a part");
     let expected = [("bugs.example.org#7", "7"), ("git.example.org/g/p#9", "#9"), ("TASK-3", "TASK-3")];
     assert_eq!(told, expected.map(|(key, text)| (key.to_owned(), text)));
 }

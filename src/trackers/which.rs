@@ -31,6 +31,7 @@ impl Configured {
     pub fn new(name: &str, software: Software, url: Option<&str>, patterns: Vec<Regex>) -> Self {
         let (base, project) = match url.map(|url| url.trim_end_matches('/')) {
             Some(url) if is_forge(software) => split(url),
+            Some(url) if software == Software::Launchpad => split_launchpad(url),
             Some(url) => (Some(url.to_owned()), None),
             None => (None, None),
         };
@@ -51,6 +52,17 @@ impl Configured {
 
 fn is_forge(software: Software) -> bool {
     matches!(software, Software::Github | Software::Gitlab | Software::Gitea)
+}
+
+/// The address of Launchpad, and the name of a project there. One of one's own is set by its address alone.
+fn split_launchpad(url: &str) -> (Option<String>, Option<String>) {
+    let (server, is_usual) = (host(url), host(url).ends_with("launchpad.net"));
+    match url.split_once(server).and_then(|(_, rest)| rest.strip_prefix('/')) {
+        Some(name) if is_usual && !name.contains('/') => {
+            (Software::Launchpad.usual_base().map(str::to_owned), Some(name.to_owned()))
+        }
+        _ => (Some(url.to_owned()), None),
+    }
 }
 
 /// The address of a server, and the path of a project there, if that has two parts or more. A server of one's own in a folder is set by
@@ -153,7 +165,9 @@ impl Home {
         for tracker in &self.configured {
             for pattern in &tracker.patterns {
                 for captures in pattern.captures_iter(message) {
-                    let Some(part) = captures.get(1).or_else(|| captures.get(0)) else { continue };
+                    let part = captures.get(1).or_else(|| captures.get(0));
+                    // A pattern may fit nothing at all, and does so everywhere.
+                    let Some(part) = part.filter(|part| !part.is_empty()) else { continue };
                     let target = self.named(tracker, part.as_str());
                     if let Some(target) = target.filter(|target| found.iter().all(|(known, _)| known != target)) {
                         found.push((target, part.as_str().to_owned()));
@@ -162,6 +176,20 @@ impl Home {
             }
         }
         found
+    }
+
+    /// The issue that a configured pattern finds in `text`, if it is all of that.
+    #[must_use]
+    pub fn by_pattern(&self, text: &str) -> Option<Target> {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        self.configured.iter().find_map(|tracker| {
+            let captures = tracker.patterns.iter().filter_map(|pattern| pattern.captures(text));
+            let mut all = captures.filter(|captures| captures.get(0).is_some_and(|found| found.as_str() == text));
+            all.find_map(|captures| self.named(tracker, captures.get(1).or_else(|| captures.get(0))?.as_str()))
+        })
     }
 
     /// The issue that goes by `text` in one of the trackers.
@@ -182,7 +210,8 @@ impl Home {
     /// The project whose issues bare numbers are.
     #[must_use]
     pub fn project(&self) -> Option<(Tracker, String)> {
-        let set = self.configured.iter().find_map(|tracker| Some((tracker.tracker()?, tracker.project.clone()?)));
+        let forges = self.configured.iter().filter(|tracker| is_forge(tracker.software));
+        let set = forges.into_iter().find_map(|tracker| Some((tracker.tracker()?, tracker.project.clone()?)));
         set.or_else(|| self.remotes.iter().find_map(|remote| Some((self.forge(&remote.host)?, remote.project.clone()))))
     }
 
@@ -193,6 +222,14 @@ impl Home {
         let (forge, project) = remote.or_else(|| self.project())?;
         let path = if forge.software == Software::Gitlab { "/-/commit/" } else { "/commit/" };
         Some(format!("{}/{project}{path}", forge.base))
+    }
+
+    /// The projects that it is: that whose issues bare numbers are, and those of Launchpad that are configured.
+    #[must_use]
+    pub fn projects(&self) -> Vec<(Tracker, String)> {
+        let others = self.configured.iter().filter(|tracker| !is_forge(tracker.software));
+        let others = others.filter_map(|tracker| Some((tracker.tracker()?, tracker.project.clone()?)));
+        self.project().into_iter().chain(others).collect()
     }
 
     /// The forge at `server`, if it is known what runs it.

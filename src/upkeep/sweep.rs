@@ -5,11 +5,14 @@
 //! By itself it is done once a day at most, after an answer, and a little at a time: what is left is there the next day.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Kept, all, forget_missing};
+use super::{Kept, forget_missing};
 use crate::cache::folder;
+use crate::cache::trim::Stopped;
 use crate::debug;
+use crate::shutdown::Token;
 
 /// Seconds between sweeps that are done by themselves.
 const DAY: i64 = 86_400;
@@ -62,14 +65,31 @@ pub struct Swept {
     pub failed: Vec<(Kept, anyhow::Error)>,
 }
 
-/// Sweeps `folder` as a whole until no more than `limit` bytes are left, if that can be. Blocks.
+/// Sweeps `folder` as a whole until no more than `limit` bytes are left, if that can be. Works on a thread for blocking calls, which stops
+/// at its next step when this is dropped: what was being made smaller then is as it was.
 ///
 /// # Errors
 /// If the folder can't be read.
-pub fn sweep(folder: &Path, limit: u64) -> anyhow::Result<Swept> {
-    let swept = swept(folder, limit, SystemTime::now(), None, ALL)?;
-    smol::block_on(forget_missing(&folder.join("state.db")));
-    Ok(swept)
+pub async fn sweep(folder: PathBuf, limit: u64) -> anyhow::Result<Swept> {
+    on_a_thread(move |stop| {
+        let swept = swept(&folder, limit, SystemTime::now(), None, (ALL, stop))?;
+        forget(&folder, stop);
+        Ok(swept)
+    })
+    .await
+}
+
+/// Has a thread for blocking calls do `work`, which looks at the token between its steps: it is cancelled when this is dropped.
+async fn on_a_thread<T: Send + 'static>(work: impl FnOnce(&Token) -> T + Send + 'static) -> T {
+    let part = Token::new().part();
+    let token = part.token().clone();
+    smol::unblock(move || work(&token)).await
+}
+
+fn forget(folder: &Path, stop: &Token) {
+    if !stop.is_cancelled() {
+        smol::block_on(forget_missing(&folder.join("state.db")));
+    }
 }
 
 /// Whether [`sweep_a_little`] may find something to do `now`; where it wouldn't, this is known for the price of two looks at files. Doesn't
@@ -84,23 +104,26 @@ fn seconds(now: SystemTime) -> i64 {
 }
 
 /// Sweeps `folder` a little if that was not done today. `limit` says how many bytes may be left; it is asked only then. What was used
-/// since `begun`, when this run began, stays. Blocks.
+/// since `begun`, when this run began, stays. Works, and ends when it is dropped, as [`sweep`] does.
 ///
 /// # Errors
 /// If the folder can't be read, or `limit` isn't known.
-pub fn sweep_a_little(
-    folder: &Path,
+pub async fn sweep_a_little(
+    folder: PathBuf,
     begun: SystemTime,
-    limit: impl FnOnce() -> anyhow::Result<u64>,
+    limit: impl FnOnce() -> anyhow::Result<u64> + Send + 'static,
 ) -> anyhow::Result<Option<Swept>> {
-    let now = SystemTime::now();
-    let seconds = seconds(now);
-    if !smol::block_on(folder::begins_sweep(folder, seconds, DAY))? {
-        return Ok(None);
-    }
-    let swept = swept(folder, limit()?, now, Some(begun), LITTLE)?;
-    smol::block_on(forget_missing(&folder.join("state.db")));
-    Ok(Some(swept))
+    on_a_thread(move |stop| {
+        let now = SystemTime::now();
+        let seconds = seconds(now);
+        if !smol::block_on(folder::begins_sweep(&folder, seconds, DAY))? {
+            return Ok(None);
+        }
+        let swept = swept(&folder, limit()?, now, Some(begun), (LITTLE, stop))?;
+        forget(&folder, stop);
+        Ok(Some(swept))
+    })
+    .await
 }
 
 fn swept(
@@ -108,14 +131,16 @@ fn swept(
     limit: u64,
     now: SystemTime,
     begun: Option<SystemTime>,
-    measure: Measure,
+    (measure, stop): (Measure, &Token),
 ) -> anyhow::Result<Swept> {
     debug::note("cache", || format!("sweeping {}, which may take {limit} bytes", folder.display()));
-    let mut sweep = Sweep { left: measure.files, swept: Swept::default() };
+    let mut sweep = Sweep { left: measure.files, stop: stop.clone(), swept: Swept::default() };
     let unused = |kept: &Kept| now.duration_since(kept.file.used).unwrap_or_default();
     let mut kept = Vec::new();
     let mut aside: Vec<(PathBuf, usize)> = Vec::new();
-    let mut found = all(folder)?;
+    let listed = folder::list(folder)?.into_iter().take_while(|_| !stop.is_cancelled());
+    let mut found: Vec<Kept> =
+        listed.filter_map(|file| super::look(file, folder).transpose()).collect::<anyhow::Result<_>>()?;
     // Of what was set aside the newest first.
     found.sort_by_key(|kept| std::cmp::Reverse(kept.file.aside));
     for one in found {
@@ -143,13 +168,15 @@ fn swept(
 struct Sweep {
     /// Files that may still be removed.
     left: usize,
+    /// Cancelled: nothing more is to be done.
+    stop: Token,
     swept: Swept,
 }
 
 impl Sweep {
     /// Removes `one`; what stays goes to `kept`.
     fn remove(&mut self, one: Kept, because: Because, kept: &mut Vec<Kept>) {
-        if self.left == 0 {
+        if self.left == 0 || self.stop.is_cancelled() {
             kept.push(one);
             return;
         }
@@ -173,8 +200,13 @@ impl Sweep {
     /// Takes out of some what is of no use any more, the ones that were used last first: there is most to be found.
     fn trim(&mut self, kept: &mut [Kept], measure: Measure) {
         kept.sort_by_key(|kept| std::cmp::Reverse(kept.file.used));
+        let stop = self.stop.clone();
+        let is_stopped: Stopped = Arc::new(move || stop.is_cancelled());
         for one in kept.iter_mut().filter(|kept| kept.file.aside.is_none()).take(measure.caches) {
-            match one.file.trim(measure.rewritten) {
+            if self.stop.is_cancelled() {
+                return;
+            }
+            match one.file.trim(measure.rewritten, &is_stopped) {
                 Ok(trimmed) if trimmed == crate::cache::trim::Trimmed::default() => {}
                 Ok(trimmed) => {
                     one.file.bytes = one.file.bytes.saturating_sub(trimmed.freed);

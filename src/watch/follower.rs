@@ -134,6 +134,9 @@ impl Follower {
         let limit = current.await?.view.time("timeout.watch", Some(&name))?;
         let deadline =
             Deadline::within(clock, limit).set_by("bhfuil.timeout.watch").bounding(format!("looking at {name}"));
+        // Threads of the pool, which others share, leave a look alone that was given up.
+        let part = look.token.part();
+        let look = &mut Look { options: look.options, strand: &mut *look.strand, token: part.token() };
         deadline.bound(clock, Box::pin(self.look_once(look))).await
     }
 
@@ -198,6 +201,7 @@ impl Follower {
             Err(cause) => cause,
         };
         let Some(settings) = self.settings.clone() else { return Err(cause) };
+        settings.bind(repository);
         let why = error::message_of(&cause);
         // Of what all repositories share it is told by whoever follows that.
         let is_shared = look.options.config.current().await?.trouble.is_some();

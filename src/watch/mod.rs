@@ -112,7 +112,7 @@ pub async fn run(
         has_opened: false,
         notices: Notices::new(options.notices),
     };
-    executor.run(watch.run(members, changes)).await
+    executor.run(Box::pin(watch.run(members, changes))).await
 }
 
 /// What ended a wait.
@@ -144,13 +144,13 @@ impl Watch<'_, '_> {
     async fn run(mut self, members: Vec<Member>, changes: &Receiver<Vec<Member>>) -> anyhow::Result<()> {
         let (clock, token) = (&self.looks.options.clock, self.looks.token);
         let mut walls = Walls::new(clock.now(), clock.wall());
-        self.follow(members);
+        self.follow(members).await;
         while !token.is_cancelled() {
             self.begin_looks();
             let Some(woken) = token.unless_cancelled(self.wait(changes)).await else { break };
             match woken {
                 Woken::Noticed(dirty) => self.notice(&dirty),
-                Woken::Members(members) => self.follow(members),
+                Woken::Members(members) => self.follow(members).await,
                 Woken::Looked(looked) => self.take_back(looked).await?,
                 Woken::Tick if !self.looks.strands.is_read() => return Err(Gone.into()),
                 Woken::Tick | Woken::Due => {}
@@ -163,7 +163,7 @@ impl Watch<'_, '_> {
     }
 
     /// Follows these and no others. Those that are followed already go on where they are, also with other refs.
-    fn follow(&mut self, members: Vec<Member>) {
+    async fn follow(&mut self, members: Vec<Member>) {
         let now = self.looks.options.clock.now();
         let mut old = std::mem::take(&mut self.followed);
         for member in members {
@@ -177,7 +177,7 @@ impl Watch<'_, '_> {
             self.followed.push(followed);
         }
         let places: BTreeSet<_> = self.followed.iter().map(|followed| followed.member().sought.dir.clone()).collect();
-        self.notices.forget_all_but(&places);
+        self.notices.forget_all_but(&places).await;
         // What is being told is told to its end.
         for mut followed in old.into_iter().filter(Followed::is_looked_at) {
             followed.is_wanted = false;
@@ -263,7 +263,9 @@ impl Watch<'_, '_> {
         for follower in self.followed[untold].iter_mut().filter_map(Followed::idle) {
             self.looks.strands.lend(async |strand| follower.tell_failure(strand).await).await?;
         }
-        self.listen(at).await
+        // A file system that takes its time holds up nobody who wants to end.
+        let token = self.looks.token;
+        token.unless_cancelled(self.listen(at)).await.unwrap_or(Ok(()))
     }
 
     /// Where none could be looked at: why the first can't be.
@@ -284,10 +286,10 @@ impl Watch<'_, '_> {
         let dir = &follower.member.sought.dir;
         let Some(place) = follower.place.as_ref().filter(|_| follower.failure.is_none()) else {
             // What is made in its place is another folder.
-            self.notices.forget(dir);
+            self.notices.forget(dir).await;
             return Ok(());
         };
-        let Err(cause) = self.notices.watch(dir, place) else { return Ok(()) };
+        let Err(cause) = self.notices.watch(dir, place).await else { return Ok(()) };
         let (name, every) = (follower.name(), self.looks.options.times.unnoticed);
         let trouble = Trouble {
             code: "polling",

@@ -59,9 +59,12 @@ struct State {
     folders: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
 }
 
+/// What has the system say what happens; on the threads for blocking calls, for a file system may take its time.
+type Ears = Arc<Mutex<notify::Result<RecommendedWatcher>>>;
+
 /// Hears of what happens.
 pub(super) struct Notices {
-    watcher: Option<notify::Result<RecommendedWatcher>>,
+    ears: Option<Ears>,
     shared: Arc<Shared>,
     woken: Receiver<()>,
     watched: BTreeMap<PathBuf, Watched>,
@@ -81,11 +84,12 @@ impl Notices {
         let (wake, woken) = async_channel::bounded(1);
         let state = State { dirty: Dirty::Some(BTreeSet::new()), folders: BTreeMap::new() };
         let shared = Arc::new(Shared { state: Mutex::new(state), wake });
-        let watcher = wanted.then(|| {
+        let ears = wanted.then(|| {
             let shared = Arc::clone(&shared);
-            notify::recommended_watcher(move |event: notify::Result<notify::Event>| shared.hear(event.as_ref().ok()))
+            let hear = move |event: notify::Result<notify::Event>| shared.hear(event.as_ref().ok());
+            Arc::new(Mutex::new(notify::recommended_watcher(hear)))
         });
-        Self { watcher, shared, woken, watched: BTreeMap::new() }
+        Self { ears, shared, woken, watched: BTreeMap::new() }
     }
 
     /// Whether it would be heard if something happened in `name`.
@@ -97,28 +101,32 @@ impl Notices {
     ///
     /// # Errors
     /// Why it can't be watched, once.
-    pub(super) fn watch(&mut self, name: &Path, place: &Place) -> Result<(), notify::Error> {
-        let (wanted, failed) = match &mut self.watcher {
-            None => return Ok(()),
-            Some(Err(cause)) => (Vec::new(), Some(notify::Error::generic(&cause.to_string()))),
-            Some(Ok(_)) => (folders(place), None),
-        };
-        let watched = Watched {
-            folders: wanted.iter().filter_map(|(path, _)| Some((path.clone(), identity(path)?))).collect(),
-            place: place.clone(),
-        };
+    pub(super) async fn watch(&mut self, name: &Path, place: &Place) -> Result<(), notify::Error> {
+        let Some(ears) = self.ears.clone() else { return Ok(()) };
+        let at = place.clone();
+        let (wanted, found) = smol::unblock(move || {
+            let wanted = folders(&at);
+            let found = wanted.iter().filter_map(|(path, _)| Some((path.clone(), identity(path)?))).collect();
+            (wanted, found)
+        })
+        .await;
+        let watched = Watched { folders: found, place: place.clone() };
         let old = self.watched.get(name);
         if old == Some(&watched) || old.is_some_and(|old| old.folders.is_empty() && old.place == *place) {
             return Ok(());
         }
-        self.forget(name);
-        let outcome = match failed {
-            Some(cause) => Err(cause),
-            None => self.add(name, &wanted),
-        };
-        if outcome.is_err() && identity(&place.common_dir).is_none() {
-            // It has just gone, as the next look will find.
-            return Ok(());
+        self.forget(name).await;
+        for (path, _) in &wanted {
+            self.shared.state().folders.entry(path.clone()).or_default().insert(name.to_owned());
+        }
+        let outcome = smol::unblock(move || add(&ears, &wanted)).await;
+        if outcome.is_err() {
+            self.forget(name).await;
+            let common_dir = place.common_dir.clone();
+            if smol::unblock(move || identity(&common_dir)).await.is_none() {
+                // It has just gone, as the next look will find.
+                return Ok(());
+            }
         }
         let folders = if outcome.is_ok() { watched.folders } else { Vec::new() };
         self.watched.insert(name.to_owned(), Watched { folders, ..watched });
@@ -127,42 +135,28 @@ impl Notices {
         outcome
     }
 
-    fn add(&mut self, name: &Path, wanted: &[(PathBuf, RecursiveMode)]) -> Result<(), notify::Error> {
-        let Some(Ok(watcher)) = &mut self.watcher else { return Ok(()) };
-        for (path, mode) in wanted {
-            self.shared.state().folders.entry(path.clone()).or_default().insert(name.to_owned());
-            if let Err(cause) = watcher.watch(path, *mode) {
-                self.forget(name);
-                return Err(cause);
-            }
-        }
-        Ok(())
-    }
-
     /// Watches no repository but these.
-    pub(super) fn forget_all_but(&mut self, names: &BTreeSet<PathBuf>) {
+    pub(super) async fn forget_all_but(&mut self, names: &BTreeSet<PathBuf>) {
         let gone: Vec<PathBuf> = self.watched.keys().filter(|name| !names.contains(*name)).cloned().collect();
         for name in gone {
-            self.forget(&name);
+            self.forget(&name).await;
         }
     }
 
     /// Watches this repository no more.
-    pub(super) fn forget(&mut self, name: &Path) {
+    pub(super) async fn forget(&mut self, name: &Path) {
         self.watched.remove(name);
-        let mut state = self.shared.state();
-        for owners in state.folders.values_mut() {
-            owners.remove(name);
-        }
-        let own: Vec<PathBuf> =
-            state.folders.extract_if(.., |_, owners| owners.is_empty()).map(|(path, _)| path).collect();
-        drop(state);
-        if let Some(Ok(watcher)) = &mut self.watcher {
-            for path in own {
-                // It may be gone, and its watch with it.
-                let _ = watcher.unwatch(&path);
+        let own = self.shared.disown(name);
+        let Some(ears) = self.ears.clone().filter(|_| !own.is_empty()) else { return };
+        smol::unblock(move || {
+            if let Ok(watcher) = &mut *ears.lock().unwrap_or_else(PoisonError::into_inner) {
+                for path in own {
+                    // It may be gone, and its watch with it.
+                    let _ = watcher.unwatch(&path);
+                }
             }
-        }
+        })
+        .await;
     }
 
     /// Waits until something has happened.
@@ -182,6 +176,15 @@ impl Shared {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // Nothing that is done under it can leave it half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the repository `name` from all folders; those that are nobody's any more.
+    fn disown(&self, name: &Path) -> Vec<PathBuf> {
+        let mut state = self.state();
+        for owners in state.folders.values_mut() {
+            owners.remove(name);
+        }
+        state.folders.extract_if(.., |_, owners| owners.is_empty()).map(|(path, _)| path).collect()
     }
 
     /// Takes an event; `None` is one that could not be read.
@@ -217,6 +220,14 @@ impl Shared {
             // Full means that the other side will wake anyway.
             let _ = self.wake.try_send(());
         }
+    }
+}
+
+/// Has the system say what happens in `wanted`. Blocks.
+fn add(ears: &Ears, wanted: &[(PathBuf, RecursiveMode)]) -> Result<(), notify::Error> {
+    match &mut *ears.lock().unwrap_or_else(PoisonError::into_inner) {
+        Ok(watcher) => wanted.iter().try_for_each(|(path, mode)| watcher.watch(path, *mode)),
+        Err(cause) => Err(notify::Error::generic(&cause.to_string())),
     }
 }
 
@@ -275,6 +286,27 @@ mod tests {
         happens(&notices, written, "/b.git/HEAD");
         happens(&notices, written, "/a.git/packed-refs");
         assert_eq!(smol::block_on(notices.next()), some(&["a", "b"]));
+    }
+
+    #[test]
+    fn a_file_system_that_takes_its_time_holds_up_nobody_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("refs")).expect("a folder");
+        let place = Place { git_dir: folder.path().to_owned(), common_dir: folder.path().to_owned() };
+        let mut notices = Notices::new(true);
+        let ears = notices.ears.clone().expect("wanted");
+        // As if a registration went on.
+        let busy = ears.lock().expect("no panic");
+        smol::block_on(async {
+            let mut watch = Box::pin(notices.watch(Path::new("a"), &place));
+            assert!(smol::future::poll_once(&mut watch).await.is_none(), "the executor goes on");
+            drop(busy);
+            watch.await.expect("it is watched");
+        });
+        std::fs::write(folder.path().join("HEAD"), "x").expect("writes");
+        assert_eq!(smol::block_on(notices.next()), some(&["a"]));
+        smol::block_on(notices.forget(Path::new("a")));
+        assert!(!notices.is_watching(Path::new("a")));
     }
 
     #[test]

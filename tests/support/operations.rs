@@ -5,9 +5,11 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use git_bhfuil::cache::database::{Database, Schema};
+use git_bhfuil::cache::state::State;
 use git_bhfuil::clock::{Clock, Deadline};
 use git_bhfuil::config::{Config, OwnFile, Sources};
 use git_bhfuil::error::Kind;
@@ -24,7 +26,8 @@ use git_bhfuil::retry::{self, Chance, Strategy, Tries};
 use git_bhfuil::shutdown::Token;
 use git_bhfuil::tasks::{Ledger, Outcome, Priority, Progress, Rules, Said, Tasks};
 use git_bhfuil::upkeep::{self, audit::Audit, sweep};
-use git_bhfuil::{backlog, locate, progress, scan, watch};
+use git_bhfuil::{backlog, enrich, http, locate, progress, scan, watch};
+use smol::future::zip;
 
 /// Where a clone is made that may be left there in part.
 pub(crate) const RAW: &str = "/raw.git";
@@ -51,7 +54,7 @@ const fn endless(name: &'static str, begin: for<'s> fn(&'s Stage, &'s Token) -> 
 }
 
 /// Every kind.
-pub(crate) static OPERATIONS: [Operation; 33] = [
+pub(crate) static OPERATIONS: [Operation; 36] = [
     ending("scan", |stage, token| Box::pin(stage.scan(cache(), token))),
     ending("scan, the first", |stage, token| Box::pin(stage.scan(stage.made().join("cache"), token))),
     ending("where", |stage, token| Box::pin(stage.locate(cache(), &["main~3"], token))),
@@ -86,6 +89,9 @@ pub(crate) static OPERATIONS: [Operation; 33] = [
     endless("monitor", |stage, token| Box::pin(stage.time(token))),
     ending("sweep", |stage, token| Box::pin(stage.sweep(token))),
     ending("audit", |stage, token| Box::pin(stage.audit(token))),
+    endless("http, silent", |stage, token| Box::pin(stage.ask(token))),
+    endless("enrich, silent", |stage, token| Box::pin(stage.enrich(token))),
+    endless("prefetch, silent", |stage, token| Box::pin(stage.prefetch(token))),
     endless("pool and limit", |stage, token| Box::pin(stage.work(token))),
 ];
 
@@ -416,7 +422,7 @@ impl Stage {
         });
         let read = async { while reader.next().await.is_some() {} };
         // Even if nobody reads any more, the thread goes on to its end.
-        token.unless_cancelled(async { smol::future::zip(counts, read).await }).await;
+        token.unless_cancelled(async { zip(counts, read).await }).await;
         token.cancelled().await;
         stop.cancel();
     }
@@ -433,7 +439,8 @@ impl Stage {
         let (kept, fresh) = (cache(), self.made().join("cache"));
         let work = async {
             self.scan_a_little(&fresh, token).await;
-            smol::unblock(move || sweep::sweep(&kept, u64::MAX).and_then(|_| sweep::sweep(&fresh, 0))).await.map(drop)
+            sweep::sweep(kept, u64::MAX).await?;
+            sweep::sweep(fresh, 0).await.map(drop)
         };
         unless_told(token, work).await;
     }
@@ -471,5 +478,54 @@ impl Stage {
         };
         let all = limit.run::<_, _, ()>((0..5).map(job));
         assert!(token.unless_cancelled(all).await.is_none(), "they never end");
+    }
+
+    /// Connections are open on which no answer comes.
+    async fn ask(&self, token: &Token) {
+        let state = Arc::new(State::open(&cache()).expect("a database").0);
+        let client = http::Client::new(http::Settings::default(), Some(state), self.clock.clone(), token.clone());
+        let ask = async |path: &str| {
+            let request = http::Request::get(&format!("{}/{path}", self.silent)).expect("an address");
+            let outcome = client.send(&request).await;
+            assert!(token.is_cancelled() && outcome.is_err(), "{outcome:?}");
+        };
+        // The last joins the first.
+        Box::pin(zip(zip(ask("one"), ask("two")), ask("one"))).await;
+    }
+
+    async fn enrich(&self, token: &Token) {
+        let options =
+            enrich::Options { dir: self.large.clone(), cache_folder: Some(cache()), ..enrich::Options::default() };
+        let git_dir = self.large.join(".git");
+        let repo = serde_json::json!({"type": "repo", "repo": "large", "git_dir": git_dir}).to_string() + "\n";
+        let commits = (1..=9).map(|number| {
+            let issue = format!("{{\"kind\":\"cve\",\"key\":\"CVE-2024-{number}000\"}}");
+            format!("{{\"type\":\"commit\",\"repo\":\"large\",\"issues\":[{issue}]}}\n")
+        });
+        let lines: String = std::iter::once(repo).chain(commits).collect();
+        // Whoever writes it goes on for ever.
+        let input = smol::io::AsyncReadExt::chain(smol::io::Cursor::new(lines), Never);
+        fine(enrich::stream(input, options, &mut Strand::mute(), token).await, token);
+    }
+
+    async fn prefetch(&self, token: &Token) {
+        let options =
+            enrich::Options { dir: self.large.clone(), cache_folder: Some(cache()), ..enrich::Options::default() };
+        let subjects = [("large", &self.large), ("small", &self.small)].map(|(repo, dir)| enrich::Subject {
+            repo: repo.into(),
+            dir: dir.clone(),
+            overheard: enrich::Overheard::default(),
+            people: enrich::People::default(),
+        });
+        fine(enrich::prefetch(subjects.into(), options, &mut Strand::mute(), token).await, token);
+    }
+}
+
+/// An input that is open, and on which nothing comes.
+struct Never;
+
+impl smol::io::AsyncRead for Never {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut [u8]) -> Poll<std::io::Result<usize>> {
+        Poll::Pending
     }
 }
