@@ -14,6 +14,7 @@ pub mod patches;
 pub mod postings;
 mod repository;
 mod schema;
+mod segments;
 pub mod state;
 pub mod tasks;
 pub mod texts;
