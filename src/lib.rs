@@ -74,6 +74,7 @@
 //! | [`facts`] | bytes → facts, and the vocabulary that all share (`Oid`, `RawCommit`) | I/O |
 //! | [`events`] | the wire; its rustdoc is the specification | behaviour |
 //! | [`report`] | the only writer to stdout: JSON Lines, text for people, bars on stderr | computing |
+//! | [`template`] | a line of one's own for an event: its syntax, its fields | writing |
 //! | [`progress`] | how far work is, from any thread to one reader | how it is shown |
 //! | [`monitor`] | how long each operation took and how it ended, which errors were told; kept over time | what an operation does |
 //! | [`debug`] | the only door to log: the debug log, `GIT_BHFUIL_LOG` | what is worth a note |
@@ -398,6 +399,7 @@ pub mod shutdown;
 pub mod spelling;
 pub mod sync;
 pub mod tasks;
+pub mod template;
 pub mod trackers;
 pub mod upkeep;
 pub mod watch;

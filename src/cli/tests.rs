@@ -199,7 +199,10 @@ fn mistakes_are_named() {
         ("scan -n ':", "bad value '':' for --max-count: expected a whole number"),
         ("scan --threads 0", "bad value '0' for --threads: expected a whole number from 1 to 64"),
         ("scan --color=red", "bad value 'red' for --color: expected auto, always or never"),
-        ("scan --format=xml", "bad value 'xml' for --format: expected auto, jsonl or human"),
+        (
+            "scan --format=xml",
+            "bad value 'xml' for --format: expected auto, jsonl, human or a template such as '%(id)'",
+        ),
         ("schema x", "'schema' takes no arguments, not 'x'"),
         ("schema -- x", "'schema' takes no paths"),
     ] {

@@ -100,6 +100,7 @@ async fn format(asked: Asked, color: Option<AskedColor>, no_color: bool, dir: &P
         Asked::Auto => Format::automatic(color),
         Asked::Jsonl => Format::Jsonl,
         Asked::Human => Format::human(color),
+        Asked::Template(template) => Format::template(template),
     };
     let color = match color {
         _ if no_color => Color::Never,
@@ -107,7 +108,7 @@ async fn format(asked: Asked, color: Option<AskedColor>, no_color: bool, dir: &P
         Some(AskedColor::Always) => Color::Always,
         Some(AskedColor::Never) => Color::Never,
         // Programs are told the same in any colour.
-        None if with(Color::Auto) == Format::Jsonl => Color::Auto,
+        None if !matches!(with(Color::Auto), Format::Human(_)) => Color::Auto,
         None => match settings::color(dir).await {
             Ok(None | Some(Configured::Auto)) => Color::Auto,
             Ok(Some(Configured::Always)) => Color::Preferred,

@@ -542,6 +542,11 @@ fn show(format: Format, line: &[u8], whole: &[u8], out: &mut Vec<u8>) {
         Format::Jsonl => {
             out.extend_from_slice(whole);
         }
+        Format::Template { .. } => {
+            if let Ok(event) = serde_json::from_slice(line) {
+                format.write_passing(&event, out);
+            }
+        }
         Format::Human(_) => {
             if let Ok(event) = serde_json::from_slice::<Event<'_>>(line) {
                 format.write(&event, out);

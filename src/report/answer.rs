@@ -21,7 +21,7 @@ impl AnswerWriter {
     /// Takes the next event.
     pub fn add(&mut self, event: &Event<'_>) {
         match self.format {
-            Format::Jsonl => self.format.write(event, &mut self.bytes),
+            Format::Jsonl | Format::Template { .. } => self.format.write(event, &mut self.bytes),
             Format::Human(_) => self.sheet.take(event),
         }
         if let Some(name) = counted(event) {

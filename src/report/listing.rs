@@ -55,7 +55,7 @@ impl ListWriter {
             _ => return,
         };
         match self.format {
-            Format::Jsonl => self.format.write(event, &mut self.bytes),
+            Format::Jsonl | Format::Template { .. } => self.format.write(event, &mut self.bytes),
             Format::Human(_) => self.rows.push(row),
         }
         match self.counts.iter_mut().find(|(known, _)| *known == name) {

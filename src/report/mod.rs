@@ -31,6 +31,7 @@ use crate::events::stream::{ErrorClass, Status};
 use crate::events::{Begin, End, Error, Event, SCHEMA};
 use crate::monitor;
 use crate::progress::Reader;
+use crate::template::Template;
 
 pub use answer::AnswerWriter;
 pub use bar::Bar;
@@ -49,6 +50,13 @@ pub enum Format {
     Jsonl,
     /// Text for people.
     Human(Look),
+    /// A line of one's own for each event that the template is for.
+    Template {
+        /// The template.
+        template: &'static Template,
+        /// Whether a terminal has to be kept from what commits hold.
+        is_guarded: bool,
+    },
 }
 
 impl Format {
@@ -65,11 +73,17 @@ impl Format {
         Self::Human(Look::of_stdout(color, people_read_stdout()))
     }
 
+    /// A line of one's own for each event: every byte of what it names, but on a terminal.
+    #[must_use]
+    pub fn template(template: &'static Template) -> Self {
+        Self::Template { template, is_guarded: people_read_stdout() }
+    }
+
     /// The same with the names of repositories, where there are several.
     #[must_use]
     pub fn naming_repositories(self) -> Self {
         match self {
-            Self::Jsonl => Self::Jsonl,
+            Self::Jsonl | Self::Template { .. } => self,
             Self::Human(look) => Self::Human(Look { names: true, ..look }),
         }
     }
@@ -97,6 +111,19 @@ impl Format {
         match self {
             Self::Jsonl => jsonl::write(event, out),
             Self::Human(look) => human::write(event, look, out),
+            Self::Template { .. } => {
+                // Only values that no event holds can't be told so.
+                if let Ok(event) = serde_json::to_value(event) {
+                    self.write_passing(&event, out);
+                }
+            }
+        }
+    }
+
+    /// Appends what a template makes of a line of another stream, whatever its type; nothing in another format.
+    pub fn write_passing(self, event: &serde_json::Value, out: &mut Vec<u8>) {
+        if let Self::Template { template, is_guarded } = self {
+            template.write(event, is_guarded.then_some(safe::lines), out);
         }
     }
 }

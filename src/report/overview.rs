@@ -59,7 +59,7 @@ impl OverviewWriter {
     /// Takes the next event: a repository before its cache.
     pub fn add(&mut self, event: &Event<'_>) {
         match (self.format, event) {
-            (Format::Jsonl, event) => self.format.write(event, &mut self.bytes),
+            (Format::Jsonl | Format::Template { .. }, event) => self.format.write(event, &mut self.bytes),
             (Format::Human(_), Event::Repo(repo)) => self.rows.repositories.push(Repository::of(repo)),
             (Format::Human(_), Event::Cache(cache)) => self.rows.cache(cache),
             (Format::Human(_), Event::Task(task)) => self.rows.tasks.push(task_row(task)),
