@@ -46,7 +46,7 @@
 //!
 //! | room | owns | refuses |
 //! |---|---|---|
-//! | [`cli`] | what can be typed, and its help | behaviour |
+//! | [`cli`] | what can be typed, its help, manual and completion | behaviour |
 //! | [`command`] | the verbs, a file each: options resolved, work started, the exit code | git, SQL, HTTP |
 //! | [`scan`] | the main job: where a stream begins, what it holds, how it ends | the command line |
 //! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
@@ -79,6 +79,7 @@
 //! | [`monitor`] | how long each operation took and how it ended, which errors were told; kept over time | what an operation does |
 //! | [`debug`] | the only door to log: the debug log, `GIT_BHFUIL_LOG` | what is worth a note |
 //! | [`files`] | lock files, replacing a file as a whole, seeing that one has changed | what is in them |
+//! | [`install`] | where manual pages, completions and the program go, and whose a file there is | what is in them |
 //! | [`retry`] | when to try again, and after what wait | what is tried |
 //! | [`clock`] | what time it is, really or in a test; deadlines | what is waited for |
 //! | [`error`] | kinds of failure, their codes, hints and exit codes | printing, exiting |
@@ -384,6 +385,7 @@ pub mod graph;
 pub mod health;
 pub mod http;
 pub mod index;
+pub mod install;
 pub mod lines;
 pub mod locate;
 pub mod matching;

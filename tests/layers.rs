@@ -11,9 +11,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "enrich", "tasks", "backlog", "health", "upkeep", "watch", "sync", "scan", "locate", "repos",
-            "config", "describe", "pipeline", "http", "gitcli", "report", "progress", "monitor", "events", "clock",
-            "error", "shutdown",
+            "cli", "install", "enrich", "tasks", "backlog", "health", "upkeep", "watch", "sync", "scan", "locate",
+            "repos", "config", "describe", "pipeline", "http", "gitcli", "report", "progress", "monitor", "events",
+            "clock", "error", "shutdown",
         ],
     ),
     (
@@ -64,7 +64,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("tasks", &["cache", "gitcli", "files", "clock", "error", "panics", "shutdown"]),
-    ("cli", &["template", "spelling"]),
+    ("cli", &["install", "config", "template", "events", "error", "spelling"]),
+    ("install", &["files"]),
     ("announce", &["index", "describe", "git", "report", "events", "error"]),
     ("index", &["pipeline", "git", "gitcli", "monitor", "cache", "graph", "facts", "debug", "error", "shutdown"]),
     ("describe", &["git", "facts", "events"]),

@@ -2,9 +2,11 @@
 
 mod backlog;
 mod cache;
+mod complete;
 mod config;
 mod enrich;
 mod errand;
+mod install;
 mod repo;
 mod repositories;
 mod scan;
@@ -55,11 +57,13 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
             | Command::Explain(_)
             | Command::Repo(RepoCommand::Sync(_))
     );
-    let is_seen = !matches!(&invocation.command, Command::Version | Command::Schema(_));
+    let is_seen = !matches!(&invocation.command, Command::Version | Command::Schema(_) | Command::Complete);
     let seen = is_seen.then(|| Run::begin(monitor::process(), invocation.name, upkeep::folder().ok()));
     let code = match invocation.command {
         Command::Version => printed(format!("git-bhfuil version {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Schema(_) => schema::run(),
+        Command::Complete => Box::pin(complete::run(&invocation.paths.unwrap_or_default(), dir)).await,
+        Command::Install(args) => Box::pin(install::run(&args, &dir, token)).await,
         Command::Status(args) => Box::pin(status::run(&args, &dir, token)).await,
         Command::Cache(command) => Box::pin(cache::run(&command, &dir, token)).await,
         Command::Config(command) => Box::pin(config::run(&command, &dir, token)).await,

@@ -1,10 +1,11 @@
-//! A list of settings, repositories, caches or tasks: line by line for programs, in columns for people.
+//! A list of settings, repositories, caches, tasks or files: line by line for programs, in columns for people.
 
 use super::look::{CYAN, DIM, GREEN, Look, RED, YELLOW, blanks, columns};
 use super::{Format, safe, word};
 use crate::events::repository::CacheState;
+use crate::events::work::InstalledState;
 use crate::events::work::TaskState;
-use crate::events::{Cache, Event, Repo, Setting, Task};
+use crate::events::{Cache, Event, Installed, Repo, Setting, Task};
 
 /// Blanks between columns.
 const GAP: usize = 2;
@@ -49,6 +50,7 @@ impl ListWriter {
     pub fn add(&mut self, event: &Event<'_>) {
         let (name, row) = match event {
             Event::Setting(setting) => ("setting", setting_row(setting)),
+            Event::Installed(file) => ("installed", installed_row(file)),
             Event::Repo(repo) => ("repo", repo_row(repo)),
             Event::Cache(cache) => ("cache", cache_row(cache)),
             Event::Task(task) => ("task", task_row(task)),
@@ -76,6 +78,16 @@ impl ListWriter {
 
 fn setting_row(setting: &Setting<'_>) -> Vec<Cell> {
     vec![Cell::new(YELLOW, &setting.key), Cell::new("", &setting.value), Cell::new(DIM, &setting.origin)]
+}
+
+/// What has become of a file, and where it is.
+fn installed_row(file: &Installed<'_>) -> Vec<Cell> {
+    let color = match file.state {
+        InstalledState::Written => GREEN,
+        InstalledState::Removed => YELLOW,
+        _ => DIM,
+    };
+    vec![Cell::new(color, &word(file.state)), Cell::new("", &file.path)]
 }
 
 /// The name, where it lies or comes from, what it is in, and whether it is there.

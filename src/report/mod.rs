@@ -416,6 +416,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Verdict(_) => "verdict",
         Event::Interdiff(_) => "interdiff",
         Event::Setting(_) => "setting",
+        Event::Installed(_) => "installed",
         Event::Cache(_) => "cache",
         Event::Operation(_) => "operation",
         Event::Health(_) => "health",
@@ -432,13 +433,14 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
 /// The type of an event by its name on the wire, if it is one that `end` counts.
 #[must_use]
 pub fn counted_type(name: &str) -> Option<&'static str> {
-    const TYPES: [&str; 15] = [
+    const TYPES: [&str; 16] = [
         "ref",
         "commit",
         "candidate",
         "match",
         "presence",
         "setting",
+        "installed",
         "cache",
         "operation",
         "health",
