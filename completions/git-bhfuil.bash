@@ -37,9 +37,13 @@ __git_bhfuil_offer ()
 	done < <("$@" 2>/dev/null)
 	# Where a list is all that is wanted, it says what the words mean.
 	if [ "${COMP_TYPE-}" = 63 ] && [ "${#words[@]}" -gt 1 ]; then
+		local width=0
+		for word in "${words[@]}"; do
+			[ "${#word}" -gt "$width" ] && width=${#word}
+		done
 		for i in "${!words[@]}"; do
-			words[i]="${words[i]% }${meanings[i]:+  (${meanings[i]})}"
-			words[i]="${words[i]:0:${COLUMNS:-80}-1}"
+			printf -v word '%-*s %s' "$width" "${words[i]}" "${meanings[i]:+(${meanings[i]})}"
+			words[i]="${word:0:${COLUMNS:-80}-1}"
 		done
 	fi
 	COMPREPLY+=("${words[@]}")

@@ -449,3 +449,86 @@ fn a_template_keeps_a_terminal_from_what_a_commit_holds() {
     assert_eq!(run("false"), "a \u{1b}[31mred\none\ntwo\n", "a program gets what is there");
     assert_eq!(run("true"), "a <U+001B>[31mred\none\ntwo\n");
 }
+
+/// A stream as a later version may write it: further fields in every object, types and values that nobody knows.
+fn of_a_later_version(stream: &[u8]) -> Vec<u8> {
+    fn grown(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                // The names in counts are types.
+                fields.iter_mut().filter(|(name, _)| *name != "counts").for_each(|(_, value)| grown(value));
+                fields.insert("later".to_owned(), serde_json::json!({"a": [1, null]}));
+            }
+            serde_json::Value::Array(all) => all.iter_mut().for_each(grown),
+            _ => {}
+        }
+    }
+    let unknown = r#"{"type":"later","repo":"nova","id":"aa","status":"later"}"#;
+    let mut lines = Vec::new();
+    for line in String::from_utf8_lossy(stream).lines() {
+        let mut event: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        grown(&mut event);
+        for (list, field) in [("issues", "kind"), ("origins", "kind"), ("requests", "kind"), ("paths", "status")] {
+            if let Some(all) = event.get_mut(list).and_then(serde_json::Value::as_array_mut) {
+                all.push(serde_json::json!({field: "later", "key": "7", "text": "7", "id": null, "path": "p"}));
+            }
+        }
+        if event["type"] == "repo" {
+            event["object_format"] = "later".into();
+        }
+        if event["type"] == "repo-end" {
+            event["index"] = "later".into();
+        }
+        // Which field comes first says nothing, but ours have the type there.
+        lines.extend([event.to_string(), unknown.to_owned()]);
+    }
+    // `end` is the last line of any version.
+    lines.pop();
+    lines.join("\n").into_bytes()
+}
+
+#[test]
+fn an_older_consumer_survives_what_a_later_version_adds() {
+    let repo = Repo::fixture("backports");
+    let stream = support::bhfuil(&repo).args(["scan", "--paths"]).output().expect("it runs").stdout;
+    let later = [of_a_later_version(&stream), b"\n".to_vec()].concat();
+    let answer = |args: &[&str], input: &[u8]| {
+        let output = support::bhfuil(&repo).args(args).write_stdin(input).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        output
+    };
+    // The same commits are asked for, and the same issues.
+    let told = |args: &[&str], input: &[u8], types: &[&str]| {
+        let output = answer(args, input);
+        let lines = String::from_utf8(output.stdout).expect("UTF-8");
+        let lines =
+            lines.lines().filter(|line| types.iter().any(|kind| line.contains(&format!("\"type\":\"{kind}\""))));
+        let mut lines: Vec<String> = lines.map(str::to_owned).collect();
+        // Trackers are asked side by side.
+        lines.sort();
+        lines
+    };
+    let where_is = ["where", "--stdin"];
+    let places = told(&where_is, &stream, &["match", "presence", "error", "warning"]);
+    assert!(places.len() > 20, "{places:#?}");
+    assert_eq!(told(&where_is, &later, &["match", "presence", "error", "warning"]), places);
+    let enrich = ["enrich", "--offline"];
+    let issues = told(&enrich, &stream, &["issue", "error", "warning"]);
+    assert!(!issues.is_empty());
+    assert_eq!(told(&enrich, &later, &["issue", "error", "warning"]), issues);
+    // What passes through is what came.
+    let passed = answer(&enrich, &later).stdout;
+    let passed: Vec<&[u8]> = passed.split(|byte| *byte == b'\n').collect();
+    let came = later.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let frame = |line: &[u8]| {
+        let event: serde_json::Value = serde_json::from_slice(line).expect("JSON");
+        event["type"] == "begin" || event["type"] == "end"
+    };
+    for line in came.filter(|line| !frame(line)) {
+        assert!(passed.contains(&line), "{}", String::from_utf8_lossy(line));
+    }
+    // And it is told in every form.
+    for format in ["human", "%(id) %(subject)", "%(type)"] {
+        answer(&["enrich", "--offline", "--format", format], &later);
+    }
+}
