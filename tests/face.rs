@@ -532,3 +532,51 @@ fn an_older_consumer_survives_what_a_later_version_adds() {
         answer(&["enrich", "--offline", "--format", format], &later);
     }
 }
+
+#[test]
+fn people_page_what_they_read_as_git_has_it_and_programs_do_not() {
+    let repo = Repo::fixture("backports");
+    let program = installed(&repo).get_program().to_owned();
+    // What a terminal shows of a line of a shell, in which "bhfuil" is the program.
+    let shown = |line: &str| {
+        let run = format!("bhfuil() {{ '{}' \"$@\"; }}; stty cols 100; {line}", program.display());
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &run, "/dev/null"]);
+        let sealed = repo.seal(&mut command).env("PATH", path(&repo)).env("TERM", "xterm").env("NO_COLOR", "1");
+        let output = sealed.env_remove("PAGER").env_remove("LESS").current_dir(repo.path()).output();
+        String::from_utf8_lossy(&output.expect("script(1) starts").stdout).replace('\r', "")
+    };
+    let page = "sed s/^/page:/";
+    repo.git(&["config", "core.pager", page]);
+    let paged = |text: &str| text.lines().filter(|line| line.starts_with("page:")).count();
+    assert_eq!(paged(&shown("bhfuil scan -n 3 --format='%(subject)'")), 3);
+    assert!(paged(&shown("bhfuil where main")) > 3);
+    assert_eq!(paged(&shown("GIT_PAGER='sed s/^/other:/' bhfuil where main")), 0);
+    assert_eq!(
+        shown("PAGER=false GIT_PAGER='echo $LESS >&2; cat' bhfuil scan -n 1 --format='one%(type)'"),
+        "FRX\nonecommit\n"
+    );
+    for unpaged in [
+        "bhfuil scan -n 3 --format=jsonl",
+        "bhfuil scan -n 3 | cat",
+        "GIT_PAGER=cat bhfuil where main",
+        "git --no-pager bhfuil where main",
+        "git -c bhfuil.pager=cat bhfuil where main",
+        "git -c pager.bhfuil=false bhfuil where main",
+        "bhfuil config path",
+        // It came to nothing.
+        "bhfuil where no-such-branch",
+    ] {
+        assert_eq!(paged(&shown(unpaged)), 0, "{unpaged}");
+    }
+    // What is said beside it is read there too if it runs already, and the exit code is that of the run.
+    let both = shown("bhfuil enrich --offline --strict CVE-2024-1234; echo $?");
+    assert!(both.contains("page:osv CVE-2024-1234") && both.contains("warning: nothing is kept"), "{both}");
+    assert!(both.trim_end().ends_with('3'), "{both}");
+    // git has put its own there: the text is for people, and is paged once.
+    let once = shown("git -p bhfuil where main");
+    assert!(paged(&once) > 3 && !once.contains("page:page:"), "{once}");
+    // Who leaves it early is done, and a pager that isn't there does no harm.
+    assert_eq!(shown("GIT_PAGER=true bhfuil scan; echo $?"), "0\n");
+    assert!(shown("GIT_PAGER=no-such-pager bhfuil where main").contains("main"));
+}

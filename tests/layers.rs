@@ -110,6 +110,7 @@ const DOORS: &[(&str, &str)] = &[
     ("rustix::event", "report"),
     ("rustix::fs", "files"),
     ("rustix::process", "gitcli"),
+    ("rustix::stdio", "report"),
     ("rustix::termios", "gitcli"),
     ("notify", "watch"),
     ("fastrand", "retry"),

@@ -479,7 +479,7 @@ pub(super) fn of(command: &str) -> Option<&'static Prose> {
 /// What else to know of the program.
 pub(super) const PROGRAM: &[&str] = &[
     "It answers from a cache for each repository, which it keeps up to date by itself and which can be removed at any time.",
-    "On a terminal, and for the pager of `git -p`, it writes text for people; into a pipe or a file JSON Lines, described in \
+    "On a terminal it writes text for people, paged as git's is, see `bhfuil.pager` in git-bhfuil-config(5); into a pipe or a file JSON Lines, described in \
      git-bhfuil-events(5). `--format=jsonl` and `--format=human` say which, and `--format='%(id) %(subject)'` writes a line of one's own \
      for each event.",
     "Options are written as in gitcli(7): `--opt=<value>` or `--opt <value>`, unique beginnings, single letters in a cluster, `--no-` for \
@@ -495,6 +495,8 @@ pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
         "GIT_BHFUIL_LOG",
         "`debug` tells on standard error what is done; a path with a slash in it appends that to a file. Never a password.",
     ),
+    ("GIT_PAGER, PAGER", "What pages what people read, the first before any setting, the second after."),
+    ("FORCE_HYPERLINK", "`1` if the terminal makes links of OSC 8, `0` if it doesn't; by default it is guessed."),
     (
         "NO_COLOR, CLICOLOR, CLICOLOR_FORCE",
         "Whether there is colour, where neither `--color` nor, for the last two, a setting says so.",

@@ -153,6 +153,7 @@ async fn framed_aloud(
             return exit::FATAL;
         }
     };
+    page(&report, command, dir).await;
     let stop = async {
         token.cancelled().await;
         Err(Kind::Cancelled.error("stopped"))
@@ -161,6 +162,30 @@ async fn framed_aloud(
     let ending = smol::future::or(work(&mut strand), stop).await;
     report.join(strand);
     report.end(ending, token.signal()).await.exit_code
+}
+
+/// Lets people page the output of `command`, if that is something to read and not to watch. What is wrong with the configuration is for others to
+/// say.
+async fn page(report: &Report, command: &str, dir: &Path) {
+    const READ: [&str; 14] = [
+        "where",
+        "scan",
+        "missing",
+        "followups",
+        "matrix",
+        "verify",
+        "explain",
+        "enrich",
+        "status",
+        "repo list",
+        "repo show",
+        "cache info",
+        "task list",
+        "task show",
+    ];
+    if READ.contains(&command) && report::is_for_a_terminal(report.format()) {
+        report.page(settings::pager(dir).await.unwrap_or_default());
+    }
 }
 
 /// The length of time that was typed for `option` of `command`, if one was; or what is wrong with it.

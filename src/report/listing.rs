@@ -215,12 +215,12 @@ mod tests {
             vec![cell("c"), cell(""), cell("d"), cell("y")],
         ];
         let mut out = Vec::new();
-        write_rows(&rows, Look { color: false, unicode: true, width: 80, names: false }, &mut out);
+        write_rows(&rows, Look { color: false, unicode: true, width: 80, names: false, links: false }, &mut out);
         assert_eq!(String::from_utf8(out).expect("UTF-8"), "a     日本  x\nlong  b\nc     d     y\n");
         let number = |text: &str| Cell::number("", text);
         let mut out = Vec::new();
         let rows = [vec![cell("a"), number("7"), number("日")], vec![cell("bc"), number("1000"), number("b")]];
-        write_rows(&rows, Look { color: false, unicode: true, width: 80, names: false }, &mut out);
+        write_rows(&rows, Look { color: false, unicode: true, width: 80, names: false, links: false }, &mut out);
         assert_eq!(String::from_utf8(out).expect("UTF-8"), "a      7  日\nbc  1000   b\n");
     }
 }

@@ -10,6 +10,7 @@ mod look;
 mod marks;
 mod output;
 mod overview;
+mod pager;
 mod places;
 mod safe;
 mod sheet;
@@ -41,6 +42,7 @@ pub use look::{Color, Look};
 pub use output::Gone;
 use output::Output;
 pub use overview::OverviewWriter;
+pub use pager::leave_pager;
 pub use strand::{FailedPart, Strand};
 
 /// How events are written.
@@ -134,6 +136,12 @@ fn people_read_stdout() -> bool {
     std::io::stdout().is_terminal() || ["true", "yes", "on", "1"].contains(&pager.as_str())
 }
 
+/// Whether what is written in `format` goes to a terminal, for people.
+#[must_use]
+pub fn is_for_a_terminal(format: Format) -> bool {
+    format != Format::Jsonl && std::io::stdout().is_terminal()
+}
+
 /// How much is said on stderr, and whether progress is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Loudness {
@@ -217,6 +225,13 @@ impl Report {
         // The channel is empty: there is room.
         report.output.start_with(line);
         Ok(report)
+    }
+
+    /// Lets people page what is written, once something is, by what is `configured` or else as git does it; for what [`is_for_a_terminal`].
+    pub fn page(&self, configured: Option<String>) {
+        if let Some(line) = pager::decide(|name| std::env::var_os(name), configured) {
+            self.output.page(line);
+        }
     }
 
     /// The format of the stream.

@@ -351,7 +351,7 @@ fn day(date: Option<&str>) -> &str {
 mod tests {
     use super::*;
 
-    const ASCII: Look = Look { color: false, unicode: false, width: 60, names: false };
+    const ASCII: Look = Look { color: false, unicode: false, width: 60, names: false, links: false };
 
     fn shown(lines: &[&str], look: Look) -> String {
         let mut overview = OverviewWriter::new(Format::Human(look));

@@ -55,10 +55,14 @@ fn description(key: &Key) -> String {
     if key.repeatable {
         said.push("A list.".to_owned());
     }
-    match (key.kind, key.fallback) {
+    match (key.kind, key.fallbacks) {
         // By how many cores there are.
         (Type::Threads, _) => said.push("The default is 3, or the number of cores if that is less.".to_owned()),
-        (_, Some(fallback)) => said.push(format!("The default is `{fallback}`, and `{}` without that.", key.default)),
+        (_, [_, ..]) => {
+            let git: Vec<String> = key.fallbacks.iter().map(|key| format!("`{key}`")).collect();
+            let last = if key.default.is_empty() { "what git does".to_owned() } else { format!("`{}`", key.default) };
+            said.push(format!("The default is {}, and {last} without that.", git.join(" or ")));
+        }
         _ if key.default.is_empty() => {}
         _ => said.push(format!("The default is `{}`.", key.default)),
     }
