@@ -27,6 +27,9 @@
 //! [`matching`], a diff being made only where that asks for one, and so on from whatever was found. Which refs contain what is one sweep over
 //! the [`graph`]; [`lines`] says which refs are a release line.
 //!
+//! Help, manual pages and what a shell may complete are made by [`cli`] of the options themselves, of the schema of [`events`] and the table of
+//! [`config`]; [`install`] puts them where they are looked for. A [`template`] makes lines of one's own of the same events.
+//!
 //! [`backlog`] compares two branches by what [`locate`] knows of the changes of each, and makes the lists of what is to be done.
 //!
 //! [`config`] says what is set, by whom and where; each room is handed the few values that it needs. [`repos`] knows which repositories

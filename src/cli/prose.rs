@@ -216,7 +216,10 @@ pub(super) const PROSE: &[Prose] = &[
             ("what a branch lacks, oldest first", "git bhfuil missing stable/1.0"),
             ("what authors asked to have there", "git bhfuil missing --requested stable/1.0"),
             ("security fixes, and whether they apply", "git bhfuil missing --security --check stable/1.0"),
-            ("pick all of it", "git bhfuil missing --fixes stable/1.0 --format='%(id)' | xargs git cherry-pick -x"),
+            (
+                "pick what is surely missing",
+                "git bhfuil missing --fixes stable/1.0 --format='%(state) %(id)' | sed -n 's/^missing //p' | xargs -r git cherry-pick -x",
+            ),
             ("a check that fails while something is missing", "git bhfuil missing --requested --exit-code stable/1.0"),
         ],
         more: &[
@@ -479,8 +482,8 @@ pub(super) fn of(command: &str) -> Option<&'static Prose> {
 /// What else to know of the program.
 pub(super) const PROGRAM: &[&str] = &[
     "It answers from a cache for each repository, which it keeps up to date by itself and which can be removed at any time.",
-    "On a terminal it writes text for people, paged as git's is, see `bhfuil.pager` in git-bhfuil-config(5); into a pipe or a file JSON Lines, described in \
-     git-bhfuil-events(5). `--format=jsonl` and `--format=human` say which, and `--format='%(id) %(subject)'` writes a line of one's own \
+    "On a terminal it writes text for people, paged as git's is, see `bhfuil.pager` in git-bhfuil-config(5); into a pipe or a file \
+     JSON Lines, described in git-bhfuil-events(5). `--format=jsonl` and `--format=human` say which, and `--format='%(id) %(subject)'` writes a line of one's own \
      for each event.",
     "Options are written as in gitcli(7): `--opt=<value>` or `--opt <value>`, unique beginnings, single letters in a cluster, `--no-` for \
      the opposite of a switch; of an option that is given twice the last one counts. `git bhfuil help <command>` prints help on the \

@@ -33,7 +33,11 @@ async fn install(args: &InstallArgs, report: &mut Strand) -> anyhow::Result<Endi
     let variable = |name: &str| std::env::var_os(name);
     let program =
         std::env::current_exe().map_err(|cause| Kind::Io.wrap(cause, "finding out where this program lies"))?;
-    let around = Surroundings::of(program, &variable);
+    let mut around = Surroundings::of(program, &variable);
+    // The program is known by where it really lies.
+    let real: Vec<PathBuf> = around.path.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
+    around.path.extend(real);
+    around.destdir = around.destdir.and_then(|folder| std::path::absolute(folder).ok());
     let places = places(args, &around)?;
     let is_uninstall = args.uninstall;
     let (outcomes, places) = smol::unblock(move || {

@@ -33,6 +33,8 @@ pub(super) fn decide(variable: impl Fn(&str) -> Option<OsString>, configured: Op
     if configured.as_deref().is_some_and(|configured| ["false", "no", "off", "0"].contains(&configured)) {
         return None;
     }
+    // That there is to be one doesn't say which.
+    let configured = configured.filter(|configured| !["true", "yes", "on", "1"].contains(&configured.as_str()));
     let line = text("GIT_PAGER").or(configured).or_else(|| text("PAGER")).unwrap_or_else(|| USUAL.to_owned());
     Some(line).filter(|line| !line.is_empty() && line != "cat")
 }
@@ -99,6 +101,7 @@ mod tests {
         for (environment, configured, wanted) in [
             (&[][..], None, Some("less")),
             (&[("PAGER", "more")], None, Some("more")),
+            (&[("PAGER", "more")], Some("true"), Some("more")),
             (&[("PAGER", "more")], Some("less -S"), Some("less -S")),
             (&[("PAGER", "more"), ("GIT_PAGER", "most")], Some("less -S"), Some("most")),
             (&[("GIT_PAGER", "cat")], Some("less"), None),
