@@ -27,6 +27,9 @@
 //! [`matching`], a diff being made only where that asks for one, and so on from whatever was found. Which refs contain what is one sweep over
 //! the [`graph`]; [`lines`] says which refs are a release line.
 //!
+//! Help, manual pages and what a shell may complete are made by [`cli`] of the options themselves, of the schema of [`events`] and the table of
+//! [`config`]; [`install`] puts them where they are looked for. A [`template`] makes lines of one's own of the same events.
+//!
 //! [`backlog`] compares two branches by what [`locate`] knows of the changes of each, and makes the lists of what is to be done.
 //!
 //! [`config`] says what is set, by whom and where; each room is handed the few values that it needs. [`repos`] knows which repositories
@@ -46,7 +49,7 @@
 //!
 //! | room | owns | refuses |
 //! |---|---|---|
-//! | [`cli`] | what can be typed, and its help | behaviour |
+//! | [`cli`] | what can be typed, its help, manual and completion | behaviour |
 //! | [`command`] | the verbs, a file each: options resolved, work started, the exit code | git, SQL, HTTP |
 //! | [`scan`] | the main job: where a stream begins, what it holds, how it ends | the command line |
 //! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
@@ -74,10 +77,12 @@
 //! | [`facts`] | bytes → facts, and the vocabulary that all share (`Oid`, `RawCommit`) | I/O |
 //! | [`events`] | the wire; its rustdoc is the specification | behaviour |
 //! | [`report`] | the only writer to stdout: JSON Lines, text for people, bars on stderr | computing |
+//! | [`template`] | a line of one's own for an event: its syntax, its fields | writing |
 //! | [`progress`] | how far work is, from any thread to one reader | how it is shown |
 //! | [`monitor`] | how long each operation took and how it ended, which errors were told; kept over time | what an operation does |
 //! | [`debug`] | the only door to log: the debug log, `GIT_BHFUIL_LOG` | what is worth a note |
 //! | [`files`] | lock files, replacing a file as a whole, seeing that one has changed | what is in them |
+//! | [`install`] | where manual pages, completions and the program go, and whose a file there is | what is in them |
 //! | [`retry`] | when to try again, and after what wait | what is tried |
 //! | [`clock`] | what time it is, really or in a test; deadlines | what is waited for |
 //! | [`error`] | kinds of failure, their codes, hints and exit codes | printing, exiting |
@@ -383,6 +388,7 @@ pub mod graph;
 pub mod health;
 pub mod http;
 pub mod index;
+pub mod install;
 pub mod lines;
 pub mod locate;
 pub mod matching;
@@ -398,6 +404,7 @@ pub mod shutdown;
 pub mod spelling;
 pub mod sync;
 pub mod tasks;
+pub mod template;
 pub mod trackers;
 pub mod upkeep;
 pub mod watch;

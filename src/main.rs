@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     // The second signal ends the process wherever it is.
     let watch = SignalWatch::start(token.clone(), |code| {
         gitcli::end_all();
+        report::leave_pager();
         std::process::exit(code)
     });
     if let Err(cause) = &watch {
@@ -22,5 +23,7 @@ fn main() -> ExitCode {
     let invocation = cli::parse(std::env::args_os().skip(1));
     // The hook has told what happened.
     let run = std::panic::AssertUnwindSafe(|| smol::block_on(command::run(invocation, &token)));
-    ExitCode::from(std::panic::catch_unwind(run).unwrap_or(error::exit::FATAL))
+    let code = std::panic::catch_unwind(run).unwrap_or(error::exit::FATAL);
+    report::leave_pager();
+    ExitCode::from(code)
 }

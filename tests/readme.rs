@@ -65,7 +65,10 @@ fn every_example_answers_as_the_text_says() {
 #[test]
 fn the_two_commands_come_first() {
     let commands: Vec<String> = blocks("sh").into_iter().take(2).collect();
-    assert_eq!(commands, ["cargo install --locked --path . && git bhfuil scan -n 20", "cargo test --locked"]);
+    assert_eq!(
+        commands,
+        ["cargo install --locked --path . && git bhfuil install && git bhfuil scan -n 20", "cargo test --locked"]
+    );
     let repo = Repo::fixture("backports");
     let output = bhfuil(&repo).args(["scan", "-n", "20"]).output().expect("runs");
     assert_eq!(events(&output).len(), 20 + 4, "begin, repo, repo-end and end beside the commits");

@@ -55,7 +55,8 @@ pub struct CacheInfoArgs {
     /// every one that there is, also of repositories that are gone
     #[argh(switch)]
     pub all: bool,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -81,7 +82,8 @@ pub struct CacheVerifyArgs {
     /// no sample: all patch-ids, keys and words
     #[argh(switch)]
     pub full: bool,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -98,7 +100,8 @@ pub struct CacheVerifyArgs {
 #[argh(subcommand, name = "gc", help_triggers("-h", "--help"), usage = "[<options>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct CacheGcArgs {
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -121,7 +124,8 @@ pub struct CacheClearArgs {
     /// every one that there is, also of repositories that are gone
     #[argh(switch)]
     pub all: bool,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto

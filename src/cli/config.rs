@@ -49,7 +49,8 @@ pub struct ConfigListArgs {
     /// go on, and tell what changes
     #[argh(switch)]
     pub watch: bool,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -71,7 +72,8 @@ pub struct ConfigGetArgs {
     /// what holds for the repository <name>
     #[argh(option, arg_name = "name")]
     pub repo: Option<TextArg>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -99,7 +101,8 @@ pub struct ConfigSetArgs {
     /// add to a list, instead of replacing it
     #[argh(switch)]
     pub add: bool,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -121,7 +124,8 @@ pub struct ConfigUnsetArgs {
     /// for the repository <name> alone
     #[argh(option, arg_name = "name")]
     pub repo: Option<TextArg>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -137,7 +141,8 @@ pub struct ConfigUnsetArgs {
 #[argh(subcommand, name = "validate", help_triggers("-h", "--help"), usage = "[<options>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct ConfigValidateArgs {
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
 }
@@ -147,7 +152,8 @@ pub struct ConfigValidateArgs {
 #[argh(subcommand, name = "init", help_triggers("-h", "--help"), usage = "[<options>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct ConfigInitArgs {
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
 }

@@ -24,7 +24,8 @@ pub struct EnrichArgs {
     /// exit with 3 if a tracker could not be asked or knows no such issue
     #[argh(switch)]
     pub strict: bool,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto

@@ -24,7 +24,8 @@ pub struct MatrixArgs {
     /// read commits on <n> threads
     #[argh(option, arg_name = "n", from_str_fn(threads))]
     pub threads: Option<NonZeroUsize>,
-    /// form of the output: jsonl, human, html (a page for browsers, complete in itself) or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, html (a page for browsers, complete in itself), auto (human on a terminal, the
+    /// default), or a line of your own for each event: '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto", from_str_fn(or_html))]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto

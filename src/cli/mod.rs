@@ -5,13 +5,19 @@
 
 pub mod argv;
 pub mod cache;
+pub mod complete;
+pub mod completion;
 pub mod config;
 pub mod dismiss;
 pub mod enrich;
 pub mod explain;
 pub mod followups;
+mod help;
+pub mod install;
+pub mod manual;
 pub mod matrix;
 pub mod missing;
+mod prose;
 pub mod repo;
 pub mod scan;
 pub mod schema;
@@ -28,11 +34,13 @@ use argh::{ArgsInfo, EarlyExit, FromArgs};
 use self::argv::{Argv, RawArg};
 pub use self::{
     cache::{CacheArgs, CacheCommand},
+    complete::CompleteArgs,
     config::{ConfigArgs, ConfigCommand},
     dismiss::DismissArgs,
     enrich::EnrichArgs,
     explain::ExplainArgs,
     followups::FollowupsArgs,
+    install::InstallArgs,
     matrix::MatrixArgs,
     missing::MissingArgs,
     repo::{RepoArgs, RepoCommand},
@@ -70,6 +78,8 @@ pub struct GitBhfuil {
 pub enum Subcommand {
     /// Looks after what is kept.
     Cache(CacheArgs),
+    /// Tells a shell what may be typed.
+    Complete(CompleteArgs),
     /// Shows and changes settings.
     Config(ConfigArgs),
     /// Notes what need not be ported.
@@ -78,6 +88,8 @@ pub enum Subcommand {
     Explain(ExplainArgs),
     /// Lists what follows up what a branch has.
     Followups(FollowupsArgs),
+    /// Puts all parts in place.
+    Install(InstallArgs),
     /// Shows which branches have which changes.
     Matrix(MatrixArgs),
     /// Lists what a branch lacks.
@@ -109,6 +121,8 @@ pub enum Command {
     Version,
     /// `cache` and one of its commands.
     Cache(CacheCommand),
+    /// `complete`; the words are the paths of the invocation.
+    Complete,
     /// `config` and one of its commands.
     Config(ConfigCommand),
     /// `dismiss`.
@@ -117,6 +131,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// `followups`.
     Followups(FollowupsArgs),
+    /// `install`.
+    Install(InstallArgs),
     /// `matrix`.
     Matrix(MatrixArgs),
     /// `missing`.
@@ -219,6 +235,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             Subcommand::Schema(_)
             | Subcommand::Dismiss(_)
             | Subcommand::Explain(_)
+            | Subcommand::Install(_)
             | Subcommand::Followups(_)
             | Subcommand::Matrix(_)
             | Subcommand::Verify(_)
@@ -244,6 +261,8 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
         Some(Subcommand::Explain(ExplainArgs { commits, .. })) if commits.len() != 2 => {
             return Err(usage_error(Some("explain"), "two commits are compared".to_owned()));
         }
+        Some(Subcommand::Complete(_)) => Command::Complete,
+        Some(Subcommand::Install(args)) => Command::Install(args),
         Some(Subcommand::Dismiss(args)) => Command::Dismiss(args),
         Some(Subcommand::Explain(args)) => Command::Explain(args),
         Some(Subcommand::Followups(args)) => Command::Followups(args),
@@ -315,15 +334,21 @@ pub fn refusal(command: Option<&str>, message: String) -> UsageError {
     UsageError { message, usage: usage(command) }
 }
 
+/// The usage line of `command`, or of the program: argh alone knows it.
 fn usage(command: Option<&str>) -> String {
-    let help = help_text(command);
+    let words: Vec<&str> = command.into_iter().flat_map(|names| names.split(' ')).chain(["--help"]).collect();
+    let help = GitBhfuil::from_args(&PROGRAM, &words).err().map(|exit| exit.output).unwrap_or_default();
     help.lines().next().unwrap_or_default().trim_end().to_owned()
 }
 
 /// The help of `command`, or of the program.
 fn help_text(command: Option<&str>) -> String {
-    let words: Vec<&str> = command.into_iter().flat_map(|names| names.split(' ')).chain(["--help"]).collect();
-    GitBhfuil::from_args(&PROGRAM, &words).err().map(|exit| exit.output).unwrap_or_default()
+    let info = GitBhfuil::get_args_info();
+    let found = command.and_then(|name| Some((name, help::find(&info, name)?)));
+    match found {
+        Some((name, command)) => help::of_command(&usage(Some(name)), name, command),
+        None => help::of_program(&usage(None), &info),
+    }
 }
 
 #[cfg(test)]

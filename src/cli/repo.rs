@@ -67,7 +67,8 @@ pub struct RepoAddArgs {
     /// put it into the group <name>; may be repeated
     #[argh(option, arg_name = "name")]
     pub group: Vec<TextArg>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -86,7 +87,8 @@ pub struct RepoListArgs {
     /// those of the group <name>; may be repeated
     #[argh(option, arg_name = "name")]
     pub group: Vec<TextArg>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -105,7 +107,8 @@ pub struct RepoShowArgs {
     /// their names
     #[argh(positional, arg_name = "name")]
     pub names: Vec<TextArg>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -125,7 +128,8 @@ pub struct RepoRemoveArgs {
     /// their names
     #[argh(positional, arg_name = "name")]
     pub names: Vec<TextArg>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -158,7 +162,8 @@ pub struct RepoSyncArgs {
     /// read commits on <n> threads
     #[argh(option, arg_name = "n", from_str_fn(threads))]
     pub threads: Option<NonZeroUsize>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto

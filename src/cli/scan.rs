@@ -8,6 +8,7 @@ use std::{ffi::OsString, num::NonZeroUsize, str::FromStr};
 use argh::{ArgsInfo, FromArgs};
 
 use super::argv::{RawArg, TextArg};
+use crate::template::Template;
 
 /// The most threads that can be asked for, as in `bhfuil.threads`; this room uses no other, so the number stands here again.
 const MOST_THREADS: usize = 64;
@@ -77,7 +78,8 @@ pub struct ScanArgs {
     /// read commits on <n> threads
     #[argh(option, arg_name = "n", from_str_fn(threads))]
     pub threads: Option<NonZeroUsize>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -159,17 +161,23 @@ pub enum Format {
     Human,
     /// One page for a browser: of tables alone, [`or_html`].
     Html,
+    /// A line of one's own for each event. It lives as long as the process, as the command line does that it was typed on.
+    Template(&'static Template),
 }
 
 impl FromStr for Format {
-    type Err = &'static str;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "auto" => Ok(Self::Auto),
             "jsonl" => Ok(Self::Jsonl),
             "human" => Ok(Self::Human),
-            _ => Err("expected auto, jsonl or human"),
+            template if template.contains('%') => {
+                let template = Template::parse(&super::argv::shown(template))?;
+                Ok(Self::Template(Box::leak(Box::new(template))))
+            }
+            _ => Err("expected auto, jsonl, human or a template such as '%(id)'".to_owned()),
         }
     }
 }

@@ -12,7 +12,8 @@ use super::scan::{Color, Format};
 #[argh(subcommand, name = "status", help_triggers("-h", "--help"), usage = "[<options>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct StatusArgs {
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto

@@ -146,7 +146,8 @@ pub struct TaskStartArgs {
     /// be the process of the task <id>, which is registered; for this program's own use
     #[argh(option, arg_name = "id", hidden_help)]
     pub carry_out: Option<TextArg>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -173,7 +174,8 @@ impl TaskStartArgs {
 #[argh(subcommand, name = "list", help_triggers("-h", "--help"), usage = "[<options>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct TaskListArgs {
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -192,7 +194,8 @@ pub struct TaskShowArgs {
     /// their ids
     #[argh(positional, arg_name = "id")]
     pub ids: Vec<TextArg>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -214,7 +217,8 @@ pub struct TaskWaitArgs {
     /// wait no longer than <time>, 90s or 5m say
     #[argh(option, arg_name = "time")]
     pub timeout: Option<TextArg>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -239,7 +243,8 @@ pub struct TaskCancelArgs {
     /// their ids
     #[argh(positional, arg_name = "id")]
     pub ids: Vec<TextArg>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
@@ -255,7 +260,8 @@ pub struct TaskCancelArgs {
 #[argh(subcommand, name = "clean", help_triggers("-h", "--help"), usage = "[<options>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct TaskCleanArgs {
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto

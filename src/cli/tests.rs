@@ -199,7 +199,10 @@ fn mistakes_are_named() {
         ("scan -n ':", "bad value '':' for --max-count: expected a whole number"),
         ("scan --threads 0", "bad value '0' for --threads: expected a whole number from 1 to 64"),
         ("scan --color=red", "bad value 'red' for --color: expected auto, always or never"),
-        ("scan --format=xml", "bad value 'xml' for --format: expected auto, jsonl or human"),
+        (
+            "scan --format=xml",
+            "bad value 'xml' for --format: expected auto, jsonl, human or a template such as '%(id)'",
+        ),
         ("schema x", "'schema' takes no arguments, not 'x'"),
         ("schema -- x", "'schema' takes no paths"),
     ] {
@@ -230,6 +233,69 @@ fn help_is_a_text_of_the_right_command() {
         assert!(text.starts_with(usage), "{line}: {text}");
         assert!(text.ends_with('\n'), "{line}");
     }
+}
+
+#[test]
+fn every_command_is_explained_and_grouped_unless_it_is_for_programs() {
+    let mut names = Vec::new();
+    for it in &GitBhfuil::get_args_info().commands {
+        names.push(it.name.to_owned());
+        names.extend(it.command.commands.iter().map(|nested| format!("{} {}", it.name, nested.name)));
+    }
+    names.retain(|name| name != "complete");
+    let mut told: Vec<&str> = prose::PROSE.iter().map(|prose| prose.command).collect();
+    names.sort();
+    told.sort_unstable();
+    assert_eq!(names, told);
+    let mut grouped: Vec<&str> = prose::GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+    grouped.sort_unstable();
+    assert_eq!(grouped, names.iter().filter(|name| !name.contains(' ')).collect::<Vec<_>>());
+}
+
+/// The words of a simple command line of a shell, as far as quotes go.
+fn shell_words(line: &str) -> Vec<OsString> {
+    let (mut words, mut quote) = (vec![String::new()], None);
+    for letter in line.chars() {
+        match (quote, letter) {
+            (None, ' ') => words.push(String::new()),
+            (None, '\'' | '"') => quote = Some(letter),
+            (Some(open), letter) if open == letter => quote = None,
+            (_, letter) => words.last_mut().expect("a word").push(letter),
+        }
+    }
+    words.into_iter().filter(|word| !word.is_empty()).map(OsString::from).collect()
+}
+
+#[test]
+fn every_example_is_understood() {
+    for (command, (what, line)) in help::examples() {
+        let calls = line.split(" | ").filter_map(|part| {
+            let call = part.split_once("git bhfuil").or_else(|| part.split_once("git-bhfuil"))?.1;
+            Some(call.trim_end_matches([')', '"']))
+        });
+        let calls: Vec<&str> = calls.collect();
+        assert!(!calls.is_empty(), "{line}");
+        for call in calls {
+            let parsed = parse(shell_words(call).into_iter());
+            assert!(parsed.is_ok(), "{command}: {line}: {parsed:?}");
+        }
+        assert!(!what.ends_with('.') && line.len() <= 125, "{what}: {line}");
+    }
+}
+
+#[test]
+fn help_leads_with_an_example_and_fits_80_columns() {
+    let names = prose::PROSE.iter().map(|prose| prose.command);
+    for name in names {
+        let text = help_text(Some(name));
+        assert!(text.lines().nth(1).is_some_and(|line| line.starts_with("Example: ")), "{text}");
+        // A command line isn't broken.
+        let wide = text.lines().filter(|line| line.chars().count() > 80 && !line.starts_with("Example: "));
+        assert_eq!(wide.filter(|line| !line.starts_with("Usage: ")).collect::<Vec<_>>(), [""; 0], "{name}");
+    }
+    let text = help_text(None);
+    assert!(text.lines().all(|line| line.chars().count() < 80), "{text}");
+    assert!(["Ask:", "Stream:", "Repositories:", "Keep:"].iter().all(|group| text.contains(group)), "{text}");
 }
 
 #[test]

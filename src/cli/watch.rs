@@ -52,7 +52,8 @@ pub struct WatchArgs {
     /// read commits on <n> threads
     #[argh(option, arg_name = "n", from_str_fn(threads))]
     pub threads: Option<NonZeroUsize>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto

@@ -11,6 +11,9 @@ use super::{
     scan::{Color, Format, jobs, threads},
 };
 
+/// The signals that may be used, as `--signals` lists them.
+pub const SIGNALS: &[&str] = &["same", "trailer", "change-id", "patch-id", "author-date", "pull-request", "subject"];
+
 /// Tell where a change is: which branches and tags have it, as itself or as a pick, where it was reverted, and which
 /// release lines lack it. Each query is a revision or range, a Change-Id, an issue (CVE-2024-1234, #12, LP: #12), or words,
 /// all of which must stand in the message: whole words and phrases ("use after free"), upper or lower case, accents or none.
@@ -87,7 +90,8 @@ pub struct WhereArgs {
     /// read commits on <n> threads
     #[argh(option, arg_name = "n", from_str_fn(threads))]
     pub threads: Option<NonZeroUsize>,
-    /// form of the output: jsonl, human or auto (human on a terminal, the default)
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
+    /// '%(id) %(subject)'
     #[argh(option, arg_name = "format", default = "Format::Auto")]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto

@@ -27,6 +27,7 @@ pub(super) async fn run(args: &EnrichArgs, dir: &Path, token: &Token) -> u8 {
             return exit::FATAL;
         }
     };
+    super::page(&report, "enrich", dir).await;
     let options = Options {
         dir: dir.to_owned(),
         references,

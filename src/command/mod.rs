@@ -2,9 +2,11 @@
 
 mod backlog;
 mod cache;
+mod complete;
 mod config;
 mod enrich;
 mod errand;
+mod install;
 mod repo;
 mod repositories;
 mod scan;
@@ -55,11 +57,13 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
             | Command::Explain(_)
             | Command::Repo(RepoCommand::Sync(_))
     );
-    let is_seen = !matches!(&invocation.command, Command::Version | Command::Schema(_));
+    let is_seen = !matches!(&invocation.command, Command::Version | Command::Schema(_) | Command::Complete);
     let seen = is_seen.then(|| Run::begin(monitor::process(), invocation.name, upkeep::folder().ok()));
     let code = match invocation.command {
         Command::Version => printed(format!("git-bhfuil version {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Schema(_) => schema::run(),
+        Command::Complete => Box::pin(complete::run(&invocation.paths.unwrap_or_default(), dir)).await,
+        Command::Install(args) => Box::pin(install::run(&args, &dir, token)).await,
         Command::Status(args) => Box::pin(status::run(&args, &dir, token)).await,
         Command::Cache(command) => Box::pin(cache::run(&command, &dir, token)).await,
         Command::Config(command) => Box::pin(config::run(&command, &dir, token)).await,
@@ -101,6 +105,7 @@ async fn format(asked: Asked, color: Option<AskedColor>, no_color: bool, dir: &P
         Asked::Jsonl => Format::Jsonl,
         Asked::Human => Format::human(color),
         Asked::Html => Format::Html,
+        Asked::Template(template) => Format::template(template),
     };
     let color = match color {
         _ if no_color => Color::Never,
@@ -108,7 +113,7 @@ async fn format(asked: Asked, color: Option<AskedColor>, no_color: bool, dir: &P
         Some(AskedColor::Always) => Color::Always,
         Some(AskedColor::Never) => Color::Never,
         // Programs are told the same in any colour.
-        None if with(Color::Auto) == Format::Jsonl => Color::Auto,
+        None if !matches!(with(Color::Auto), Format::Human(_)) => Color::Auto,
         None => match settings::color(dir).await {
             Ok(None | Some(Configured::Auto)) => Color::Auto,
             Ok(Some(Configured::Always)) => Color::Preferred,
@@ -149,6 +154,7 @@ async fn framed_aloud(
             return exit::FATAL;
         }
     };
+    page(&report, command, dir).await;
     let stop = async {
         token.cancelled().await;
         Err(Kind::Cancelled.error("stopped"))
@@ -157,6 +163,30 @@ async fn framed_aloud(
     let ending = smol::future::or(work(&mut strand), stop).await;
     report.join(strand);
     report.end(ending, token.signal()).await.exit_code
+}
+
+/// Lets people page the output of `command`, if that is something to read and not to watch. What is wrong with the configuration is for others to
+/// say.
+async fn page(report: &Report, command: &str, dir: &Path) {
+    const READ: [&str; 14] = [
+        "where",
+        "scan",
+        "missing",
+        "followups",
+        "matrix",
+        "verify",
+        "explain",
+        "enrich",
+        "status",
+        "repo list",
+        "repo show",
+        "cache info",
+        "task list",
+        "task show",
+    ];
+    if READ.contains(&command) && report::is_for_a_terminal(report.format()) {
+        report.page(settings::pager(dir).await.unwrap_or_default());
+    }
 }
 
 /// The length of time that was typed for `option` of `command`, if one was; or what is wrong with it.

@@ -1,6 +1,7 @@
 //! `git bhfuil scan`: what was typed becomes the options of a [`scan`], and its outcome an exit code.
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::path::Path;
 
 use regex::{Regex, RegexBuilder};
@@ -26,6 +27,9 @@ pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Pat
             return exit::FATAL;
         }
     };
+    if !(args.stdin && std::io::stdin().is_terminal()) {
+        super::page(&report, "scan", dir).await;
+    }
     let refs = repositories::refs(&args.refs);
     let overheard = if args.issues { Some(super::where_is::overheard(dir, &wanted(args, &refs)).await) } else { None };
     let ear = overheard.as_ref().map(Overheard::ear);

@@ -1,5 +1,6 @@
 //! `git bhfuil where`: what was typed becomes the options of a search, and its outcome an exit code.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +33,9 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
             return exit::FATAL;
         }
     };
+    if !(args.stdin && std::io::stdin().is_terminal()) {
+        super::page(&report, "where", dir).await;
+    }
     let refs = selection(args);
     let wanted = Wanted {
         repo: &args.repo,

@@ -96,6 +96,11 @@ pub struct Value {
     pub via: Option<&'static str>,
 }
 
+/// Whether it is one of the words that git takes for true.
+fn is_yes(bytes: &[u8]) -> bool {
+    ["true", "yes", "on", "1"].iter().any(|word| bytes.eq_ignore_ascii_case(word.as_bytes()))
+}
+
 impl Value {
     /// Its bytes as text, what isn't UTF-8 replaced.
     #[must_use]
@@ -197,7 +202,12 @@ impl View {
 
     /// What holds where nothing is set.
     fn otherwise(&self, name: &Name) -> Option<Value> {
-        let git = self.fallbacks.iter().rev().find(|(key, ..)| Some(*key) == name.key.fallback);
+        let last = |wanted: &&str| self.fallbacks.iter().rev().find(|(key, ..)| key == wanted);
+        // git's pager.<command> may say that there is one without saying which.
+        let says_which = |(key, bytes, _): &&(&str, Option<Vec<u8>>, Origin)| {
+            !key.starts_with("pager.") || bytes.as_ref().is_some_and(|bytes| !is_yes(bytes))
+        };
+        let git = name.key.fallbacks.iter().filter_map(last).find(says_which);
         let (bytes, origin) = match git {
             Some((_, bytes, origin)) => (bytes.clone(), origin.clone()),
             None => (Some(name.key.default_value().into_owned().into_bytes()), Origin::DEFAULT),

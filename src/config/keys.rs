@@ -28,8 +28,8 @@ pub struct Key {
     pub kind: Type,
     /// Its value where none is set; empty where that means none.
     pub default: &'static str,
-    /// A key of git's whose value it has where it isn't set itself.
-    pub fallback: Option<&'static str>,
+    /// Keys of git's whose value it has where it isn't set itself; the first that is set counts.
+    pub fallbacks: &'static [&'static str],
     /// Whether it is a list: every value counts, and an empty one takes back those before it.
     pub repeatable: bool,
     /// Whether it says of a repository what it is, and so is set for one alone.
@@ -40,7 +40,7 @@ pub struct Key {
 
 impl Key {
     const fn new(name: &'static str, kind: Type, default: &'static str, doc: &'static str) -> Self {
-        Self { name, kind, default, fallback: None, repeatable: false, is_of_repository: false, doc }
+        Self { name, kind, default, fallbacks: &[], repeatable: false, is_of_repository: false, doc }
     }
 
     const fn list(name: &'static str, kind: Type, doc: &'static str) -> Self {
@@ -140,10 +140,13 @@ pub static KEYS: &[Key] = &[
     Key::new("stallAfter", Type::Time, "60s", "time without progress after which a task counts as stalled"),
     Key::new("taskLimit", Type::Number { least: 1, most: 64 }, "4", "tasks that run at a time"),
     Key {
-        fallback: Some("color.ui"),
+        fallbacks: &["color.ui"],
         ..Key::new("color", Type::Color, "auto", "colour for people: always, auto or never")
     },
-    Key::new("pager", Type::Text, "", "the program that pages what people read; without it git's"),
+    Key {
+        fallbacks: &["pager.bhfuil", "core.pager"],
+        ..Key::new("pager", Type::Text, "", "the program that pages what people read, or false for none")
+    },
     CLONE[0],
     CLONE[1],
     CLONE[2],

@@ -25,7 +25,7 @@ use crate::git::config::{self as git_config, ConfigValue};
 pub type Variables = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
 /// The sections of git's configuration in which there is something for us.
-const SECTIONS: [&str; 2] = [SECTION, "color"];
+const SECTIONS: [&str; 4] = [SECTION, "color", "core", "pager"];
 
 /// The variables of this process.
 #[must_use]
@@ -149,7 +149,7 @@ impl View {
         }
         for value in parts.git.iter().filter(|value| reach.takes(&value.stem)) {
             let origin = Origin { level: Level::Git(value.scope), place: value.file.clone(), line: None };
-            let fallback = KEYS.iter().filter_map(|key| key.fallback).find(|fallback| {
+            let fallback = KEYS.iter().flat_map(|key| key.fallbacks.iter().copied()).find(|fallback| {
                 fallback.rsplit_once('.').is_some_and(|(stem, key)| stem.as_bytes() == value.stem && key == value.key)
             });
             match fallback {

@@ -28,5 +28,5 @@ pub use live::{Change, Changes, Config, Current, Sources};
 pub use load::{Variables, own_path, process_variables};
 pub use own::{OwnFile, template};
 pub use problem::Problem;
-pub use settings::{Settings, color, default_threads, time_limit};
+pub use settings::{Settings, color, default_threads, pager, time_limit};
 pub use values::{Color, MOST_THREADS};

@@ -183,11 +183,11 @@ pub fn template() -> String {
     text
 }
 
-fn notes(key: &Key) -> &'static str {
-    match (key.repeatable, key.fallback) {
-        (true, _) => " (may be repeated)",
-        (_, Some(_)) => " (without it git's color.ui counts)",
-        _ => "",
+fn notes(key: &Key) -> String {
+    match (key.repeatable, key.fallbacks) {
+        (true, _) => " (may be repeated)".to_owned(),
+        (_, []) => String::new(),
+        (_, git) => format!(" (without it git's {} counts)", git.join(" or ")),
     }
 }
 

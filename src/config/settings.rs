@@ -142,6 +142,20 @@ pub async fn time_limit(operation: &'static str, sought: Option<Sought>) -> anyh
     .await
 }
 
+/// What pages what people read where they work in `dir`, as configured; `None` where neither we nor git are told.
+///
+/// # Errors
+/// If a file can't be read or understood.
+pub async fn pager(dir: &Path) -> anyhow::Result<Option<String>> {
+    let dir = dir.to_owned();
+    smol::unblock(move || {
+        let repository = Repository::discover(&dir).ok();
+        let view = View::read_for(repository.as_ref(), &|name| std::env::var_os(name))?;
+        view.text("pager", view.repo())
+    })
+    .await
+}
+
 /// When text for people is in colour, as is configured for the repository at `dir`: `GIT_BHFUIL_COLOR`, else `bhfuil.color`, else
 /// `color.ui`. `None` where none of them is set. Apart from [`Settings`], since it must be known before anything is written.
 ///

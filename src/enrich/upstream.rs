@@ -149,6 +149,11 @@ fn names(event: &Line<'_>, home: Option<&Home>) -> Named {
 fn show(format: Format, line: &[u8], whole: &[u8], out: &mut Vec<u8>) {
     match format {
         Format::Jsonl => out.extend_from_slice(whole),
+        Format::Template { .. } => {
+            if let Ok(event) = serde_json::from_slice(line) {
+                format.write_passing(&event, out);
+            }
+        }
         Format::Human(_) | Format::Html => {
             if let Ok(event) = serde_json::from_slice::<Event<'_>>(line) {
                 format.write(&event, out);

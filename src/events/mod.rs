@@ -33,7 +33,7 @@ pub use self::{
     repository::{Cache, Repo, RepoEnd},
     stream::{Begin, End, Error, Progress, Warning},
     tracker::{Contributor, Issue, Metadata, Release},
-    work::{Health, Operation, Setting, Task},
+    work::{Health, Installed, Operation, Setting, Task},
 };
 
 /// The number of the schema that these types describe; `begin.schema` carries it.
@@ -98,6 +98,9 @@ pub enum Event<'a> {
     /// A setting and where it comes from.
     #[serde(borrow)]
     Setting(Setting<'a>),
+    /// A file of the program that was put in place, or taken away.
+    #[serde(borrow)]
+    Installed(Installed<'a>),
     /// How an operation has fared.
     #[serde(borrow)]
     Operation(Operation<'a>),

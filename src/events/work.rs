@@ -96,6 +96,54 @@ pub enum TaskState {
     Unrecognised,
 }
 
+/// A file of the program that was put where others look for it, or taken away.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
+pub struct Installed<'a> {
+    /// The file.
+    #[serde(borrow)]
+    pub path: Cow<'a, str>,
+    /// Its exact bytes, base64, where `path` is lossy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub path_b64: Option<Cow<'a, str>>,
+    /// What it is.
+    pub part: InstalledPart,
+    /// What has become of it.
+    pub state: InstalledState,
+}
+
+/// What a file that is put somewhere is.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstalledPart {
+    /// The program.
+    Program,
+    /// A page of the manual.
+    Manual,
+    /// What a shell reads to complete command lines.
+    Completion,
+    /// A value that a newer producer knows and this crate doesn't. Only read, never written: serialising it fails.
+    #[serde(other, skip_serializing)]
+    #[schemars(skip)]
+    Unrecognised,
+}
+
+/// What has become of a file that is put somewhere.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstalledState {
+    /// It is new, or has changed.
+    Written,
+    /// It was there already, just so.
+    Unchanged,
+    /// It is gone.
+    Removed,
+    /// A value that a newer producer knows and this crate doesn't. Only read, never written: serialising it fails.
+    #[serde(other, skip_serializing)]
+    #[schemars(skip)]
+    Unrecognised,
+}
+
 /// How an operation has fared, over the history that is kept.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
 pub struct Operation<'a> {

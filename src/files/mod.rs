@@ -61,6 +61,23 @@ pub async fn replace(path: &Path, bytes: Vec<u8>) -> io::Result<()> {
     .await
 }
 
+/// As [`replace`], of what lies at `path` itself and be it a symbolic link, and with the permissions `mode`, from which the umask takes; for a
+/// thread that may block.
+///
+/// # Errors
+/// If it can't be written.
+pub fn put_blocking(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let folder = folder(path);
+    std::fs::create_dir_all(folder)?;
+    let mut new = tempfile::Builder::new();
+    let mut new = new.prefix(".bhfuil-").permissions(Permissions::from_mode(mode)).tempfile_in(folder)?;
+    new.write_all(bytes)?;
+    new.as_file().sync_all()?;
+    new.persist(path).map_err(|failed| failed.error)?;
+    sync(folder);
+    Ok(())
+}
+
 /// What tells one state of a file from another without reading it. A file that is changed in place within a tick of the file system's
 /// clock keeps it: see [`Stamp::is_settled`].
 #[derive(Debug, Clone, PartialEq, Eq)]

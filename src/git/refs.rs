@@ -193,6 +193,11 @@ impl RefStore {
         Self { values: by_name(values), head: head.map(parse_loose) }
     }
 
+    /// The full names of all refs, in their order, those that lead nowhere too.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.values.iter().map(|(name, _)| name.as_ref())
+    }
+
     /// The refs that `selection` asks for. Nothing is read of commits that `graph` has; the rest is looked up through `handle`.
     #[must_use]
     pub fn select(&self, selection: &Selection, handle: &Handle, graph: &Graph) -> RefList {

@@ -446,7 +446,7 @@ pub(super) fn make(
     let mut desk = Desk::new(scope, handle);
     let mut writing = format.answer();
     // What people see is made of all of it.
-    let told = scope.options.told.as_deref().filter(|_| format == Format::Jsonl);
+    let told = scope.options.told.as_deref().filter(|_| !matches!(format, Format::Human(_)));
     let is_told = |event: &Event<'_>| match event {
         Event::Commit(commit) => {
             Oid::from_hex(commit.id.as_bytes()).is_some_and(|id| told.is_some_and(|it| it.contains(&id)))

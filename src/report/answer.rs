@@ -33,7 +33,7 @@ impl AnswerWriter {
     /// Takes the next event.
     pub fn add(&mut self, event: &Event<'_>) {
         match self.format {
-            Format::Jsonl => self.format.write(event, &mut self.bytes),
+            Format::Jsonl | Format::Template { .. } => self.format.write(event, &mut self.bytes),
             Format::Human(_) => self.sheet.take(event),
             Format::Html => self.page.take(event),
         }
@@ -49,7 +49,7 @@ impl AnswerWriter {
     #[must_use]
     pub fn finish(mut self) -> (Vec<u8>, Vec<(&'static str, u64)>) {
         match self.format {
-            Format::Jsonl => {}
+            Format::Jsonl | Format::Template { .. } => {}
             Format::Human(look) => self.sheet.write(look, &mut self.bytes),
             Format::Html => self.page.write(&mut self.bytes),
         }

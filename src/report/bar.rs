@@ -29,7 +29,7 @@ pub(super) struct Bars {
 
 #[derive(Debug)]
 struct Stage {
-    wanted: bool,
+    wanted: AtomicBool,
     /// Whether somebody looks at the progress without a bar.
     is_watched: AtomicBool,
     started: Instant,
@@ -85,7 +85,7 @@ impl Bars {
         let (work, reader) = progress::begin(&Clock::Real, command);
         let stage = Stage {
             // On a terminal that can't go back a line every look would be one more line.
-            wanted: wanted && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+            wanted: AtomicBool::new(wanted && std::env::var_os("TERM").is_none_or(|term| term != "dumb")),
             is_watched: AtomicBool::new(false),
             started: Instant::now(),
             work,
@@ -121,6 +121,13 @@ impl Bars {
         self.stage.aside(write)
     }
 
+    /// Takes all bars away for good, though the work goes on.
+    pub(super) fn retire(&self) {
+        self.stage.wanted.store(false, Ordering::Relaxed);
+        let _ = self.stage.multi.clear();
+        self.stage.multi.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
     /// Takes all bars away.
     pub(super) fn finish(&self) {
         if let Some(Whole { progress, .. }) = held(&self.stage.whole).take() {
@@ -133,12 +140,16 @@ impl Bars {
 }
 
 impl Stage {
+    fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
     fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
-        if self.wanted { self.multi.suspend(write) } else { write() }
+        if self.is_wanted() { self.multi.suspend(write) } else { write() }
     }
 
     fn is_due(&self) -> bool {
-        self.wanted && self.started.elapsed() >= PATIENCE
+        self.is_wanted() && self.started.elapsed() >= PATIENCE
     }
 
     fn draw_whole(&self) {
@@ -158,7 +169,7 @@ impl Stage {
 impl Bar {
     /// Whether there will be one, if the work takes long enough, or whether somebody looks without one.
     pub(super) fn is_wanted(&self) -> bool {
-        self.stage.wanted || self.stage.is_watched.load(Ordering::Relaxed)
+        self.stage.is_wanted() || self.stage.is_watched.load(Ordering::Relaxed)
     }
 
     /// Whose part it is, where there are several.

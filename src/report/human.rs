@@ -70,11 +70,13 @@ fn write_setting(setting: &Setting<'_>, look: Look, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// `<tracker> <key> [<state>] <title>`, and where it is.
+/// `<tracker> <key> [<state>] <title>`, and where it is: below it, or as a link.
 fn write_issue(issue: &Issue<'_>, look: Look, out: &mut Vec<u8>) {
     look.paint(DIM, &safe::line(&issue.tracker), out);
     out.push(b' ');
-    look.paint(CYAN, &safe::line(&issue.key), out);
+    let mut key = Vec::new();
+    look.paint(CYAN, &safe::line(&issue.key), &mut key);
+    look.link(issue.url.as_deref().unwrap_or_default(), &key, out);
     let note = match (&issue.state, issue.stale) {
         (Some(state), false) => format!("[{}]", safe::line(state)),
         (Some(state), true) => format!("[{}, as of {}]", safe::line(state), day(issue)),
@@ -86,7 +88,7 @@ fn write_issue(issue: &Issue<'_>, look: Look, out: &mut Vec<u8>) {
         let _ = write!(out, " {}", safe::line(title));
     }
     out.push(b'\n');
-    if let Some(url) = &issue.url {
+    if let Some(url) = issue.url.as_ref().filter(|_| !look.links) {
         out.extend_from_slice(b"    ");
         look.paint(DIM, &safe::line(url), out);
         out.push(b'\n');

@@ -1,10 +1,11 @@
-//! A list of settings, repositories, caches or tasks: line by line for programs, in columns for people.
+//! A list of settings, repositories, caches, tasks or files: line by line for programs, in columns for people.
 
 use super::look::{CYAN, DIM, GREEN, Look, RED, YELLOW, blanks, columns};
 use super::{Format, safe, word};
 use crate::events::repository::CacheState;
+use crate::events::work::InstalledState;
 use crate::events::work::TaskState;
-use crate::events::{Cache, Event, Repo, Setting, Task};
+use crate::events::{Cache, Event, Installed, Repo, Setting, Task};
 
 /// Blanks between columns.
 const GAP: usize = 2;
@@ -49,13 +50,14 @@ impl ListWriter {
     pub fn add(&mut self, event: &Event<'_>) {
         let (name, row) = match event {
             Event::Setting(setting) => ("setting", setting_row(setting)),
+            Event::Installed(file) => ("installed", installed_row(file)),
             Event::Repo(repo) => ("repo", repo_row(repo)),
             Event::Cache(cache) => ("cache", cache_row(cache)),
             Event::Task(task) => ("task", task_row(task)),
             _ => return,
         };
         match self.format {
-            Format::Jsonl => self.format.write(event, &mut self.bytes),
+            Format::Jsonl | Format::Template { .. } => self.format.write(event, &mut self.bytes),
             Format::Human(_) | Format::Html => self.rows.push(row),
         }
         match self.counts.iter_mut().find(|(known, _)| *known == name) {
@@ -76,6 +78,16 @@ impl ListWriter {
 
 fn setting_row(setting: &Setting<'_>) -> Vec<Cell> {
     vec![Cell::new(YELLOW, &setting.key), Cell::new("", &setting.value), Cell::new(DIM, &setting.origin)]
+}
+
+/// What has become of a file, and where it is.
+fn installed_row(file: &Installed<'_>) -> Vec<Cell> {
+    let color = match file.state {
+        InstalledState::Written => GREEN,
+        InstalledState::Removed => YELLOW,
+        _ => DIM,
+    };
+    vec![Cell::new(color, &word(file.state)), Cell::new("", &file.path)]
 }
 
 /// The name, where it lies or comes from, what it is in, and whether it is there.
@@ -203,12 +215,12 @@ mod tests {
             vec![cell("c"), cell(""), cell("d"), cell("y")],
         ];
         let mut out = Vec::new();
-        write_rows(&rows, Look { color: false, unicode: true, width: 80, names: false }, &mut out);
+        write_rows(&rows, Look { color: false, unicode: true, width: 80, names: false, links: false }, &mut out);
         assert_eq!(String::from_utf8(out).expect("UTF-8"), "a     日本  x\nlong  b\nc     d     y\n");
         let number = |text: &str| Cell::number("", text);
         let mut out = Vec::new();
         let rows = [vec![cell("a"), number("7"), number("日")], vec![cell("bc"), number("1000"), number("b")]];
-        write_rows(&rows, Look { color: false, unicode: true, width: 80, names: false }, &mut out);
+        write_rows(&rows, Look { color: false, unicode: true, width: 80, names: false, links: false }, &mut out);
         assert_eq!(String::from_utf8(out).expect("UTF-8"), "a      7  日\nbc  1000   b\n");
     }
 }

@@ -35,6 +35,7 @@ pub enum Color {
 
 /// How text for people looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of its own")]
 pub struct Look {
     /// Whether to use colour.
     pub color: bool,
@@ -44,6 +45,8 @@ pub struct Look {
     pub width: usize,
     /// Whether repositories are named, there being several.
     pub names: bool,
+    /// Whether text may be a link.
+    pub links: bool,
 }
 
 impl Look {
@@ -83,6 +86,19 @@ impl Look {
             unicode: utf8 && term.as_deref() != Some("linux"),
             width: columns.or(width).unwrap_or(USUAL_WIDTH).max(LEAST_WIDTH),
             names: false,
+            links: terminal && has_links(text),
+        }
+    }
+
+    /// `text` as a link to `address` (OSC 8), if there may be one.
+    pub(super) fn link(self, address: &str, text: &[u8], out: &mut Vec<u8>) {
+        if self.links && !address.is_empty() && !address.chars().any(|letter| letter.is_control() || !letter.is_ascii())
+        {
+            let _ = write!(out, "\x1b]8;;{address}\x1b\\");
+            out.extend_from_slice(text);
+            out.extend_from_slice(b"\x1b]8;;\x1b\\");
+        } else {
+            out.extend_from_slice(text);
         }
     }
 
@@ -99,6 +115,25 @@ impl Look {
     pub(super) fn ellipsis(self) -> &'static str {
         if self.unicode { "…" } else { "..." }
     }
+}
+
+/// Whether the terminal makes links of OSC 8, by what it says of itself: there is no asking. `FORCE_HYPERLINK` says so for it, or that it doesn't.
+fn has_links(variable: impl Fn(&str) -> Option<String>) -> bool {
+    if let Some(forced) = variable("FORCE_HYPERLINK") {
+        return forced != "0";
+    }
+    // Those in between may not pass it on.
+    if variable("TMUX").is_some() || variable("STY").is_some() {
+        return false;
+    }
+    let number = |name: &str| variable(name).and_then(|version| version.parse::<u64>().ok());
+    let is_one_of = |name: &str, known: &[&str]| variable(name).is_some_and(|value| known.contains(&value.as_str()));
+    // GNOME Terminal and its kin since VTE 0.50, Konsole since 21.04.
+    number("VTE_VERSION").is_some_and(|version| version >= 5000)
+        || number("KONSOLE_VERSION").is_some_and(|version| version >= 210_400)
+        || is_one_of("TERM", &["xterm-kitty", "alacritty", "foot", "foot-extra", "xterm-ghostty", "wezterm"])
+        || is_one_of("TERM_PROGRAM", &["iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper"])
+        || ["WT_SESSION", "DOMTERM", "KITTY_WINDOW_ID"].iter().any(|name| variable(name).is_some())
 }
 
 /// The columns that `text` takes on a terminal; East Asian wide letters take two, combining marks none.
@@ -159,6 +194,29 @@ mod tests {
         ] {
             assert_eq!(look(asked, environment, terminal, None).color, color, "{asked:?} {environment:?} {terminal}");
         }
+    }
+
+    #[test]
+    fn links_are_for_terminals_that_have_them() {
+        for (environment, terminal, links) in [
+            (&[("VTE_VERSION", "7600")][..], true, true),
+            (&[("VTE_VERSION", "7600")], false, false),
+            (&[("VTE_VERSION", "4800")], true, false),
+            (&[("TERM", "xterm-256color")], true, false),
+            (&[("TERM", "xterm-kitty")], true, true),
+            (&[("TERM", "xterm-kitty"), ("TMUX", "x")], true, false),
+            (&[("TERM", "xterm"), ("FORCE_HYPERLINK", "1")], true, true),
+            (&[("TERM", "xterm-kitty"), ("FORCE_HYPERLINK", "0")], true, false),
+        ] {
+            assert_eq!(look(Color::Auto, environment, terminal, None).links, links, "{environment:?}");
+        }
+        let shown = |links, address: &str| {
+            let mut out = Vec::new();
+            Look { links, ..look(Color::Never, &[], true, None) }.link(address, b"#1", &mut out);
+            String::from_utf8(out).expect("UTF-8")
+        };
+        assert_eq!(shown(true, "https://x/1"), "\x1b]8;;https://x/1\x1b\\#1\x1b]8;;\x1b\\");
+        assert_eq!((shown(false, "https://x/1"), shown(true, "https://x/\x1b\\")), ("#1".to_owned(), "#1".to_owned()));
     }
 
     #[test]

@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn each_mark_is_one_column_wide_and_unlike_the_others() {
         for unicode in [true, false] {
-            let look = Look { color: false, unicode, width: 80, names: false };
+            let look = Look { color: false, unicode, width: 80, names: false, links: false };
             let mut signs: Vec<&str> = Mark::ALL.iter().map(|mark| mark.sign(look)).collect();
             assert!(signs.iter().all(|sign| columns(sign) == 1), "{signs:?}");
             signs.sort_unstable();

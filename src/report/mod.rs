@@ -11,6 +11,7 @@ mod marks;
 mod output;
 mod overview;
 mod page;
+mod pager;
 mod places;
 mod safe;
 mod sheet;
@@ -32,6 +33,7 @@ use crate::events::stream::{ErrorClass, Status};
 use crate::events::{Begin, End, Error, Event, SCHEMA};
 use crate::monitor;
 use crate::progress::Reader;
+use crate::template::Template;
 
 pub use answer::AnswerWriter;
 pub use bar::Bar;
@@ -41,6 +43,7 @@ pub use look::{Color, Look};
 pub use output::Gone;
 use output::Output;
 pub use overview::OverviewWriter;
+pub use pager::leave_pager;
 pub use strand::{FailedPart, Strand};
 
 /// How events are written.
@@ -52,6 +55,13 @@ pub enum Format {
     Human(Look),
     /// One page of HTML, of an answer that is a table.
     Html,
+    /// A line of one's own for each event that the template is for.
+    Template {
+        /// The template.
+        template: &'static Template,
+        /// Whether a terminal has to be kept from what commits hold.
+        is_guarded: bool,
+    },
 }
 
 impl Format {
@@ -66,6 +76,12 @@ impl Format {
     #[must_use]
     pub fn human(color: Color) -> Self {
         Self::Human(Look::of_stdout(color, people_read_stdout()))
+    }
+
+    /// A line of one's own for each event: every byte of what it names, but on a terminal.
+    #[must_use]
+    pub fn template(template: &'static Template) -> Self {
+        Self::Template { template, is_guarded: people_read_stdout() }
     }
 
     /// The same with the names of repositories, where there are several.
@@ -102,6 +118,19 @@ impl Format {
             Self::Human(look) => human::write(event, look, out),
             // A page is written as a whole.
             Self::Html => {}
+            Self::Template { .. } => {
+                // Only values that no event holds can't be told so.
+                if let Ok(event) = serde_json::to_value(event) {
+                    self.write_passing(&event, out);
+                }
+            }
+        }
+    }
+
+    /// Appends what a template makes of a line of another stream, whatever its type; nothing in another format.
+    pub fn write_passing(self, event: &serde_json::Value, out: &mut Vec<u8>) {
+        if let Self::Template { template, is_guarded } = self {
+            template.write(event, is_guarded.then_some(safe::lines), out);
         }
     }
 }
@@ -110,6 +139,12 @@ impl Format {
 fn people_read_stdout() -> bool {
     let pager = std::env::var("GIT_PAGER_IN_USE").unwrap_or_default().to_ascii_lowercase();
     std::io::stdout().is_terminal() || ["true", "yes", "on", "1"].contains(&pager.as_str())
+}
+
+/// Whether what is written in `format` goes to a terminal, for people.
+#[must_use]
+pub fn is_for_a_terminal(format: Format) -> bool {
+    format != Format::Jsonl && std::io::stdout().is_terminal()
 }
 
 /// How much is said on stderr, and whether progress is shown.
@@ -195,6 +230,13 @@ impl Report {
         // The channel is empty: there is room.
         report.output.start_with(line);
         Ok(report)
+    }
+
+    /// Lets people page what is written, once something is, by what is `configured` or else as git does it; for what [`is_for_a_terminal`].
+    pub fn page(&self, configured: Option<String>) {
+        if let Some(line) = pager::decide(|name| std::env::var_os(name), configured) {
+            self.output.page(line);
+        }
     }
 
     /// The format of the stream.
@@ -394,6 +436,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Verdict(_) => "verdict",
         Event::Interdiff(_) => "interdiff",
         Event::Setting(_) => "setting",
+        Event::Installed(_) => "installed",
         Event::Cache(_) => "cache",
         Event::Operation(_) => "operation",
         Event::Health(_) => "health",
@@ -411,7 +454,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
 /// The type of an event by its name on the wire, if it is one that `end` counts.
 #[must_use]
 pub fn counted_type(name: &str) -> Option<&'static str> {
-    const TYPES: [&str; 20] = [
+    const TYPES: [&str; 21] = [
         "ref",
         "commit",
         "candidate",
@@ -422,6 +465,7 @@ pub fn counted_type(name: &str) -> Option<&'static str> {
         "verdict",
         "interdiff",
         "setting",
+        "installed",
         "cache",
         "operation",
         "health",

@@ -2,12 +2,14 @@
 //! The channel in front of it is short: whoever produces waits.
 
 use std::io::{self, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use async_channel::{Receiver, Sender};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::bar::Bars;
+use super::pager;
 
 /// Pieces that may wait; each is at most a few hundred lines.
 const WAITING: usize = 4;
@@ -47,14 +49,24 @@ impl Pieces {
 pub(super) struct Output {
     queue: Sender<Vec<u8>>,
     pieces: Pieces,
+    /// The pager to start with the first piece.
+    pager: Arc<Mutex<Option<String>>>,
     thread: JoinHandle<io::Result<()>>,
 }
 
 impl Output {
     pub(super) fn start(bars: Bars) -> io::Result<Self> {
         let (pieces, queue) = async_channel::bounded(WAITING);
-        let thread = std::thread::Builder::new().name("stdout".into()).spawn(move || write_all(&queue, &bars))?;
-        Ok(Self { pieces: Pieces(Some(pieces.clone())), queue: pieces, thread })
+        let pager = Arc::<Mutex<Option<String>>>::default();
+        let wanted = Arc::clone(&pager);
+        let write = move || write_all(&queue, &bars, &wanted);
+        let thread = std::thread::Builder::new().name("stdout".into()).spawn(write)?;
+        Ok(Self { pieces: Pieces(Some(pieces.clone())), queue: pieces, pager, thread })
+    }
+
+    /// Has the pager `line` started when there is something to read.
+    pub(super) fn page(&self, line: String) {
+        *self.pager.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
     }
 
     /// Puts in the first piece, for which there is always room.
@@ -73,7 +85,9 @@ impl Output {
     pub(super) fn finish(self) -> io::Result<()> {
         // Strands that were forgotten would keep it open for ever.
         self.queue.close();
-        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the output thread panicked")))
+        let written = self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the output thread panicked")));
+        pager::leave_pager();
+        written
     }
 }
 
@@ -86,9 +100,15 @@ pub(super) fn is_read() -> bool {
     poll(&mut watched, Some(&now)).is_err() || !watched[0].revents().intersects(PollFlags::ERR)
 }
 
-fn write_all(queue: &Receiver<Vec<u8>>, bars: &Bars) -> io::Result<()> {
+fn write_all(queue: &Receiver<Vec<u8>>, bars: &Bars, pager: &Mutex<Option<String>>) -> io::Result<()> {
     let stdout = io::stdout();
     while let Ok(piece) = queue.recv_blocking() {
+        let wanted = pager.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(line) = wanted {
+            // It has the terminal to itself.
+            bars.retire();
+            pager::start(&line);
+        }
         // A piece holds whole lines, and stdout's line buffer passes these through: what was written is visible at once.
         let written = bars.aside(|| {
             let mut out = stdout.lock();

@@ -59,7 +59,7 @@ impl OverviewWriter {
     /// Takes the next event: a repository before its cache.
     pub fn add(&mut self, event: &Event<'_>) {
         match (self.format, event) {
-            (Format::Jsonl, event) => self.format.write(event, &mut self.bytes),
+            (Format::Jsonl | Format::Template { .. }, event) => self.format.write(event, &mut self.bytes),
             (Format::Human(_), Event::Repo(repo)) => self.rows.repositories.push(Repository::of(repo)),
             (Format::Human(_), Event::Cache(cache)) => self.rows.cache(cache),
             (Format::Human(_), Event::Task(task)) => self.rows.tasks.push(task_row(task)),
@@ -351,7 +351,7 @@ fn day(date: Option<&str>) -> &str {
 mod tests {
     use super::*;
 
-    const ASCII: Look = Look { color: false, unicode: false, width: 60, names: false };
+    const ASCII: Look = Look { color: false, unicode: false, width: 60, names: false, links: false };
 
     fn shown(lines: &[&str], look: Look) -> String {
         let mut overview = OverviewWriter::new(Format::Human(look));

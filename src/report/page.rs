@@ -18,7 +18,7 @@ const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/script.js");
 
 /// Where the signs of marks are taken from.
-const SIGNS: Look = Look { color: false, unicode: true, width: 0, names: false };
+const SIGNS: Look = Look { color: false, unicode: true, width: 0, names: false, links: false };
 
 /// What was told so far.
 #[derive(Debug, Default)]

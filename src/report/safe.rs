@@ -29,6 +29,11 @@ pub(super) fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// `text` with its lines as they are, each of them safe.
+pub(super) fn lines(text: &str) -> String {
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

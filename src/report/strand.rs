@@ -148,7 +148,7 @@ impl Strand {
 
     /// For people, what was made of an answer with an empty line between it and the answer before.
     fn apart(&self, bytes: Vec<u8>) -> Vec<u8> {
-        if self.format == Format::Jsonl || bytes.is_empty() {
+        if !matches!(self.format, Format::Human(_)) || bytes.is_empty() {
             return bytes;
         }
         let is_first = !self.answered.swap(true, Ordering::Relaxed);

@@ -177,7 +177,7 @@ fn write_line<W: FnOnce(&mut Vec<u8>)>(entries: impl Iterator<Item = (usize, usi
 mod tests {
     use super::*;
 
-    const ASCII: Look = Look { color: false, unicode: false, width: 80, names: false };
+    const ASCII: Look = Look { color: false, unicode: false, width: 80, names: false, links: false };
 
     #[expect(clippy::unnecessary_wraps, reason = "as a row has it")]
     fn cell(mark: Mark, release: &str) -> Option<Cell> {

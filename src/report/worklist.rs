@@ -115,7 +115,7 @@ pub(super) fn write_picks(branch: &str, commits: &[String], look: Look, out: &mu
 mod tests {
     use super::*;
 
-    const PLAIN: Look = Look { color: false, unicode: true, width: 80, names: false };
+    const PLAIN: Look = Look { color: false, unicode: true, width: 80, names: false, links: false };
 
     #[test]
     fn what_is_missing_is_told_with_what_is_special_about_it() {

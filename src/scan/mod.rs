@@ -3,6 +3,7 @@
 //! make of each commit, `frame` tells what stands around the stream. Knows nothing of the command line.
 
 mod frame;
+mod names;
 mod plan;
 mod render;
 mod stream;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use regex::Regex;
 
+pub use self::names::{ref_names, short_name};
 use self::plan::Plan;
 use crate::announce::{self, Indexed};
 use crate::cache::Cache;

@@ -7,7 +7,7 @@ use crate::events::matching::{Fidelity, PresenceHow, PresenceState, Rung, Signal
 const ONE: &str = "1111111111111111111111111111111111111111";
 const TWO: &str = "2222222222222222222222222222222222222222";
 const PICK: &str = "3333333333333333333333333333333333333333";
-const ASCII: Look = Look { color: false, unicode: false, width: 80, names: false };
+const ASCII: Look = Look { color: false, unicode: false, width: 80, names: false, links: false };
 
 fn commit(id: &str, subject: &str) -> Event<'static> {
     let person = json!({"name": "A U Thor", "email": "author@example.com", "date": "2023-11-14T22:20:00Z"});
