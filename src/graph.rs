@@ -306,7 +306,9 @@ impl Graph {
             read(Array::Ids, grown(ids, count * hash_len))?;
             let times = grown(times, count);
             read(Array::Times, times.as_mut_bytes())?;
-            times.iter_mut().for_each(|time| *time = u64::from_le(*time));
+            for time in times {
+                *time = u64::from_le(*time);
+            }
         }
         let edges = grown(&mut self.edges, count);
         read(Array::Edges, edges.as_mut_bytes())?;
@@ -329,7 +331,9 @@ impl Graph {
             let Here { by_id, .. } = self.columns.add(hash_len, 0);
             let by_id = grown(by_id, count);
             read(Array::ById, by_id.as_mut_bytes())?;
-            by_id.iter_mut().for_each(|position| *position = Position::from_le(*position));
+            for position in &mut *by_id {
+                *position = Position::from_le(*position);
+            }
             if !by_id.iter().all(|position| (first..last).contains(position)) {
                 return Err(Damaged.into());
             }

@@ -157,7 +157,7 @@ fn in_a_browser_the_page_sorts_filters_and_links() {
     // By words, in whatever column.
     browser.fill("input", "PLAIN fix");
     let plain = repo.id("plain").to_owned();
-    assert_eq!(shown(), [plain.clone()]);
+    assert_eq!(shown(), std::slice::from_ref(&plain));
     assert_eq!(said(), format!("1 of {} changes", ids.len()));
     assert_eq!(browser.value("location.hash"), "#q=PLAIN+fix");
     browser.open(&format!("{address}#q=PLAIN+fix"));

@@ -203,7 +203,7 @@ impl Cache {
     /// If the cache can't be written.
     pub async fn store(&self, pass: Pass) -> anyhow::Result<bool> {
         let hash_len = self.hash_len;
-        self.database.write(move |transaction| store(transaction, pass, hash_len)).await
+        self.database.write(move |transaction| store(transaction, &pass, hash_len)).await
     }
 }
 
@@ -267,7 +267,7 @@ fn snapshot(reader: &Connection, hash_len: usize) -> anyhow::Result<Option<Snaps
     Ok(Some(Snapshot { digest, peeled, positions, mark, whole, commits }))
 }
 
-fn store(transaction: &Transaction<'_>, pass: Pass, hash_len: usize) -> anyhow::Result<bool> {
+fn store(transaction: &Transaction<'_>, pass: &Pass, hash_len: usize) -> anyhow::Result<bool> {
     let known: i64 = transaction.query_row("SELECT overlay FROM repository", [], |row| row.get(0))?;
     if known != pass.overlay {
         forget(transaction)?;
@@ -287,7 +287,7 @@ fn store(transaction: &Transaction<'_>, pass: Pass, hash_len: usize) -> anyhow::
         }
     }
     store_refs(transaction, &pass.refs)?;
-    store_snapshot(transaction, &pass, hash_len)?;
+    store_snapshot(transaction, pass, hash_len)?;
     Ok(true)
 }
 

@@ -159,7 +159,7 @@ pub enum Format {
     Jsonl,
     /// For people.
     Human,
-    /// One page for a browser: of tables alone, [`or_html`].
+    /// One page for a browser: of tables alone.
     Html,
     /// A line of one's own for each event. It lives as long as the process, as the command line does that it was typed on.
     Template(&'static Template),

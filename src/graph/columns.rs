@@ -95,7 +95,9 @@ impl Columns {
     /// # Panics
     /// As [`Self::id`].
     pub(super) fn settle(&self) {
-        (self.ids(), self.times(), self.by_id());
+        self.ids();
+        self.times();
+        self.by_id();
         self.source.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
@@ -157,7 +159,9 @@ impl Columns {
     pub(super) fn times(&self) -> &[u64] {
         self.times.get_or_init(|| {
             let mut times: Vec<u64> = self.whole(Array::Times, self.len);
-            times.iter_mut().for_each(|time| *time = u64::from_le(*time));
+            for time in &mut times {
+                *time = u64::from_le(*time);
+            }
             times
         })
     }
@@ -166,7 +170,9 @@ impl Columns {
     pub(super) fn by_id(&self) -> &[Position] {
         self.by_id.get_or_init(|| {
             let mut by_id: Vec<Position> = self.whole(Array::ById, self.len);
-            by_id.iter_mut().for_each(|position| *position = Position::from_le(*position));
+            for position in &mut by_id {
+                *position = Position::from_le(*position);
+            }
             by_id
         })
     }

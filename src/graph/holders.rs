@@ -159,9 +159,9 @@ mod tests {
         let (holders, swept) =
             (Holders::of(&graph, &tips).expect("few sets"), Containment::sweep(&graph, &commits, &tips));
         for &commit in &commits {
-            for tip in 0..tips.len() {
+            for (tip, position) in tips.iter().enumerate() {
                 let expected = swept.has(tip, commit as usize);
-                assert_eq!(holders.has(tip, commit), expected, "{commit} in {}", tips[tip]);
+                assert_eq!(holders.has(tip, commit), expected, "{commit} in {position}");
             }
             for &other in &commits {
                 let shared =

@@ -136,14 +136,14 @@ impl Search<'_> {
     pub(super) async fn scope(&mut self) -> anyhow::Result<Option<Arc<Scope>>> {
         let graph = self.graph().await?;
         // Made while it is looked up what is filed.
-        let making = match &self.places {
-            Some(_) => None,
-            None => {
-                let (graph, usual) = (Arc::clone(&graph), Arc::clone(&self.index.usual));
-                let (chosen, whole) = (Arc::clone(&self.refs), self.index.whole());
-                let rules = Lines::new(&line_settings(&self.settings, git::config::remotes(self.index.repository())?));
-                Some(self.pool.submit(move || Places::new(&graph, (&usual, whole), &chosen, rules)).await?)
-            }
+        let making = if self.places.is_none() {
+            let (graph, usual) = (Arc::clone(&graph), Arc::clone(&self.index.usual));
+            let (chosen, whole) = (Arc::clone(&self.refs), self.index.whole());
+            let remotes = git::config::remotes(self.index.repository())?;
+            let rules = Lines::new(&line_settings(&self.settings, remotes));
+            Some(self.pool.submit(move || Places::new(&graph, (&usual, whole), &chosen, rules)).await?)
+        } else {
+            None
         };
         let filed = match &self.filed {
             Some(filed) => filed.clone(),

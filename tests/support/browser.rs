@@ -1,4 +1,4 @@
-//! A headless Chromium, driven through ChromeDriver by the WebDriver protocol (W3C WebDriver, Level 2).
+//! A headless Chromium, driven through `ChromeDriver` by the `WebDriver` protocol (W3C `WebDriver`, Level 2).
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -9,10 +9,10 @@ use isahc::config::Configurable as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What is to be had of elements by WebDriver stands under this name ("Elements", web element identifier).
+/// What is to be had of elements by `WebDriver` stands under this name ("Elements", web element identifier).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// How long one command to the browser may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A browser with one window, which ends with this value.
 pub(crate) struct Browser {
@@ -104,7 +104,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // ChromeDriver ends its browser when it is asked to, and not when it is killed.
+        // `ChromeDriver` ends its browser when it is asked to, and not when it is killed.
         let _ = isahc::Request::delete(&self.session).timeout(PATIENCE).body(()).map(isahc::send);
         let _ = self.driver.kill();
         let _ = self.driver.wait();
