@@ -185,6 +185,11 @@ impl Database {
         })
     }
 
+    /// Whether it couldn't be opened, for that `cause`, since it isn't at its path any more.
+    fn is_gone(&self, cause: &anyhow::Error) -> bool {
+        is_moved(cause) || FileId::at(&self.path).is_ok_and(|there| there != Some(self.file))
+    }
+
     fn keep(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_READERS {
@@ -202,7 +207,7 @@ impl Database {
         }
         match self.connect() {
             // The file was removed meanwhile, by its path it can't be opened any more: those that are open have to do.
-            Err(cause) if is_moved(&cause) => {
+            Err(cause) if self.is_gone(&cause) => {
                 let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
                 let waited = self.returned.wait_timeout_while(idle, BUSY, |idle| idle.is_empty());
                 let connection = waited.unwrap_or_else(PoisonError::into_inner).0.pop();
@@ -224,17 +229,21 @@ impl Database {
     }
 
     /// Begins a read transaction that goes on until it is dropped: everything that is read in it is of one state. Meanwhile the log can't be
-    /// begun anew, so it should be short, or nobody writing. Blocks.
+    /// begun anew, so it should be short, or nobody writing. `None` if there is but one connection, and the file gone: others need it.
+    /// Blocks.
     ///
     /// # Errors
     /// Those of opening a connection.
-    pub(super) fn hold(self: &Arc<Self>) -> anyhow::Result<Held> {
+    pub(super) fn hold(self: &Arc<Self>) -> anyhow::Result<Option<Held>> {
         let mut lent = self.lend()?;
-        let connection = lent.connection.take();
-        drop(lent);
-        let held = Held { database: Arc::clone(self), connection };
+        match self.connect() {
+            Ok(other) => self.keep(other),
+            Err(cause) if self.is_gone(&cause) => return Ok(None),
+            Err(cause) => return Err(cause),
+        }
+        let held = Held { database: Arc::clone(self), connection: lent.connection.take() };
         held.get()?.execute_batch("BEGIN DEFERRED")?;
-        Ok(held)
+        Ok(Some(held))
     }
 
     /// Runs `change` as one transaction on the writer thread. It is committed only if `change` succeeds and somebody still waits:

@@ -184,16 +184,29 @@ impl Cache {
     /// # Errors
     /// If the cache can't be read; [`is_damaged`] tells whether it should be set aside.
     pub fn graph(&self) -> anyhow::Result<StoredGraph> {
-        let held = self.database.hold()?;
-        let reader = held.get()?;
-        let overlay = reader.query_row("SELECT overlay FROM repository", [], |row| row.get(0))?;
-        let snapshot = snapshot(reader, self.hash_len)?;
-        if usize::try_from(end(reader)?)? < LIGHT {
-            return Ok(StoredGraph { graph: read_graph(reader, self.hash_len)?, overlay, snapshot });
+        let whole = |reader: &Connection| {
+            let (overlay, snapshot) = self.made_for(reader)?;
+            Ok(StoredGraph { graph: read_graph(reader, self.hash_len)?, overlay, snapshot })
+        };
+        let light = self.database.read(|reader| {
+            let is_light = usize::try_from(end(reader)?)? < LIGHT;
+            is_light.then(|| whole(reader)).transpose()
+        })?;
+        if let Some(light) = light {
+            return Ok(light);
         }
+        let Some(held) = self.database.hold()? else { return self.database.read(whole) };
+        let reader = held.get()?;
+        let (overlay, snapshot) = self.made_for(reader)?;
         let (mut graph, segments) = read_links(reader, self.hash_len)?;
         graph.reads(source(held, segments, self.hash_len));
         Ok(StoredGraph { graph, overlay, snapshot })
+    }
+
+    /// What the graph was made for: the state of shallow, replaced and grafted commits, and the refs.
+    fn made_for(&self, reader: &Connection) -> anyhow::Result<(i64, Option<Snapshot>)> {
+        let overlay = reader.query_row("SELECT overlay FROM repository", [], |row| row.get(0))?;
+        Ok((overlay, snapshot(reader, self.hash_len)?))
     }
 
     /// Stores a complete pass in one transaction. If another process has extended the graph meanwhile, nothing is stored and
@@ -442,6 +455,40 @@ mod tests {
         let damage = "UPDATE snapshot SET peeled = zeroblob(48)";
         smol::block_on(cache.database.write(|change| Ok(change.execute(damage, [])?))).expect("writes");
         assert!(is_damaged(&cache.snapshot(0, seen).expect_err("its sum differs")));
+    }
+
+    #[test]
+    fn a_large_graph_can_be_read_on_when_the_file_is_gone_and_so_can_the_rest() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = opened(folder.path());
+        let ids: Vec<Oid> = (0..u32::try_from(LIGHT + 9).expect("few"))
+            .map(|number| {
+                let mut bytes = [7; 20];
+                bytes[..4].copy_from_slice(&number.wrapping_mul(0x9e37_79b9).to_be_bytes());
+                Oid::from_bytes(&bytes).expect("20 bytes")
+            })
+            .collect();
+        let mut batch = Batch::default();
+        ids.iter().zip(0..).for_each(|(id, time)| batch.push(*id, time, []));
+        let segment = Some((Graph::default().append(&batch), vec![u32::MAX; ids.len()]));
+        let (refs, texts) = (vec![(b"HEAD".to_vec(), ids[5], Some(ids[5]))], StoredTexts::default());
+        let pass =
+            Pass { overlay: 0, base: 0, segment, texts, refs: refs.clone(), positions: vec![Some(5)], whole: false };
+        assert!(smol::block_on(cache.store(pass)).expect("stored"));
+        let (graph, _) = cache.graph().expect("reads").under(0);
+        std::fs::remove_file(cache.path()).expect("it was there");
+        let seen = digest(refs.iter().map(|(name, id, _)| (name.as_slice(), id)));
+        let snapshot = cache.snapshot(0, seen).expect("another connection reads").expect("there is one");
+        assert!(graph.grew_from(snapshot.mark));
+        for (position, id) in (0..).zip(&ids).step_by(97) {
+            assert_eq!((graph.position(id), graph.id(position)), (Some(position), *id));
+            assert_eq!(graph.time(position), u64::from(position));
+        }
+        // Whoever comes now finds one connection to read with, and leaves it to all.
+        drop(graph);
+        let (again, _) = cache.graph().expect("reads").under(0);
+        assert_eq!((again.len(), again.id(4100)), (ids.len(), ids[4100]));
+        assert!(cache.snapshot(0, seen).expect("reads").is_some());
     }
 
     #[test]
