@@ -28,3 +28,19 @@ fn what_fails_of_one_issue_among_many_is_no_word_on_it_and_none_on_the_others() 
         assert_eq!(github::parts(all.as_bytes(), 6), github::Batch::Nothing, "it concerns all of them: {all}");
     }
 }
+
+#[test]
+fn a_record_without_a_summary_is_told_by_the_line_that_says_something() {
+    for (details, title) in [
+        (
+            "In the kernel, this has been resolved:\n\nlists: don't read beyond the end\n\nLong",
+            "lists: don't read beyond the end",
+        ),
+        ("\n## Lists end early\n\nDetails:\n", "Lists end early"),
+        ("Crash type:\nState:\n", "Crash type:"),
+    ] {
+        let body = serde_json::json!({"id": "CVE-2024-1", "details": details}).to_string();
+        let found = target(Software::Osv, "https://api.osv.dev", "CVE-2024-1").read(body.as_bytes());
+        assert_eq!(found.expect("an answer").expect("a record").title.as_deref(), Some(title));
+    }
+}
