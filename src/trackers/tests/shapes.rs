@@ -44,3 +44,36 @@ fn a_record_without_a_summary_is_told_by_the_line_that_says_something() {
         assert_eq!(found.expect("an answer").expect("a record").title.as_deref(), Some(title));
     }
 }
+
+#[test]
+fn a_state_of_launchpad_s_own_comes_before_what_it_has_seen_elsewhere() {
+    let task = |name: &str, status: &str, watch: Option<&str>| {
+        serde_json::json!({"bug_target_name": name, "status": status, "bug_watch_link": watch,
+            "title": format!("Bug #7 in {name}: \"Slow\""), "web_link": format!("https://bugs.launchpad.net/{name}/+bug/7")})
+    };
+    let elsewhere = Some("https://api.launchpad.net/1.0/bugs/7/+watch/1");
+    let own = task("nova (Ubuntu)", "Triaged", None);
+    for (tasks, status) in [
+        (vec![task("nova", "Unknown", elsewhere), own.clone()], "Triaged"),
+        (vec![task("debian", "New", elsewhere), task("nova/queens", "Won't Fix", None), own.clone()], "Won't Fix"),
+        (vec![own, task("nova", "Fix Released", None)], "Fix Released"),
+        (vec![task("nova (Debian)", "New", elsewhere), task("nova", "Unknown", elsewhere)], "Unknown"),
+    ] {
+        let body = serde_json::json!({"total_size": tasks.len(), "entries": tasks}).to_string();
+        let found = target(Software::Launchpad, "https://bugs.launchpad.net", "7").read(body.as_bytes());
+        let found = found.expect("an answer").expect("a bug");
+        assert_eq!((found.state.as_deref(), found.title.as_deref()), (Some(status), Some("Slow")));
+    }
+}
+
+#[test]
+fn what_launchpad_keeps_to_itself_is_unknown() {
+    let hidden = "tag:launchpad.net:2008:redacted";
+    let task = serde_json::json!({"bug_target_name": hidden, "status": hidden, "title": hidden, "web_link": hidden, "bug_watch_link": hidden});
+    let body = serde_json::json!({"total_size": 1, "entries": [task]}).to_string();
+    let bug = target(Software::Launchpad, "https://bugs.launchpad.net", "7");
+    assert_eq!(bug.read(body.as_bytes()).expect("an answer"), Some(Found::default()));
+    let body = serde_json::json!({"display_name": "Lists", "title": hidden, "summary": hidden, "web_link": hidden, "active": hidden});
+    let project = bug.tracker.read_project(body.to_string().as_bytes()).expect("an answer");
+    assert_eq!(project, Project { description: Some("Lists".into()), ..Project::default() });
+}
