@@ -1,4 +1,5 @@
-//! What recorded answers of public servers have shown that their documentation doesn't, with data of our own.
+//! What recorded answers of public servers have shown that their documentation doesn't, with data of our own, and every fixture spoilt in
+//! every place.
 
 use serde_json::Value;
 
@@ -76,4 +77,40 @@ fn what_launchpad_keeps_to_itself_is_unknown() {
     let body = serde_json::json!({"display_name": "Lists", "title": hidden, "summary": hidden, "web_link": hidden, "active": hidden});
     let project = bug.tracker.read_project(body.to_string().as_bytes()).expect("an answer");
     assert_eq!(project, Project { description: Some("Lists".into()), ..Project::default() });
+}
+
+#[test]
+fn no_answer_that_is_spoilt_anywhere_is_more_than_refused() {
+    let others = [Value::Null, Value::from(7), Value::Bool(true), serde_json::json!([]), serde_json::json!({})];
+    let (mut told, mut refused) = (0, 0);
+    let folder = std::fs::read_dir(format!("{}/fixtures/trackers", env!("CARGO_MANIFEST_DIR"))).expect("a folder");
+    for file in folder.flatten() {
+        let name = file.file_name().into_string().expect("a name");
+        let software = name.split('-').next().and_then(Software::named).expect("the software comes first");
+        let target = target(software, "https://example.org", "7");
+        let text = std::fs::read_to_string(file.path()).expect("a file");
+        let value: Value = serde_json::from_str(text.trim_start_matches(")]}'")).expect("JSON");
+        for bad in spoilt(&value, &others) {
+            // As whatever it may be taken for.
+            let body = bad.to_string().into_bytes();
+            let read = [
+                target.read(&body).map(drop),
+                target.tracker.read_project(&body).map(drop),
+                target.tracker.read_releases(&body).map(drop),
+            ];
+            for read in read {
+                match read {
+                    Ok(()) => told += 1,
+                    Err(cause) => {
+                        assert_eq!(crate::error::kind_of(&cause), Kind::BadAnswer, "{name}: {bad}");
+                        refused += 1;
+                    }
+                }
+            }
+            if let github::Batch::Parts(parts) = github::parts(&body, 4) {
+                assert_eq!(parts.len(), 4, "{name}: {bad}");
+            }
+        }
+    }
+    assert!(told > 1000 && refused > 1000, "{told} {refused}");
 }
