@@ -460,6 +460,55 @@ fn ten_thousand_references_to_a_thousand_issues_make_a_thousand_requests_and_far
     assert_eq!(open, 1000);
 }
 
+/// GitHub's answer where the first issue is there, the second isn't, and the third can't be told, asked for alone or together.
+fn one_fails(asked: &Asked) -> Reply {
+    let issue = json!({"title": "t", "state": "OPEN"});
+    if asked.method != "POST" {
+        return match asked.target.rsplit('/').next() {
+            Some("1") => Reply::json(&issue.to_string()),
+            Some("2") => Reply::status(404),
+            _ => Reply::json("{}"),
+        };
+    }
+    let body: Value = serde_json::from_slice(&asked.body).expect("JSON");
+    let numbers = body["query"].as_str().expect("a query").split("(number: ").skip(1);
+    let (mut data, mut errors) = (json!({}), Vec::new());
+    for (at, number) in numbers.enumerate() {
+        let alias = format!("i{at}");
+        let (part, error) = match &number[..1] {
+            "1" => (json!({"issueOrPullRequest": issue}), None),
+            "2" => (Value::Null, Some("NOT_FOUND")),
+            _ => (Value::Null, Some("SERVICE_UNAVAILABLE")),
+        };
+        errors.extend(error.map(|kind| json!({"type": kind, "path": [alias]})));
+        data[alias] = part;
+    }
+    Reply::json(&json!({"data": data, "errors": errors}).to_string())
+}
+
+#[test]
+fn what_fails_of_one_issue_among_many_is_asked_for_again_and_the_others_are_told() {
+    let web = Web::start(|asked, _| one_fails(asked));
+    let repo = Repo::new();
+    set_all(&repo, &web);
+    set(&repo, &[("bhfuil.tracker.hub.credential", "env:TRACKER_TOKEN")]);
+    let enrich = || {
+        let mut command = bhfuil(&repo);
+        let command = command.arg("enrich").env("TRACKER_TOKEN", "x").write_stdin(synthetic(3, 3));
+        events(&command.output().expect("it runs"))
+    };
+    let first = enrich();
+    let titles: Vec<String> = issues(&first).into_iter().map(|(_, _, _, title)| title).collect();
+    let mut codes: Vec<_> = of_type(&first, "warning").iter().filter_map(|it| it["code"].as_str()).collect();
+    codes.sort_unstable();
+    assert_eq!(titles.iter().filter(|title| *title == "t").count(), 1, "{titles:?}");
+    assert_eq!(codes, ["bad-answer", "remote-not-found"]);
+    let before = web.requests();
+    enrich();
+    let again: Vec<_> = web.asked().into_iter().skip(before).map(|asked| asked.target.clone()).collect();
+    assert!(matches!(&again[..], [path] if path.ends_with("/issues/3")), "{again:?}");
+}
+
 fn start(repo: &Repo, args: &[&str], stdin: &[u8]) -> (Child, BufReader<std::process::ChildStdout>) {
     let mut command = bhfuil_command(repo, args);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -16,7 +16,7 @@ use super::question::{Outcome, Sought, not_found, note_of, read, request};
 use crate::error::Kind;
 use crate::http::{Answer, Client, Login, Refusal, Request};
 use crate::shutdown::Token;
-use crate::trackers::github::{self, Batch};
+use crate::trackers::github::{self, Batch, Part};
 use crate::trackers::{Project, Release, Software, Tracker, host};
 
 /// Who is asked.
@@ -281,6 +281,7 @@ impl Inner {
         let answer = asked.await;
         self.judge_login(&batch[0].0, answer.as_ref().err()).await;
         let refused = |kind: Kind, why: &str| Refusal::of(&kind.error(format!("{} {why}", host(&base))));
+        let nothing = || refused(Kind::BadAnswer, "has answered what says nothing of issues");
         let (parts, fetched_at) = match answer {
             Ok(answer) => match github::parts(&answer.body, batch.len()) {
                 Batch::Parts(parts) => (parts, answer.fetched_at),
@@ -289,14 +290,21 @@ impl Inner {
                     return self.without_server(batch, &limited).await;
                 }
                 Batch::Nothing => {
-                    return failed(batch, &refused(Kind::BadAnswer, "has answered what says nothing of issues"));
+                    return failed(batch, &nothing());
                 }
             },
             Err(cause) => return self.without_server(batch, &Refusal::of(&cause)).await,
         };
         let mut outcomes = Vec::with_capacity(batch.len());
         for ((sought, request), part) in batch.into_iter().zip(parts) {
-            let (status, body) = part.map_or((404, Vec::new()), |part| (200, part));
+            let (status, body) = match part {
+                Part::Told(body) => (200, body),
+                Part::Missing => (404, Vec::new()),
+                Part::Failed => {
+                    outcomes.push(Outcome::failed(sought, nothing()));
+                    continue;
+                }
+            };
             self.client.keep(&request, status, &body).await;
             let answer = Answer { status, body: body.into(), cached: false, stale: false, fetched_at, trouble: None };
             outcomes.push(read(sought, answer));

@@ -98,31 +98,49 @@ fn batched(key: &str) -> Option<(&str, &str)> {
 /// What a question about many has brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Batch {
-    /// For each key the answer that the question about it alone would have had, as JSON; `None` if there is no such issue.
-    Parts(Vec<Option<Vec<u8>>>),
+    /// What it has brought for each key.
+    Parts(Vec<Part>),
     /// There were too many questions.
     Limited,
     /// Nothing of use.
     Nothing,
 }
 
-/// What `body` says to the question about so many.
+/// What a question about many has brought for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The answer that the question about it alone would have had, as JSON.
+    Told(Vec<u8>),
+    /// That there is no such issue.
+    Missing,
+    /// Nothing, for whatever reason: it may be there.
+    Failed,
+}
+
+/// What `body` says to the question about so many. What went wrong with one of them is of no concern to the others.
 #[must_use]
 pub fn parts(body: &[u8], count: usize) -> Batch {
     let Ok(value) = object(body, &["data", "errors"]) else { return Batch::Nothing };
     let errors = value.get("errors").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let is = |error: &Value, kind: &str| text(error, &["type"]).as_deref() == Some(kind);
-    if errors.iter().any(|error| is(error, "RATE_LIMITED")) {
+    let is = |error: &Value, kinds: &[&str]| text(error, &["type"]).is_some_and(|kind| kinds.contains(&kind.as_str()));
+    // The first is the word of the documentation, the second that of the server.
+    if errors.iter().any(|error| is(error, &["RATE_LIMITED", "RATE_LIMIT"])) {
         return Batch::Limited;
     }
     let Some(data) = value.get("data").filter(|data| data.is_object()) else { return Batch::Nothing };
-    // That one isn't found makes an error too, and no other kind is one of a single issue.
-    if errors.iter().any(|error| !is(error, "NOT_FOUND") && !is(error, "FORBIDDEN")) {
-        return Batch::Nothing;
-    }
+    // That one isn't found makes an error too.
+    let failures = errors.iter().filter(|error| !is(error, &["NOT_FOUND", "FORBIDDEN"]));
+    let names: Option<Vec<&str>> = failures.map(|error| error.get("path")?.get(0)?.as_str()).collect();
+    let Some(failed) = names else { return Batch::Nothing };
     let part = |at: usize| {
-        let issue = data.get(format!("i{at}"))?.get("issueOrPullRequest")?;
-        issue.is_object().then(|| issue.to_string().into_bytes())
+        let name = format!("i{at}");
+        let repository = data.get(&name);
+        let issue = repository.filter(|known| !known.is_null()).map_or(repository, |it| it.get("issueOrPullRequest"));
+        match issue {
+            Some(issue) if issue.is_object() => Part::Told(issue.to_string().into_bytes()),
+            Some(Value::Null) if !failed.contains(&name.as_str()) => Part::Missing,
+            _ => Part::Failed,
+        }
     };
     Batch::Parts((0..count).map(part).collect())
 }

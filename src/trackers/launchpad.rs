@@ -7,8 +7,11 @@
 
 use serde_json::Value;
 
-use super::reading::{Why, address, first, flag, object, text};
+use super::reading::{Why, address, flag, object, text};
 use super::{Ask, Found, Project, escaped, host, is_number};
+
+/// What stands in the place of a text that is not for whoever asks.
+const REDACTED: &str = "tag:launchpad.net:2008:redacted";
 
 pub(super) fn ask(base: &str, key: &str) -> Option<Ask> {
     is_number(key).then(|| Ask::json(format!("{}/1.0/bugs/{key}/bug_tasks", api(base))))
@@ -29,7 +32,7 @@ pub(super) fn read_project(body: &[u8]) -> Result<Project, Why> {
     let value =
         object(body, &["display_name", "web_link", "active"]).map_err(|_| "JSON that says nothing of a project")?;
     Ok(Project {
-        description: first(&value, &["summary", "title", "display_name"]),
+        description: ["summary", "title", "display_name"].iter().find_map(|name| told(&value, name)),
         // It is a series' branch, in another answer.
         default_branch: None,
         url: address(&value, &["web_link"]),
@@ -41,15 +44,21 @@ pub(super) fn read_project(body: &[u8]) -> Result<Project, Why> {
 pub(super) fn read(body: &[u8]) -> Result<Option<Found>, Why> {
     let value = object(body, &["entries", "total_size"])?;
     let tasks = value.get("entries").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    // The task of a project itself comes before those of its packages and series, `nova/queens` or `nova (Ubuntu)`.
-    let is_main = |task: &&Value| text(task, &["bug_target_name"]).is_some_and(|name| !name.contains(['/', '(']));
-    let Some(task) = tasks.iter().find(is_main).or_else(|| tasks.first()) else { return Ok(None) };
+    // A task that watches another tracker has the state that was last seen there, or `Unknown`: it comes after all others. The task of a
+    // project itself comes before those of its packages and series, `nova/queens` or `nova (Ubuntu)`.
+    let is_watch = |task: &Value| address(task, &["bug_watch_link"]).is_some();
+    let is_part = |task: &Value| told(task, "bug_target_name").is_none_or(|name| name.contains(['/', '(']));
+    let Some(task) = tasks.iter().min_by_key(|task| (is_watch(task), is_part(task))) else { return Ok(None) };
     Ok(Some(Found {
-        state: text(task, &["status"]),
-        title: text(task, &["title"]).map(|of_task| title(&of_task)),
+        state: told(task, "status"),
+        title: told(task, "title").map(|of_task| title(&of_task)),
         url: address(task, &["web_link"]),
         labels: None,
     }))
+}
+
+fn told(value: &Value, name: &str) -> Option<String> {
+    text(value, &[name]).filter(|text| text != REDACTED)
 }
 
 /// `Bug #12 in nova: "Its title"` is the title of a task.

@@ -10,16 +10,22 @@ pub(super) fn ask(base: &str, key: &str) -> Option<Ask> {
     is_id.then(|| Ask::json(format!("{base}/v1/vulns/{key}")))
 }
 
-/// Many records have no summary: then the first line of what they tell is one.
+/// Many records have no summary: then the first line of what they tell is one, unless it only leads to the next, as the line that is the
+/// same in all of the Linux kernel's records does.
 pub(super) fn read(body: &[u8], base: &str) -> Result<Option<Found>, Why> {
     let value = object(body, &["id", "summary", "details"])?;
-    let line = |details: String| details.lines().next().map(|line| line.trim_start_matches(['#', ' ']).to_owned());
     let state = if is_set(&value, &["withdrawn"]) { "withdrawn" } else { "published" };
     let site = if host(base) == "api.osv.dev" { "https://osv.dev" } else { base };
     Ok(Some(Found {
         state: Some(state.into()),
-        title: text(&value, &["summary"]).or_else(|| text(&value, &["details"]).and_then(line)),
+        title: text(&value, &["summary"]).or_else(|| text(&value, &["details"]).and_then(|details| headline(&details))),
         url: text(&value, &["id"]).map(|id| format!("{site}/vulnerability/{}", escaped(&id, b":"))),
         labels: None,
     }))
+}
+
+fn headline(details: &str) -> Option<String> {
+    let lines =
+        || details.lines().map(|line| line.trim_start_matches(['#', ' ']).trim()).filter(|line| !line.is_empty());
+    lines().find(|line| !line.ends_with(':')).or_else(|| lines().next()).map(str::to_owned)
 }

@@ -8,6 +8,8 @@ use super::which::{Configured, Home, Remote};
 use super::*;
 use crate::facts::issues::{IssueKind, IssueRef};
 
+mod shapes;
+
 fn fixture(name: &str) -> Vec<u8> {
     let path = format!("{}/fixtures/trackers/{name}.json", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(&path).unwrap_or_else(|cause| panic!("{path}: {cause}"))
@@ -223,9 +225,9 @@ fn many_issues_of_github_are_asked_for_at_once() {
     assert!(github::is_batched("owner/repo#12") && !github::is_batched("GHSA-abcd-1234-wxyz"));
     assert!(!github::is_batched("owner/repo#9999999999"), "too large a number spoils the whole question");
     let github::Batch::Parts(parts) = github::parts(&fixture("github-graphql"), 4) else { panic!("parts") };
-    let read = |part: &Option<Vec<u8>>| {
-        let found =
-            target(Software::Github, "https://github.com", "owner/repo#1").read(part.as_ref()?).expect("an answer");
+    let read = |part: &github::Part| {
+        let github::Part::Told(body) = part else { return None };
+        let found = target(Software::Github, "https://github.com", "owner/repo#1").read(body).expect("an answer");
         found.and_then(|found| Some((found.state?, found.title?, found.url?)))
     };
     let told = |state: &str, title: &str, url: &str| Some((state.to_owned(), title.to_owned(), url.to_owned()));
@@ -238,7 +240,10 @@ fn many_issues_of_github_are_asked_for_at_once() {
             None,
         ]
     );
+    assert_eq!(parts[2..], [github::Part::Missing, github::Part::Missing]);
     assert_eq!(github::parts(&fixture("github-graphql-limited"), 4), github::Batch::Limited);
+    let undocumented = b"{\"errors\":[{\"type\":\"RATE_LIMIT\",\"code\":\"too_many\",\"message\":\"wait\"}]}";
+    assert_eq!(github::parts(undocumented, 4), github::Batch::Limited);
     for nothing in ["{\"data\":null}", "[]", "{\"data\":{},\"errors\":[{\"message\":\"syntax\"}]}", "<html>"] {
         assert_eq!(github::parts(nothing.as_bytes(), 1), github::Batch::Nothing, "{nothing}");
     }
