@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use support::dag;
-use support::{Repo, bhfuil, commit_ids, events, of_type};
+use support::{Repo, bhfuil, commit_ids, copy_program, events, of_type};
 
 /// A user that owns nothing, for those who may write everything.
 const NOBODY: u32 = 65534;
@@ -24,7 +24,7 @@ fn scan(repo: &Repo, args: &[&str]) -> Output {
     let program = repo.path().with_file_name("git-bhfuil");
     if !program.exists() {
         // Where it was built not everybody may look.
-        std::fs::copy(env!("CARGO_BIN_EXE_git-bhfuil"), &program).expect("copies");
+        copy_program(&program);
         chmod(repo.path().parent().expect("a folder"), 0o755);
     }
     let files: Vec<_> = std::fs::read_dir(&cache).expect("a folder").map(|file| file.expect("a file").path()).collect();

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use git_bhfuil::cli::manual;
 use support::shells::Terminal;
-use support::{Repo, events, of_type};
+use support::{Repo, copy_program, events, of_type};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -83,8 +83,7 @@ fn furnished() -> Repo {
 fn installed(repo: &Repo) -> assert_cmd::Command {
     let program = repo.home().join("cargo/bin/git-bhfuil");
     if !program.exists() {
-        std::fs::create_dir_all(program.parent().expect("a folder")).expect("a folder");
-        std::fs::copy(env!("CARGO_BIN_EXE_git-bhfuil"), &program).expect("a copy");
+        copy_program(&program);
     }
     let mut command = assert_cmd::Command::new(program);
     for (name, value) in repo.sealed_env() {

@@ -207,6 +207,14 @@ pub(crate) fn bhfuil(repo: &Repo) -> assert_cmd::Command {
     command
 }
 
+/// Copies the program to `path`. cp(1) does it: a file that this process writes is still open for writing in what another thread starts
+/// at that moment, and can't be run until that has begun ("Text file busy", execve(2)).
+pub(crate) fn copy_program(path: &Path) {
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_git-bhfuil")).arg(path).status().expect("cp runs");
+    assert!(copied.success(), "{}", path.display());
+}
+
 /// As [`bhfuil`], for a test that reads from it while it runs, or signals it: stdout is a pipe, stderr too.
 pub(crate) fn bhfuil_running(repo: &Repo, args: &[&str]) -> std::process::Child {
     let mut command = bhfuil_command(repo, args);
