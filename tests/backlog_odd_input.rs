@@ -94,6 +94,11 @@ fn bytes_that_are_no_text_are_told_exactly() {
     let output = bhfuil(&repo).args(["missing", "--from=main"]).arg(odd).output().expect("it runs");
     let events = support::events(&output);
     assert_eq!(exact(of_type(&events, "missing")[0], "ref"), b"refs/heads/odd\xff");
+    repo.shell("git update-ref \"$(printf 'refs/heads/odd\\377')\" main");
+    let from = OsStr::from_bytes(b"--from=odd\xff");
+    let output = bhfuil(&repo).args(["missing", "stable/1.0"]).arg(from).output().expect("it runs");
+    let events = support::events(&output);
+    assert_eq!(exact(of_type(&events, "missing")[0], "because"), b"odd\xff has it");
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use bstr::ByteSlice as _;
+
 use super::comparison::{Comparison, Standing};
 use super::dismissed::Dismissal;
 use super::ends::{self, End};
@@ -103,7 +105,8 @@ async fn tell(study: &mut Study<'_>, options: &Options, source: &End, target: &E
         if state != MissingState::Unknown {
             picks.push(id);
         }
-        let event = event(&repo, &graph, &comparison, target, item.notice, (state, &because), applies.as_ref());
+        let because = exact(because, [source, target]);
+        let event = event(&repo, &graph, &comparison, target, item.notice, (state, because), applies.as_ref());
         study.report().event(&Event::Missing(event)).await?;
     }
     let picks: Vec<String> = picks.iter().map(Oid::to_hex).collect();
@@ -190,6 +193,17 @@ fn because(graph: &Graph, standing: Standing, why: Option<String>, source: &End,
     }
 }
 
+/// A text that may name one of `ends`, and its exact bytes in base64 if that name is no text.
+fn exact(text: String, ends: [&End; 2]) -> (String, Option<String>) {
+    let is_odd = |end: &&End| std::str::from_utf8(&end.name).is_err() && text.contains(&end.short());
+    let bytes = ends
+        .into_iter()
+        .filter(is_odd)
+        .fold(text.clone().into_bytes(), |bytes, end| bytes.replace(end.short(), short(&end.name)));
+    let exact = (bytes != text.as_bytes()).then(|| base64(&bytes));
+    (text, exact)
+}
+
 fn state(standing: Standing) -> MissingState {
     match standing {
         Standing::Reverted(_) => MissingState::Reverted,
@@ -204,7 +218,7 @@ fn event<'e>(
     comparison: &Comparison,
     target: &'e End,
     notice: &'e Notice,
-    (state, because): (MissingState, &'e str),
+    (state, (because, because_b64)): (MissingState, (String, Option<String>)),
     applies: Option<&'e Outcome>,
 ) -> Missing<'e> {
     let (refname, refname_b64) = lossy(&target.name);
@@ -225,7 +239,7 @@ fn event<'e>(
         subject_b64: notice.subject_b64.as_deref().map(Cow::Borrowed),
         state,
         because: because.into(),
-        because_b64: None,
+        because_b64: because_b64.map(Cow::Owned),
         apply: applies.map(|outcome| match outcome {
             Outcome::Clean | Outcome::Empty => Some(Apply::Clean),
             Outcome::Conflict(_) => Some(Apply::Conflict),
