@@ -207,6 +207,33 @@ fn a_mirror_follows_branches_tags_and_head_over_a_file_url() {
 }
 
 #[test]
+fn a_mirror_is_tidied_by_git_when_it_is_time_and_a_fetch_alone_tidies_nothing() {
+    let case = backports();
+    case.clone(&case.file_url()).0.expect("it is cloned");
+    let packs = || {
+        let names = names_in(&case.place.join("objects/pack"));
+        names.iter().filter(|name| name.ends_with(".pack")).count()
+    };
+    for (key, value) in [("gc.autoPackLimit", "1"), ("fetch.unpackLimit", "1"), ("transfer.unpackLimit", "1")] {
+        let file = case.repo.home().join(".gitconfig");
+        let status = case.repo.git_command().args(["config", "--file"]).arg(file).args([key, value]).status();
+        assert!(status.expect("git runs").success());
+    }
+    go_on(&case.repo);
+    let (clock, token) = (Clock::Real, Token::new());
+    let session = Session {
+        program: &case.options.git,
+        bounds: Bounds { clock: &clock, token: &token, deadline: None },
+        prompts: false,
+    };
+    block_on(transfer::fetch(&session, &case.place, Refs::Mirror, &mut |_| ())).expect("it is fetched");
+    assert_eq!(packs(), 2);
+    case.fetch().0.expect("it is fetched");
+    assert_eq!(packs(), 1);
+    case.is_mirrored();
+}
+
+#[test]
 fn an_empty_repository_and_another_object_format_are_mirrored() {
     for repo in [Repo::new(), Repo::fixture_in("backports", &[("GIT_DEFAULT_HASH", "sha256")])] {
         let case = Case::new(repo);

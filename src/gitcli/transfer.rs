@@ -111,6 +111,19 @@ pub async fn fetch(
     talk(session, command, "git fetch", &operation, &url, progress).await
 }
 
+/// Lets git tidy the repository at `git_dir` if it thinks that it is time, which [`fetch`] doesn't: whoever owns the repository calls
+/// this, and takes away the lock of one that was broken off. A git that can't (older than 2.29) leaves it as it is.
+///
+/// # Errors
+/// If git can't be run.
+pub async fn maintain(session: &Session<'_>, git_dir: &Path) -> anyhow::Result<()> {
+    let mut command = on(session.program, Some(git_dir));
+    // In the background it would go on when all that belongs to it is to have ended.
+    command.args(["-c", "gc.autoDetach=false", "-c", "maintenance.autoDetach=false"]);
+    command.args(["maintenance", "run", "--auto", "--quiet"]);
+    run(session, command, "git maintenance", false, &mut |_| ()).await.map(|_| ())
+}
+
 /// The branch that HEAD is on the other side of the repository at `git_dir`, a full refname.
 ///
 /// # Errors
@@ -187,8 +200,8 @@ fn on(program: &Program, git_dir: Option<&Path>) -> Command {
 /// One that talks to others, and asks the user only if it may.
 async fn transferring(session: &Session<'_>, git_dir: Option<&Path>) -> anyhow::Result<Command> {
     let mut command = on(session.program, git_dir);
-    // In the background it would go on when all that belongs to it is to have ended.
-    command.args(["-c", "gc.autoDetach=false", "-c", "maintenance.autoDetach=false"]);
+    // One that is broken off would leave its lock, and nobody would maintain the repository again.
+    command.args(["-c", "gc.auto=0", "-c", "maintenance.auto=false"]);
     // On a narrow terminal git breaks its progress into two lines.
     command.env("COLUMNS", "200");
     if !session.prompts {

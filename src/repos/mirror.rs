@@ -291,6 +291,7 @@ async fn update(
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> anyhow::Result<()> {
     transfer::fetch(session, place, Refs::Mirror, progress).await?;
+    transfer::maintain(session, place).await?;
     let ask = async |words: &[&str]| transfer::ask(session, Some(place), words).await;
     if ask(&["rev-parse", "--quiet", "--verify", "HEAD"]).await?.is_some() {
         return Ok(());
