@@ -8,6 +8,7 @@
 mod columns;
 mod containment;
 mod holders;
+mod links;
 mod reachable;
 mod segment;
 
@@ -17,7 +18,8 @@ use std::ops::Range;
 pub use columns::Source;
 use columns::{Columns, Here};
 pub use containment::{Containment, Reach};
-pub use holders::Holders;
+pub use holders::{Holders, StoredHolders};
+use links::{Links, grown};
 pub use reachable::Reachable;
 pub use segment::{Array, Batch, Damaged, Mark, Parent, Segment, parents_first};
 use zerocopy::IntoBytes as _;
@@ -36,22 +38,27 @@ const STEPS_A_LOOK_COSTS: usize = 64;
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
     columns: Columns,
-    // The parents of `p` are `parents[edges[p-1]..edges[p]]`, with 0 before the first.
-    edges: Vec<u32>,
-    parents: Vec<Position>,
     /// Batches that were appended at once: where in the order of ids each has its own.
     runs: Vec<Range<usize>>,
     marks: Vec<Mark>,
 }
 
 impl Graph {
-    /// A graph whose ids and times stay in a store: [`Self::extend`] tells it of the segments there, then [`Self::reads`] from where.
+    /// A graph that stays in a store: [`Self::stands`] tells it of the segments there, then [`Self::reads`] from where.
     #[must_use]
     pub fn stored(hash_len: usize) -> Self {
         Self { columns: Columns::stored(hash_len), ..Self::default() }
     }
 
-    /// Ids and times are read from `source` when they are needed.
+    /// A segment follows that is in the store, of `count` commits with `links` parents in all, and with the checksum `sum`.
+    pub fn stands(&mut self, (count, links): (usize, usize), sum: u32) {
+        let start = self.len();
+        self.columns.lengthen(count, links);
+        self.runs.push(start..start + count);
+        self.marks.push(self.mark().with(count, sum));
+    }
+
+    /// What is needed is read from `source`.
     pub fn reads(&mut self, source: Source) {
         self.columns.reads(source);
     }
@@ -67,13 +74,13 @@ impl Graph {
     /// How many commits there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.edges.len()
+        self.columns.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.edges.is_empty()
+        self.len() == 0
     }
 
     /// How many batches it consists of; lookups search each, so that many small ones are worth joining.
@@ -116,11 +123,17 @@ impl Graph {
     }
 
     /// The positions of the parents of the commit at `position`.
+    ///
+    /// # Panics
+    /// As [`Self::id`].
     #[must_use]
     pub fn parents(&self, position: Position) -> &[Position] {
-        let index = position as usize;
-        let start = if index == 0 { 0 } else { self.edges[index - 1] as usize };
-        &self.parents[start..self.edges[index] as usize]
+        self.links().of(position)
+    }
+
+    /// The parents of all: a sweep needn't ask for each whether they are here.
+    fn links(&self) -> &Links {
+        self.columns.links()
     }
 
     /// Where `id` is.
@@ -230,26 +243,27 @@ impl Graph {
     /// Beyond 2³² commits or parents.
     pub fn append(&mut self, batch: &Batch) -> Segment {
         let first = self.len();
-        let first_parent = self.parents.len();
-        let narrow = |index: usize| u32::try_from(index).expect("a repository has fewer than 2^32 commits");
+        let first_parent = self.links().count();
         let base = narrow(first);
-        let mut start = 0;
-        for (&end, own) in batch.ends.iter().zip(base..) {
-            for parent in &batch.parents[start..end] {
-                let position = match parent {
-                    Parent::Within(index) => base.checked_add(*index),
-                    Parent::Before(id) => self.position(id),
-                };
-                self.parents.extend(position.filter(|&position| position < own));
-            }
-            self.edges.push(narrow(self.parents.len()));
-            start = end;
-        }
         let hash_len = match (first, batch.ids.first()) {
             (0, Some(id)) => id.as_bytes().len(),
             _ => self.columns.hash_len(),
         };
-        let Here { ids, times, by_id } = self.columns.add(hash_len, batch.len());
+        // Whom the graph has already is asked before anything is added to it.
+        let known = batch.parents.iter().filter_map(|parent| match parent {
+            Parent::Before(id) => Some(self.position(id)),
+            Parent::Within(_) => None,
+        });
+        let mut before = known.collect::<Vec<_>>().into_iter();
+        let mut start = 0;
+        let Here { ids, times, by_id, links } = self.columns.add(hash_len, batch.len());
+        for &end in &batch.ends {
+            links.push(batch.parents[start..end].iter().filter_map(|parent| match parent {
+                Parent::Within(index) => base.checked_add(*index),
+                Parent::Before(_) => before.next().flatten(),
+            }));
+            start = end;
+        }
         times.extend_from_slice(&batch.times);
         ids.reserve(batch.len() * hash_len);
         batch.ids.iter().for_each(|id| ids.extend_from_slice(id.as_bytes()));
@@ -261,13 +275,13 @@ impl Graph {
     }
 
     fn segment(&self, first: usize, first_parent: usize, by_id: &[Position]) -> Segment {
-        let base = u32::try_from(first_parent).expect("checked when it was appended");
         let (ids, times) = (self.columns.ids(), self.columns.times());
+        let (edges, parents) = self.links().since(first, first_parent);
         Segment {
             ids: ids[first * self.columns.hash_len()..].to_vec(),
             times: times[first..].iter().flat_map(|time| time.to_le_bytes()).collect(),
-            edges: self.edges[first..].iter().flat_map(|edge| (edge - base).to_le_bytes()).collect(),
-            parents: self.parents[first_parent..].iter().flat_map(|parent| parent.to_le_bytes()).collect(),
+            edges: edges.flat_map(u32::to_le_bytes).collect(),
+            parents: parents.iter().flat_map(|parent| parent.to_le_bytes()).collect(),
             by_id: by_id.iter().flat_map(|position| position.to_le_bytes()).collect(),
         }
     }
@@ -281,7 +295,7 @@ impl Graph {
 
     /// Extends the graph by a stored segment of `count` commits, with ids of `hash_len` bytes, `links` parents in all and the checksum
     /// `sum`. `read` fills array by array, in the order of [`Segment`], right where it is to stand: a graph is megabytes, and to copy
-    /// them costs more than to read them. Of [`Self::stored`] it is asked for edges and parents alone.
+    /// them costs more than to read them.
     ///
     /// # Errors
     /// Those of `read`, and if the arrays don't fit each other or what is there already. The graph is then of no use any more.
@@ -294,49 +308,27 @@ impl Graph {
         if !self.is_empty() && self.columns.hash_len() != hash_len {
             return Err(Damaged.into());
         }
-        let narrow = |length: usize| u32::try_from(length).map_err(|_| Damaged);
-        let (start, first) = (self.len(), narrow(self.len())?);
-        let base = narrow(self.parents.len())?;
-        let last = narrow(start + count)?;
-        let is_stored = self.columns.is_stored();
-        if is_stored {
-            self.columns.lengthen(count);
-        } else {
-            let Here { ids, times, .. } = self.columns.add(hash_len, count);
-            read(Array::Ids, grown(ids, count * hash_len))?;
-            let times = grown(times, count);
-            read(Array::Times, times.as_mut_bytes())?;
-            for time in times {
-                *time = u64::from_le(*time);
-            }
+        let start = self.len();
+        let ends = u32::try_from(start).ok().zip(u32::try_from(start + count).ok());
+        let (first, last) = ends.ok_or(Damaged)?;
+        let here = self.columns.add(hash_len, count);
+        read(Array::Ids, grown(here.ids, count * hash_len))?;
+        let times = grown(here.times, count);
+        read(Array::Times, times.as_mut_bytes())?;
+        for time in times {
+            *time = u64::from_le(*time);
         }
-        let edges = grown(&mut self.edges, count);
-        read(Array::Edges, edges.as_mut_bytes())?;
-        let parents = grown(&mut self.parents, links);
-        read(Array::Parents, parents.as_mut_bytes())?;
-        for position in parents {
+        here.links.extend((count, links), |edges, parents| {
+            read(Array::Edges, edges)?;
+            read(Array::Parents, parents)
+        })?;
+        let by_id = grown(here.by_id, count);
+        read(Array::ById, by_id.as_mut_bytes())?;
+        for position in &mut *by_id {
             *position = Position::from_le(*position);
         }
-        for edge in &mut *edges {
-            *edge = u32::from_le(*edge).wrapping_add(base);
-        }
-        let is_ordered = edges.is_sorted()
-            && edges.first().is_none_or(|&edge| edge >= base)
-            && self.edges.last().is_none_or(|&end| end as usize == self.parents.len())
-            && is_in_order(&self.edges[start..], &self.parents[base as usize..], (first, base));
-        if !is_ordered {
+        if !by_id.iter().all(|position| (first..last).contains(position)) {
             return Err(Damaged.into());
-        }
-        if !is_stored {
-            let Here { by_id, .. } = self.columns.add(hash_len, 0);
-            let by_id = grown(by_id, count);
-            read(Array::ById, by_id.as_mut_bytes())?;
-            for position in &mut *by_id {
-                *position = Position::from_le(*position);
-            }
-            if !by_id.iter().all(|position| (first..last).contains(position)) {
-                return Err(Damaged.into());
-            }
         }
         self.runs.push(start..start + count);
         self.marks.push(self.mark().with(count, sum));
@@ -344,16 +336,10 @@ impl Graph {
     }
 }
 
-/// Whether all parents come before their commits: those of the n-th end at `edges[n]`, counted as from `base`, in `parents`, and its
-/// position is `first` and n.
-fn is_in_order(edges: &[u32], parents: &[Position], (first, base): (Position, u32)) -> bool {
-    let mut left = parents;
-    let mut before = base;
-    edges.iter().zip(first..).all(|(&edge, position)| {
-        let Some((own, rest)) = left.split_at_checked((edge - before) as usize) else { return false };
-        (left, before) = (rest, edge);
-        own.iter().all(|&parent| parent < position)
-    })
+/// # Panics
+/// Beyond 2³².
+fn narrow(index: usize) -> u32 {
+    u32::try_from(index).expect("a repository has fewer than 2^32 commits")
 }
 
 /// `positions` in the order of their ids, which stand in `ids`. The first bytes of ids nearly always decide, and stand beside the
@@ -369,18 +355,6 @@ fn sorted(ids: &[u8], hash_len: usize, positions: impl IntoIterator<Item = Posit
 /// The first bytes of an id as a number that orders as ids do.
 fn leading(id: &[u8]) -> u64 {
     id.first_chunk().map_or(0, |&bytes| u64::from_be_bytes(bytes))
-}
-
-/// Lengthens `array` by `more` zeros and returns them.
-fn grown<T: Copy + Default>(array: &mut Vec<T>, more: usize) -> &mut [T] {
-    let before = array.len();
-    if before == 0 {
-        // Fresh memory is zero already: it needn't be written twice.
-        *array = vec![T::default(); more];
-    } else {
-        array.resize(before + more, T::default());
-    }
-    &mut array[before..]
 }
 
 #[cfg(test)]
@@ -512,13 +486,7 @@ mod tests {
     fn in_a_store(graph: &Graph) -> (Graph, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
         let whole = graph.joined();
         let mut stored = Graph::stored(20);
-        let size = (whole.times.len() / 8, whole.parents.len() / 4, 20);
-        let read = |array, into: &mut [u8]| -> Result<(), Damaged> {
-            assert!(matches!(array, Array::Edges | Array::Parents), "{array:?} stays in the store");
-            into.copy_from_slice(whole.array(array));
-            Ok(())
-        };
-        stored.extend(size, whole.sum(), read).expect("it fits");
+        stored.stands((whole.times.len() / 8, whole.parents.len() / 4), whole.sum());
         let reads = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
         let (counted, segment) = (std::sync::Arc::clone(&reads), whole.clone());
         stored.reads(Box::new(move |array, from, into| {
@@ -552,7 +520,8 @@ mod tests {
         graph.append(&many);
         let (stored, reads) = in_a_store(&graph);
         let count = || reads.load(std::sync::atomic::Ordering::Relaxed);
-        assert_eq!((stored.len(), stored.parents(4999), count()), (5000, &[4998][..], 0));
+        assert_eq!((stored.len(), count()), (5000, 0));
+        assert_eq!((stored.parents(4999), count()), (&[4998][..], 2));
         assert_eq!((stored.position(&ids[77]), stored.id(4000), stored.time(9)), (Some(77), ids[4000], 27));
         assert_eq!(stored.position(&id(3)), None);
         let prefix = &ids[123].to_hex()[..10];

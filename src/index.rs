@@ -8,7 +8,7 @@ use smol::future::zip;
 
 use crate::cache::database::is_damaged;
 use crate::cache::texts::{StoredTexts, TextStore, Texts};
-use crate::cache::{Cache, Pass, Snapshot, StoredGraph, digest, location};
+use crate::cache::{Cache, LIGHT, Pass, Snapshot, StoredGraph, digest, location};
 use crate::debug;
 use crate::error::{self, Kind};
 use crate::facts::Oid;
@@ -19,7 +19,7 @@ use crate::git::repository::name_of;
 use crate::git::state::Overlay;
 use crate::git::{ObjectError, Repository};
 use crate::gitcli;
-use crate::graph::{Batch, Graph, Position};
+use crate::graph::{Batch, Graph, Holders, Position};
 use crate::monitor::{self, Outcome};
 use crate::pipeline::discovery::{self, Discovery};
 use crate::pipeline::{Handles, Pool};
@@ -70,6 +70,10 @@ pub struct Index {
     fresh: bool,
     /// How many commits, from the graph's first on, the usual refs are known to reach, each.
     whole: usize,
+    /// Whether the graph is sure to be as it was stored.
+    is_checked: bool,
+    /// Which of the usual refs hold which commits, as far as that is kept.
+    holders: Option<Arc<Holders>>,
     troubles: Vec<Trouble>,
 }
 
@@ -149,6 +153,38 @@ impl Index {
     #[must_use]
     pub fn whole(&self) -> usize {
         self.whole
+    }
+
+    /// Which of the usual refs hold which commits, if that is kept for the refs as they stand.
+    #[must_use]
+    pub fn holders(&self) -> Option<&Arc<Holders>> {
+        self.holders.as_ref()
+    }
+
+    /// Finds out which of the usual refs hold which commits and keeps it, so that the next question about refs that stand is answered
+    /// without a sweep. Only where it pays: of a small graph a sweep takes no time, and while refs move it would be for nothing.
+    ///
+    /// # Errors
+    /// If a worker panicked. That the cache can't be written is a [`Trouble`].
+    pub async fn keep_holders(&mut self, pool: &Pool) -> anyhow::Result<()> {
+        let Some(cache) = self.cache.clone().filter(|_| self.fresh && self.holders.is_none() && self.len() >= LIGHT)
+        else {
+            return Ok(());
+        };
+        let (graph, usual) = (self.graph(pool).await?, Arc::clone(&self.usual));
+        let mark = graph.mark();
+        let holders = pool.run(move || {
+            let named = usual.refs.iter().filter(|entry| entry.symbolic.is_none());
+            let ids: Vec<Oid> = named.filter_map(|entry| entry.commit).collect();
+            let tips: Vec<Position> = graph.positions(&ids).into_iter().flatten().collect();
+            Holders::of(&graph, &tips).map(|holders| holders.stored())
+        });
+        let Some(holders) = holders.await? else { return Ok(()) };
+        if let Err(cause) = cache.keep_holders(mark, holders).await {
+            let unwritten = self.unwritten(&cause);
+            self.troubles.push(unwritten);
+        }
+        Ok(())
     }
 
     /// How many commits are indexed so far.
@@ -244,6 +280,9 @@ impl Index {
         stop: &Token,
         progress: &mut impl FnMut(usize),
     ) -> anyhow::Result<Update> {
+        if !self.is_checked {
+            self.reload(pool).await?;
+        }
         let mut added = 0;
         for _ in 0..TRIES {
             let graph = self.graph(pool).await?;
@@ -311,6 +350,7 @@ impl Index {
             .await?;
         let whole = graph.reachable(positions.iter().copied().flatten()).count() == graph.len();
         self.whole = if whole { graph.len() } else { 0 };
+        self.holders = None;
         self.commits = Commits::Here(Arc::new(graph));
         let texts = texts?;
         let Some(cache) = &self.cache else { return Ok(true) };
@@ -365,10 +405,12 @@ impl Index {
                 StoredGraph::default()
             }
         };
+        self.is_checked = true;
         let (graph, snapshot) = found.under(self.overlay.fingerprint());
         let snapshot = snapshot.filter(|snapshot| snapshot.digest == digest_of(&self.usual));
         self.fresh = snapshot.is_some();
-        self.whole = snapshot.map_or(0, |snapshot| reached(&snapshot));
+        self.whole = snapshot.as_ref().map_or(0, reached);
+        self.holders = snapshot.and_then(|snapshot| snapshot.holders);
         self.commits = Commits::Here(Arc::new(graph));
         Ok(())
     }
@@ -425,9 +467,8 @@ fn open_cache(repository: &Repository, folder: Option<&Path>, ahead: Ahead) -> O
         troubles.extend(aside.iter().map(|aside| rebuilt(aside)));
         match ahead {
             Ahead::Wait => Ok((cache, None)),
-            Ahead::Read(_) => {
-                mended(cache, repository, &mut troubles, Cache::graph).map(|(cache, stored)| (cache, Some(stored)))
-            }
+            Ahead::Read(_) => mended(cache, repository, &mut troubles, Cache::graph_at_rest)
+                .map(|(cache, stored)| (cache, Some(stored))),
         }
     };
     let cache = open();
@@ -445,8 +486,12 @@ fn join(handles: Handles, opened: Opened, seen: Seen) -> anyhow::Result<Index> {
         Some(snapshot) => Ok((Commits::Stored(snapshot.commits), Some(snapshot))),
         None => cache.graph().map(|stored| under(stored, fingerprint)),
     };
+    let mut is_checked = true;
     let known = cache.and_then(|(cache, stored)| match stored {
-        Some(stored) => Ok((cache, under(stored, fingerprint))),
+        Some(stored) => {
+            is_checked = stored.is_checked();
+            Ok((cache, under(stored, fingerprint)))
+        }
         None => mended(cache, repository, &mut troubles, read),
     });
     let (cache, (commits, snapshot)) = match known {
@@ -458,21 +503,24 @@ fn join(handles: Handles, opened: Opened, seen: Seen) -> anyhow::Result<Index> {
         }
     };
     let select = |graph: &Graph| handles.with(|handle| refs.select(&Selection::Usual, handle, graph));
-    let (usual, fresh, whole) = match (snapshot, &commits) {
-        (Some(snapshot), _) if snapshot.digest == digest => {
-            let whole = reached(&snapshot);
-            (refs.usual_peeled(snapshot.peeled.into_iter().zip(snapshot.positions), snapshot.mark), true, whole)
+    let (usual, snapshot) = match (snapshot, &commits) {
+        (Some(mut snapshot), _) if snapshot.digest == digest => {
+            let peeled = std::mem::take(&mut snapshot.peeled).into_iter().zip(std::mem::take(&mut snapshot.positions));
+            (refs.usual_peeled(peeled, snapshot.mark), Some(snapshot))
         }
         (snapshot, Commits::Here(graph)) => {
             // What a ref leads to can't be read at times, and then it isn't among those that were seen.
             let usual = select(graph);
             let snapshot = snapshot.filter(|snapshot| snapshot.digest == digest_of(&usual));
-            (usual, snapshot.is_some(), snapshot.map_or(0, |snapshot| reached(&snapshot)))
+            (usual, snapshot)
         }
-        (_, Commits::Stored(_)) => (select(&Graph::default()), false, 0),
+        (_, Commits::Stored(_)) => (select(&Graph::default()), None),
     };
+    let (fresh, whole) = (snapshot.is_some(), snapshot.as_ref().map_or(0, reached));
+    let holders = snapshot.and_then(|snapshot| snapshot.holders);
     let (refs, usual) = (Arc::new(refs), Arc::new(usual));
-    Ok(Index { refs, usual, overlay: Arc::new(overlay), cache, commits, fresh, whole, troubles, handles })
+    let overlay = Arc::new(overlay);
+    Ok(Index { refs, usual, overlay, cache, commits, fresh, whole, is_checked, holders, troubles, handles })
 }
 
 /// The commits of `stored`, and the refs that they were found from, if history was bent as it is now.

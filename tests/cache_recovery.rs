@@ -188,6 +188,32 @@ fn a_flipped_bit_in_the_graph_is_noticed() {
     }
 }
 
+#[test]
+fn a_flipped_bit_in_what_refs_hold_is_noticed() {
+    // So many commits that it is kept.
+    let repo = repository(9000);
+    let commit = &rev_list(&repo)[2000];
+    let ask = || events(&bhfuil(&repo).args(["where", commit]).output().expect("it runs"));
+    let answer = |events: &[Value]| -> Vec<Value> {
+        of_type(events, "match").into_iter().chain(of_type(events, "presence")).cloned().collect()
+    };
+    let expected = answer(&ask());
+    for column in ["tips", "starts", "numbers", "sets"] {
+        assert_eq!(answer(&ask()), expected, "{column}: kept");
+        let connection = Connection::open(database(&repo)).expect("opens");
+        let kept = format!("SELECT {column} FROM holders");
+        let mut array: Vec<u8> = connection.query_row(&kept, [], |row| row.get(0)).expect("it is kept");
+        let last = array.len() - 8;
+        array[last] ^= 1;
+        connection.execute(&format!("UPDATE holders SET {column} = ?1"), [array]).expect("updates");
+        drop(connection);
+        let events = ask();
+        assert_eq!(codes(&events), ["cache-rebuilt"], "{column}");
+        assert_eq!(answer(&events), expected, "{column}");
+        ask();
+    }
+}
+
 /// Turns one bit in an array of the only segment.
 fn flip_a_bit(repo: &Repo, column: &str) {
     let connection = Connection::open(database(repo)).expect("opens");

@@ -234,6 +234,20 @@ const DAMAGES: &[Damage] = &[
         " leads to ",
     ),
     (
+        "what refs hold",
+        |cache, _| {
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?));
+            let (count, sum) = cache.query_row("SELECT count, sum FROM segment", [], row).expect("one");
+            let mark = git_bhfuil::graph::Mark::default().with(count as usize, sum).number();
+            // The first commit is a tip, and nobody holds anything.
+            let (nought, nobody) = (0_u32.to_le_bytes(), 0_u64.to_le_bytes());
+            let sum = crc32fast::hash(&[&nought[..], &nought, &nought, &nobody].concat());
+            let values = params![mark, nought, nought, nought, nobody, sum];
+            cache.execute("INSERT OR REPLACE INTO holders VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)", values).expect("writes");
+        },
+        "its refs are not those of its last pass",
+    ),
+    (
         "a ref that is missing",
         |cache, _| assert_eq!(cache.execute("DELETE FROM ref WHERE name = (SELECT max(name) FROM ref)", []), Ok(1)),
         "its refs are not those of its last pass",

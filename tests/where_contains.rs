@@ -134,6 +134,54 @@ fn every_commit_of_random_histories_is_where_git_says() {
 }
 
 #[test]
+fn which_refs_hold_what_is_kept_and_stays_gits_answer_as_refs_move() {
+    // So many that it pays to keep it.
+    let (repo, ids) = history(6, 5500, 4, 60);
+    let queries: Vec<String> = ids.iter().step_by(271).cloned().collect();
+    let moves = [
+        String::new(),
+        format!("git update-ref refs/heads/b9 {}; git update-ref -d refs/tags/light0", ids[1000]),
+        format!(
+            "git update-ref refs/heads/b9 $(git commit-tree -p {0} -p {1} -m new {0}^{{tree}})",
+            ids[77], ids[4000]
+        ),
+    ];
+    for moved in moves {
+        repo.shell(&format!(
+            "set -e; export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=c GIT_COMMITTER_EMAIL=c; {moved}"
+        ));
+        let expected = gits(&repo, &["refs/heads", "refs/tags"], &queries);
+        // They come in; what they hold is kept; the answer comes from that.
+        for round in ["new", "swept", "kept"] {
+            assert_eq!(ours(&repo, &HEADS_AND_TAGS, &queries, "present"), expected, "{round} after '{moved}'");
+        }
+        for query in queries.iter().step_by(5) {
+            let output = bhfuil(&repo).args(["where", "--signals=same", query]).args(HEADS_AND_TAGS).output();
+            let events = events(&output.expect("it runs"));
+            let one = in_state(&events, std::slice::from_ref(query), "present");
+            assert_eq!(one[query], expected[query], "{query} after '{moved}'");
+        }
+        let tips: BTreeSet<String> = refs(&repo, &["refs/heads", "refs/remotes", "refs/tags"])
+            .iter()
+            .map(|name| repo.git(&["rev-parse", &format!("{name}^{{commit}}")]))
+            .chain([repo.git(&["rev-parse", "HEAD"])])
+            .collect();
+        assert_eq!(kept_tips(&repo) as usize, tips.len(), "after '{moved}'");
+    }
+}
+
+/// Of how many commits the only cache keeps what they hold.
+fn kept_tips(repo: &Repo) -> u32 {
+    let files =
+        std::fs::read_dir(repo.home().join("bhfuil")).expect("a folder").map(|file| file.expect("a file").path());
+    let is_cache = |path: &std::path::PathBuf| {
+        path.to_string_lossy().contains("/repo-") && path.extension().is_some_and(|it| it == "db")
+    };
+    let connection = rusqlite::Connection::open(files.filter(is_cache).next().expect("a cache")).expect("opens");
+    connection.query_row("SELECT length(tips) / 4 FROM holders", [], |row| row.get(0)).expect("it is kept")
+}
+
+#[test]
 fn branches_remotes_other_refs_and_what_lacks_a_commit_are_told_as_asked() {
     let (repo, ids) = history(6, 60, 3, 20);
     for (args, prefixes) in [

@@ -8,6 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::database::Database;
+use super::holders;
 use super::patches;
 use super::postings::{self, Key};
 use super::repository::{Cache, SnapshotRef, digest, peeled};
@@ -16,7 +17,7 @@ use super::segments::read_graph;
 use super::texts::{BLOCK, BLOCK_BITS, NONE, Unpacked};
 use super::words::{self, Rule};
 use crate::facts::Oid;
-use crate::graph::{Damaged, Graph, Position};
+use crate::graph::{Damaged, Graph, Holders, Position};
 
 /// Complaints of `SQLite` that are told.
 const MOST_COMPLAINTS: u32 = 20;
@@ -35,7 +36,7 @@ pub struct Whole {
     pub digest: Option<i64>,
     /// The refs as they stood then, by name.
     pub refs: Vec<SnapshotRef>,
-    /// Whether digest, peeled commits and the refs themselves say the same.
+    /// Whether digest, peeled commits, what is kept of which of them hold what, and the refs themselves say the same.
     pub agrees: bool,
 }
 
@@ -146,12 +147,15 @@ impl Cache {
             let peeled = peeled(behind.map(|commit| (commit, position(commit))), self.hash_len());
             let tips = || refs.iter().filter_map(|(_, _, commit)| graph.position(commit.as_ref()?));
             let reached = || graph.reachable(tips()).count() == graph.len();
-            let agrees = snapshot.as_ref().is_none_or(|(known, kept, sum, whole)| {
-                *known == digest(refs.iter().map(|(name, id, _)| (name.as_slice(), id)))
-                    && *kept == peeled
-                    && *sum == crc32fast::hash(kept)
-                    && (!whole || reached())
-            });
+            let kept = holders::read(reader, graph.mark())?;
+            let holds = kept.is_none_or(|kept| Holders::of(&graph, kept.tips()).is_some_and(|made| made == kept));
+            let agrees = holds
+                && snapshot.as_ref().is_none_or(|(known, kept, sum, whole)| {
+                    *known == digest(refs.iter().map(|(name, id, _)| (name.as_slice(), id)))
+                        && *kept == peeled
+                        && *sum == crc32fast::hash(kept)
+                        && (!whole || reached())
+                });
             Ok(Whole { graph, overlay, digest: snapshot.map(|(digest, ..)| digest), refs, agrees })
         })
     }

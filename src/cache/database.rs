@@ -6,11 +6,13 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_channel::{Receiver, Sender};
+use parking_lot::{ReentrantMutex, ReentrantMutexGuard};
 use rusqlite::config::DbConfig;
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
@@ -59,8 +61,12 @@ pub struct Database {
     access: Access,
     // By its path another file may be opened later on: this one was removed, and there is a new one.
     file: FileId,
-    // Of those that read there is always one, here or lent.
+    // Of those that read there is always one, here, lent or held.
     idle: Mutex<Vec<Connection>>,
+    // The last transaction that goes on.
+    held: Mutex<Weak<Holding>>,
+    // Whether something was written since that began.
+    wrote: AtomicBool,
     returned: Condvar,
     writer: OnceLock<Writer>,
 }
@@ -116,9 +122,18 @@ impl Database {
         let begun = Instant::now();
         loop {
             let file = begin_file(access, path).map_err(failed)?;
-            let (idle, returned) = (Mutex::default(), Condvar::new());
-            let database =
-                Self { path: path.to_owned(), schema, access, file, idle, returned, writer: OnceLock::new() };
+            let (idle, held, returned) = (Mutex::default(), Mutex::default(), Condvar::new());
+            let database = Self {
+                path: path.to_owned(),
+                schema,
+                access,
+                file,
+                idle,
+                held,
+                wrote: AtomicBool::new(false),
+                returned,
+                writer: OnceLock::new(),
+            };
             match database.connect() {
                 Err(cause) if is_moved(&cause) && begun.elapsed() < BUSY => {}
                 connection => {
@@ -207,7 +222,7 @@ impl Database {
         }
         match self.connect() {
             // The file was removed meanwhile, by its path it can't be opened any more: those that are open have to do.
-            Err(cause) if self.is_gone(&cause) => {
+            Err(cause) if self.is_gone(&cause) && self.held().is_none() => {
                 let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
                 let waited = self.returned.wait_timeout_while(idle, BUSY, |idle| idle.is_empty());
                 let connection = waited.unwrap_or_else(PoisonError::into_inner).0.pop();
@@ -219,31 +234,50 @@ impl Database {
 
     /// Runs `query` in one read transaction: everything in it sees the same state. Blocks; call it on a worker.
     ///
+    /// While a transaction is [held](Self::hold), and nothing was written from here since it began, that is as good as another, which
+    /// would have to be opened.
+    ///
     /// # Errors
     /// Those of `query` and of opening a connection.
     pub fn read<T>(&self, query: impl FnOnce(&Connection) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let lent = self.lend()?;
+        if !self.wrote.load(Ordering::Acquire)
+            && let Some(held) = self.held()
+        {
+            return query(&*held.connection()?);
+        }
+        let lent = match self.lend() {
+            // One connection is left, and it is held.
+            Err(cause) => match self.held() {
+                Some(held) => return query(&*held.connection()?),
+                None => return Err(cause),
+            },
+            Ok(lent) => lent,
+        };
         let Some(connection) = &lent.connection else { return Err(Kind::Internal.error("a connection is missing")) };
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
         query(&transaction)
     }
 
+    fn held(&self) -> Option<Arc<Holding>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+
     /// Begins a read transaction that goes on until it is dropped: everything that is read in it is of one state. Meanwhile the log can't be
-    /// begun anew, so it should be short, or nobody writing. `None` if there is but one connection, and the file gone: others need it.
-    /// Blocks.
+    /// begun anew, so it should be short, or nobody writing. Blocks.
     ///
     /// # Errors
     /// Those of opening a connection.
-    pub(super) fn hold(self: &Arc<Self>) -> anyhow::Result<Option<Held>> {
+    pub(super) fn hold(self: &Arc<Self>) -> anyhow::Result<Held> {
         let mut lent = self.lend()?;
-        match self.connect() {
-            Ok(other) => self.keep(other),
-            Err(cause) if self.is_gone(&cause) => return Ok(None),
-            Err(cause) => return Err(cause),
-        }
-        let held = Held { database: Arc::clone(self), connection: lent.connection.take() };
-        held.get()?.execute_batch("BEGIN DEFERRED")?;
-        Ok(Some(held))
+        let Some(connection) = lent.connection.take() else {
+            return Err(Kind::Internal.error("a connection is missing"));
+        };
+        let holding = Holding { database: Arc::clone(self), connection: Some(ReentrantMutex::new(connection)) };
+        holding.connection()?.execute_batch("BEGIN DEFERRED")?;
+        let holding = Arc::new(holding);
+        self.wrote.store(false, Ordering::Release);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&holding);
+        Ok(Held(holding))
     }
 
     /// Runs `change` as one transaction on the writer thread. It is committed only if `change` succeeds and somebody still waits:
@@ -269,6 +303,7 @@ impl Database {
         if self.access == Access::Read {
             return Err(Kind::Cache.error(format!("{} can only be read", self.path.display())));
         }
+        self.wrote.store(true, Ordering::Release);
         let (answer, answered) = async_channel::bounded(1);
         let job: Write = Box::new(move |connection| {
             let waiting = answer.clone();
@@ -309,22 +344,33 @@ impl Drop for Lent<'_> {
 
 /// A read transaction that goes on.
 #[derive(Debug)]
-pub(super) struct Held {
-    database: Arc<Database>,
-    connection: Option<Connection>,
-}
+pub(super) struct Held(Arc<Holding>);
 
 impl Held {
     /// What it is read with.
-    pub(super) fn get(&self) -> anyhow::Result<&Connection> {
-        self.connection.as_ref().ok_or_else(|| Kind::Internal.error("a connection is missing"))
+    pub(super) fn connection(&self) -> anyhow::Result<ReentrantMutexGuard<'_, Connection>> {
+        self.0.connection()
     }
 }
 
-impl Drop for Held {
+/// The connection of a transaction that goes on; given back with the last who reads by it. Who reads by it may read more on the way.
+#[derive(Debug)]
+struct Holding {
+    database: Arc<Database>,
+    connection: Option<ReentrantMutex<Connection>>,
+}
+
+impl Holding {
+    fn connection(&self) -> anyhow::Result<ReentrantMutexGuard<'_, Connection>> {
+        let connection = self.connection.as_ref().map(ReentrantMutex::lock);
+        connection.ok_or_else(|| Kind::Internal.error("a connection is missing"))
+    }
+}
+
+impl Drop for Holding {
     fn drop(&mut self) {
         // One that can't be brought back to where it was is closed.
-        if let Some(connection) = self.connection.take()
+        if let Some(connection) = self.connection.take().map(ReentrantMutex::into_inner)
             && (connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok())
         {
             self.database.keep(connection);

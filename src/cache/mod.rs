@@ -8,6 +8,7 @@ pub mod cursors;
 pub mod database;
 pub mod folder;
 pub mod history;
+mod holders;
 pub mod location;
 mod migration;
 pub mod patches;
@@ -21,4 +22,4 @@ pub mod texts;
 pub mod trim;
 pub mod words;
 
-pub use repository::{Cache, Pass, Snapshot, SnapshotRef, StoredGraph, digest};
+pub use repository::{Cache, LIGHT, Pass, Snapshot, SnapshotRef, StoredGraph, digest};

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
@@ -9,15 +10,16 @@ use sha1::{Digest as _, Sha1};
 
 use super::aside::set_aside;
 use super::database::{Database, is_damaged, quick_check};
+use super::holders;
 use super::schema::REPOSITORY;
-use super::segments::{end, insert, join, read_graph, read_links, source};
+use super::segments::{StoredSegment, check, end, insert, join, look_at_graph, read_graph, source};
 use super::state::State;
 use super::texts::{self, StoredTexts};
 use crate::facts::Oid;
-use crate::graph::{Damaged, Graph, Mark, Position, Segment};
+use crate::graph::{Damaged, Graph, Holders, Mark, Position, Segment};
 
 /// A graph of fewer commits is read whole at once.
-const LIGHT: usize = 4096;
+pub const LIGHT: usize = 4096;
 /// The position of what has none.
 const NOWHERE: Position = Position::MAX;
 
@@ -27,7 +29,7 @@ const SEGMENTS: i64 = 16;
 /// An open cache. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    database: std::sync::Arc<Database>,
+    database: Arc<Database>,
     hash_len: usize,
 }
 
@@ -68,6 +70,8 @@ pub struct Snapshot {
     pub whole: bool,
     /// How many commits it has.
     pub commits: usize,
+    /// Which of the refs hold which of them, if that was kept and the graph was read too.
+    pub holders: Option<Arc<Holders>>,
 }
 
 /// A graph as the cache has it.
@@ -76,9 +80,16 @@ pub struct StoredGraph {
     graph: Graph,
     overlay: i64,
     snapshot: Option<Snapshot>,
+    is_checked: bool,
 }
 
 impl StoredGraph {
+    /// Whether it is sure to be as it was stored.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.is_checked
+    }
+
     /// The graph, and the refs at the last complete pass. Of a graph that was made under another `overlay` the parents no longer hold:
     /// then there is none.
     #[must_use]
@@ -152,7 +163,7 @@ impl Cache {
     }
 
     pub(super) fn of(database: Database, hash_len: usize) -> Self {
-        Self { database: std::sync::Arc::new(database), hash_len }
+        Self { database: Arc::new(database), hash_len }
     }
 
     /// The length of an id in bytes.
@@ -178,15 +189,28 @@ impl Cache {
         })
     }
 
-    /// Reads the graph and what it was made for, of one state. Blocks. Of a large graph ids and times are read when they are needed;
+    /// Reads the graph and what it was made for, of one state, and checks it. Blocks. Of a large graph is read what is needed, when it is;
     /// until [`Graph::settle`] it holds a transaction of the cache.
     ///
     /// # Errors
     /// If the cache can't be read; [`is_damaged`] tells whether it should be set aside.
     pub fn graph(&self) -> anyhow::Result<StoredGraph> {
+        self.read_graph(|_| false)
+    }
+
+    /// As [`Self::graph`], but a graph of which holders are kept was checked when they were made, and is taken as it is: to look at all of
+    /// it takes longer than most questions. Whoever adds to it reads it by [`Self::graph`].
+    ///
+    /// # Errors
+    /// As [`Self::graph`].
+    pub fn graph_at_rest(&self) -> anyhow::Result<StoredGraph> {
+        self.read_graph(|snapshot| snapshot.is_some_and(|snapshot| snapshot.holders.is_some()))
+    }
+
+    fn read_graph(&self, is_trusted: impl Fn(Option<&Snapshot>) -> bool) -> anyhow::Result<StoredGraph> {
         let whole = |reader: &Connection| {
             let (overlay, snapshot) = self.made_for(reader)?;
-            Ok(StoredGraph { graph: read_graph(reader, self.hash_len)?, overlay, snapshot })
+            Ok(StoredGraph { graph: read_graph(reader, self.hash_len)?, overlay, snapshot, is_checked: true })
         };
         let light = self.database.read(|reader| {
             let is_light = usize::try_from(end(reader)?)? < LIGHT;
@@ -195,12 +219,28 @@ impl Cache {
         if let Some(light) = light {
             return Ok(light);
         }
-        let Some(held) = self.database.hold()? else { return self.database.read(whole) };
-        let reader = held.get()?;
-        let (overlay, snapshot) = self.made_for(reader)?;
-        let (mut graph, segments) = read_links(reader, self.hash_len)?;
-        graph.reads(source(held, segments, self.hash_len));
-        Ok(StoredGraph { graph, overlay, snapshot })
+        let held = self.database.hold()?;
+        let (mut found, segments) = self.look(&*held.connection()?, is_trusted)?;
+        found.graph.reads(source(held, segments, self.hash_len));
+        Ok(found)
+    }
+
+    /// What is there of a graph whose arrays are left where they are.
+    fn look(
+        &self,
+        reader: &Connection,
+        is_trusted: impl Fn(Option<&Snapshot>) -> bool,
+    ) -> anyhow::Result<(StoredGraph, Vec<StoredSegment>)> {
+        let (overlay, mut snapshot) = self.made_for(reader)?;
+        if let Some(snapshot) = &mut snapshot {
+            snapshot.holders = holders::read(reader, snapshot.mark)?.map(Arc::new);
+        }
+        let (graph, segments) = look_at_graph(reader, self.hash_len)?;
+        let is_checked = !is_trusted(snapshot.as_ref());
+        if is_checked {
+            check(reader, &segments, self.hash_len)?;
+        }
+        Ok((StoredGraph { graph, overlay, snapshot, is_checked }, segments))
     }
 
     /// What the graph was made for: the state of shallow, replaced and grafted commits, and the refs.
@@ -238,7 +278,11 @@ fn integrity(reader: &Connection) -> anyhow::Result<()> {
     let format: Option<String> =
         reader.query_row("SELECT object_format FROM repository", [], |row| row.get(0)).optional()?;
     if let Some(format) = format {
-        read_graph(reader, if format == "sha1" { 20 } else { 32 })?;
+        let hash_len = if format == "sha1" { 20 } else { 32 };
+        read_graph(reader, hash_len)?;
+        if let Some(snapshot) = snapshot(reader, hash_len)? {
+            holders::read(reader, snapshot.mark)?;
+        }
     }
     Ok(())
 }
@@ -247,7 +291,7 @@ fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     // Texts that are nobody's yet may be those of the pass that is to be stored next.
     transaction.execute_batch(
         "DELETE FROM segment; DELETE FROM text WHERE number NOT IN (SELECT text FROM unclaimed);
-         DELETE FROM snapshot; DELETE FROM ref;
+         DELETE FROM snapshot; DELETE FROM ref; DELETE FROM holders;
          DELETE FROM filed; DELETE FROM posting; DELETE FROM patch;",
     )?;
     super::words::forget(transaction)
@@ -277,7 +321,7 @@ fn snapshot(reader: &Connection, hash_len: usize) -> anyhow::Result<Option<Snaps
         let count = usize::try_from(count)?;
         (mark, commits) = (mark.with(count, sum), commits + count);
     }
-    Ok(Some(Snapshot { digest, peeled, positions, mark, whole, commits }))
+    Ok(Some(Snapshot { digest, peeled, positions, mark, whole, commits, holders: None }))
 }
 
 fn store(transaction: &Transaction<'_>, pass: &Pass, hash_len: usize) -> anyhow::Result<bool> {
@@ -361,8 +405,6 @@ pub(super) fn now() -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::database::Schema;
     use super::super::texts::{TextPacker, TextStore};
     use super::*;

@@ -7,7 +7,8 @@ use super::database::Schema;
 const APPLICATION_ID: i32 = 0x6268_666c;
 
 /// A repository's cache.
-pub(super) const REPOSITORY: Schema = Schema { application_id: APPLICATION_ID, migrations: &[V1, V2, V3, V4, V5, V6] };
+pub(super) const REPOSITORY: Schema =
+    Schema { application_id: APPLICATION_ID, migrations: &[V1, V2, V3, V4, V5, V6, V7] };
 
 /// Ids are 20 or 32 bytes, refnames raw bytes, times seconds since 1970 (signed, 64 bits). The graph is kept as arrays in a few
 /// rows and not as a row for each commit: 88,000 commits are read in 2 ms and written in 10, and a commit costs 40 bytes.
@@ -163,5 +164,20 @@ CREATE TABLE snapshot (
   whole INTEGER NOT NULL,
   sum INTEGER NOT NULL,
   taken_at INTEGER NOT NULL
+);
+";
+
+/// While the refs stand, which of them hold a commit is always the same, and a look at it is quicker than a sweep over the graph.
+const V7: &str = "
+-- For each commit of the graph with this `mark` which of the commits behind the usual refs contain it: see holders.rs. `sum` is the
+-- CRC-32 of the four arrays.
+CREATE TABLE holders (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  mark INTEGER NOT NULL,
+  tips BLOB NOT NULL,
+  starts BLOB NOT NULL,
+  numbers BLOB NOT NULL,
+  sets BLOB NOT NULL,
+  sum INTEGER NOT NULL
 );
 ";

@@ -29,56 +29,50 @@ pub(super) fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result
     Ok(graph)
 }
 
-/// As [`read_graph`], but ids and times are only checked, and left where they are.
-pub(super) fn read_links(reader: &Connection, hash_len: usize) -> anyhow::Result<(Graph, Vec<StoredSegment>)> {
+/// As [`read_graph`], but all of it is left where it is.
+pub(super) fn look_at_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<(Graph, Vec<StoredSegment>)> {
     let mut graph = Graph::stored(hash_len);
     let segments = segments(reader)?;
     for segment in &segments {
         anyhow::ensure!(segment.first == graph.len(), Damaged);
-        let mut hasher = crc32fast::Hasher::new();
-        let range = segment.first..segment.first + segment.count;
-        segment.check(reader, (Array::Ids, hash_len), |bytes| {
-            hasher.update(bytes);
-            true
-        })?;
-        segment.check(reader, (Array::Times, size_of::<u64>()), |bytes| {
-            hasher.update(bytes);
-            true
-        })?;
-        graph.extend((segment.count, segment.links, hash_len), segment.sum, |array, into| -> anyhow::Result<()> {
-            segment.read(reader, array, into)?;
-            hasher.update(into);
-            Ok(())
-        })?;
-        segment.check(reader, (Array::ById, size_of::<Position>()), |bytes| {
-            hasher.update(bytes);
-            let (positions, _) = bytes.as_chunks();
-            positions.iter().all(|&position| range.contains(&(Position::from_le_bytes(position) as usize)))
-        })?;
-        anyhow::ensure!(hasher.finalize() == segment.sum, Damaged);
+        graph.stands((segment.count, segment.links), segment.sum);
     }
     Ok((graph, segments))
 }
 
-/// Reads ids and times from `segments`, in the transaction that they were found in.
+/// Whether `segments` are as they were stored.
+pub(super) fn check(reader: &Connection, segments: &[StoredSegment], hash_len: usize) -> anyhow::Result<()> {
+    for segment in segments {
+        let mut hasher = crc32fast::Hasher::new();
+        let range = segment.first..segment.first + segment.count;
+        for array in Array::ALL {
+            segment.check(reader, (array, hash_len), |bytes| {
+                hasher.update(bytes);
+                let (positions, _) = bytes.as_chunks();
+                let is_here = |&position: &[u8; 4]| range.contains(&(Position::from_le_bytes(position) as usize));
+                array != Array::ById || positions.iter().all(is_here)
+            })?;
+        }
+        anyhow::ensure!(hasher.finalize() == segment.sum, Damaged);
+    }
+    Ok(())
+}
+
+/// Reads from `segments`, in the transaction that they were found in.
 pub(super) fn source(held: Held, segments: Vec<StoredSegment>, hash_len: usize) -> Source {
     Box::new(move |array, from, into| {
-        let width = match array {
-            Array::Ids => hash_len,
-            Array::Times => size_of::<u64>(),
-            Array::ById | Array::Edges | Array::Parents => size_of::<Position>(),
-        };
-        let (mut at, mut left) = (from, into);
+        let (mut start, mut at, mut left) = (0, from, into);
         for segment in &segments {
-            let (start, end) = (segment.first * width, (segment.first + segment.count) * width);
+            let end = start + segment.length(array, hash_len);
             if at < end {
                 let (some, rest) = left.split_at_mut(left.len().min(end - at));
-                segment.blob(held.get()?, array)?.read_at_exact(some, at - start)?;
+                segment.blob(&*held.connection()?, array)?.read_at_exact(some, at - start)?;
                 (at, left) = (end, rest);
             }
             if left.is_empty() {
                 return Ok(());
             }
+            start = end;
         }
         Err(Damaged.into())
     })
@@ -116,15 +110,26 @@ impl StoredSegment {
         Ok(blob.read_at_exact(into, 0)?)
     }
 
-    /// Hands an array of entries of so many bytes to `is_sound`, part by part.
+    /// How many bytes an array has.
+    fn length(&self, array: Array, hash_len: usize) -> usize {
+        match array {
+            Array::Ids => self.count * hash_len,
+            Array::Times => self.count * size_of::<u64>(),
+            Array::Edges => self.count * size_of::<u32>(),
+            Array::Parents => self.links * size_of::<Position>(),
+            Array::ById => self.count * size_of::<Position>(),
+        }
+    }
+
+    /// Hands an array, which may be of ids of `hash_len` bytes, to `is_sound`, part by part.
     fn check(
         &self,
         reader: &Connection,
-        (array, width): (Array, usize),
+        (array, hash_len): (Array, usize),
         mut is_sound: impl FnMut(&[u8]) -> bool,
     ) -> anyhow::Result<()> {
         let blob = self.blob(reader, array)?;
-        anyhow::ensure!(blob.len() == self.count * width, Damaged);
+        anyhow::ensure!(blob.len() == self.length(array, hash_len), Damaged);
         let mut buffer = vec![0; CHECKED.min(blob.len())];
         let mut at = 0;
         while at < blob.len() {

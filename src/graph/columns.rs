@@ -1,7 +1,7 @@
-//! The columns that many a run hardly looks at: ids, times, and the order of ids.
+//! The columns of a graph: ids, times, the order of ids, and parents.
 //!
-//! Those of a stored graph stay in the store until more than a few of their entries are asked for: they are four fifths of it, and
-//! memory that is touched for the first time costs more than what is read into it.
+//! Those of a stored graph stay in the store until they are asked for, parents at all and more than a few of the others: many a run
+//! hardly looks at them, and memory that is touched for the first time costs more than what is read into it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,14 +9,14 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::{Array, Position};
+use super::{Array, Damaged, Links, Position};
 use crate::facts::Oid;
 
 /// Entries that are read one by one, in all, before a column is read whole.
 const FEW: usize = 256;
 
-/// Reads bytes of a stored column, from a place on, counted in bytes from its first: those of [`Array::Ids`], [`Array::Times`] or
-/// [`Array::ById`], segment after segment.
+/// Reads bytes of a stored column, from a place on, counted in bytes from its first: those of any
+/// array, segment after segment.
 pub type Source = Box<dyn FnMut(Array, usize, &mut [u8]) -> anyhow::Result<()> + Send>;
 
 /// The columns. `Default` has none of any commit.
@@ -28,8 +28,9 @@ pub(super) struct Columns {
     ids: OnceLock<Vec<u8>>,
     times: OnceLock<Vec<u64>>,
     by_id: OnceLock<Vec<Position>>,
-    /// Whether those that aren't here are in a store.
-    stored: bool,
+    links: OnceLock<Links>,
+    /// The segments in the store: how many commits each has, and how many parents those have.
+    segments: Vec<(usize, usize)>,
     /// Which reads that store.
     source: Mutex<Option<Source>>,
     looks: AtomicUsize,
@@ -51,7 +52,8 @@ impl Clone for Columns {
             ids: self.ids().to_vec().into(),
             times: self.times().to_vec().into(),
             by_id: self.by_id().to_vec().into(),
-            stored: false,
+            links: self.links().clone().into(),
+            segments: Vec::new(),
             source: Mutex::default(),
             looks: AtomicUsize::new(0),
         }
@@ -63,12 +65,13 @@ pub(super) struct Here<'c> {
     pub(super) ids: &'c mut Vec<u8>,
     pub(super) times: &'c mut Vec<u64>,
     pub(super) by_id: &'c mut Vec<Position>,
+    pub(super) links: &'c mut Links,
 }
 
 impl Columns {
     /// Those of a store, with ids of `hash_len` bytes; of no commit so far.
     pub(super) fn stored(hash_len: usize) -> Self {
-        Self { hash_len, stored: true, ..Self::default() }
+        Self { hash_len, ..Self::default() }
     }
 
     /// `source` reads that store.
@@ -80,14 +83,15 @@ impl Columns {
         self.hash_len
     }
 
-    /// Whether they are read when they are needed.
-    pub(super) fn is_stored(&self) -> bool {
-        self.stored
+    /// How many commits there are.
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
-    /// There are `more` commits in the store.
-    pub(super) fn lengthen(&mut self, more: usize) {
+    /// There are `more` commits in the store, a segment, with so many parents.
+    pub(super) fn lengthen(&mut self, more: usize, links: usize) {
         self.len += more;
+        self.segments.push((more, links));
     }
 
     /// Reads what isn't here, and lets go of the store.
@@ -98,13 +102,13 @@ impl Columns {
         self.ids();
         self.times();
         self.by_id();
+        self.links();
         self.source.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// All of them, for ids of `hash_len` bytes, to which `more` commits are to be added.
     pub(super) fn add(&mut self, hash_len: usize, more: usize) -> Here<'_> {
         self.settle();
-        self.stored = false;
         self.hash_len = hash_len;
         self.len += more;
         let here = "it was read just now";
@@ -112,6 +116,7 @@ impl Columns {
             ids: self.ids.get_mut().expect(here),
             times: self.times.get_mut().expect(here),
             by_id: self.by_id.get_mut().expect(here),
+            links: self.links.get_mut().expect(here),
         }
     }
 
@@ -174,6 +179,25 @@ impl Columns {
                 *position = Position::from_le(*position);
             }
             by_id
+        })
+    }
+
+    /// The parents of all.
+    ///
+    /// # Panics
+    /// As [`Self::id`].
+    pub(super) fn links(&self) -> &Links {
+        self.links.get_or_init(|| {
+            let (mut links, mut at) = (Links::default(), (0, 0));
+            for &size in &self.segments {
+                let read = |edges: &mut [u8], parents: &mut [u8]| {
+                    let is_there = self.read(Array::Edges, at.0, edges) && self.read(Array::Parents, at.1, parents);
+                    at = (at.0 + edges.len(), at.1 + parents.len());
+                    if is_there { Ok(()) } else { Err(Damaged) }
+                };
+                links.extend(size, read).expect("it was sound when it was opened");
+            }
+            links
         })
     }
 

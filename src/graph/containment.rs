@@ -4,7 +4,7 @@
 
 use std::ops::BitOrAssign;
 
-use super::{Graph, Position};
+use super::{Graph, Holders, Position};
 
 /// A set of as many commits as it has bits.
 trait Mask: Copy + Default + PartialEq + BitOrAssign + Into<u64> {
@@ -126,11 +126,29 @@ impl Reach {
         }
     }
 
+    /// The same, as `holders` have it, which know the tips of `groups`.
+    #[must_use]
+    pub fn told(holders: &Holders, groups: &[Vec<Position>], commits: &[Position]) -> Self {
+        let words = groups.len().div_ceil(64);
+        let mut masks = vec![0; words * commits.len()];
+        let tips = groups.iter().zip(0..).flat_map(|(tips, group)| tips.iter().map(move |&tip| (tip, group)));
+        let numbers: Vec<(usize, usize)> =
+            tips.filter_map(|(tip, group)| Some((holders.number(tip)?, group))).collect();
+        for (at, &commit) in commits.iter().enumerate() {
+            let set = holders.set(commit);
+            for &(_, group) in numbers.iter().filter(|(number, _)| bit(set, *number)) {
+                masks[at * words + group / 64] |= 1 << (group % 64);
+            }
+        }
+        Self { words, masks }
+    }
+
     fn sweep_by<M: Mask>(graph: &Graph, groups: &[Vec<Position>], commits: &[Position]) -> Self {
         let words = groups.len().div_ceil(64);
         let mut masks = vec![0; words * commits.len()];
         let Some(&lowest) = commits.iter().min() else { return Self { words, masks } };
         let mut reaching = Vec::new();
+        let links = graph.links();
         for (word, chunk) in groups.chunks(M::BITS).enumerate() {
             // Below the lowest commit that is asked about, and above the highest tip, there is nothing to be known.
             let highest = chunk.iter().flatten().max().map_or(0, |&tip| tip + 1);
@@ -144,7 +162,7 @@ impl Reach {
             for at in (lowest..highest).rev() {
                 let mark = reaching[(at - lowest) as usize];
                 if mark != M::default() {
-                    for parent in graph.parents(at).iter().filter_map(|parent| parent.checked_sub(lowest)) {
+                    for parent in links.of(at).iter().filter_map(|parent| parent.checked_sub(lowest)) {
                         reaching[parent as usize] |= mark;
                     }
                 }
@@ -179,10 +197,11 @@ fn mark<M: Mask>(graph: &Graph, commits: &[Position], end: usize, marks: &mut Ve
     for (bit, position) in commits.iter().enumerate().filter(|(_, position)| (**position as usize) < end) {
         marks[(position - first) as usize] |= M::one(bit);
     }
+    let links = graph.links();
     for at in 1..count {
         let mut mark = marks[at];
         #[expect(clippy::cast_possible_truncation, reason = "positions are 32 bits wide")]
-        for parent in graph.parents(first + at as Position) {
+        for parent in links.of(first + at as Position) {
             if let Some(parent) = parent.checked_sub(first) {
                 mark |= marks[parent as usize];
             }

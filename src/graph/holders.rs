@@ -1,11 +1,12 @@
 //! For every commit, which of some tips contain it. Long stretches of history are held by the same tips, so that there are few different
 //! sets, a few thousand where there are as many refs; each is kept once, and made once of the two that it joins.
 //!
-//! One question is answered faster by a sweep ([`super::Containment`]); this is for thousands of them.
+//! One question is answered faster by a sweep ([`super::Containment`]); this is for thousands of them, or for those that come again and
+//! again, for which a store may keep it: what a question then takes doesn't grow with history.
 
 use std::collections::HashMap;
 
-use super::{Graph, Position};
+use super::{Damaged, Graph, Position};
 
 /// Words of all sets beyond which they are too many to be kept (64 MiB).
 const MOST_WORDS: usize = 8 << 20;
@@ -14,40 +15,82 @@ const MOST_WORDS: usize = 8 << 20;
 const NOBODY: u32 = 0;
 
 /// Which tips hold which commits.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holders {
+    /// Each once, ascending.
+    tips: Vec<Position>,
     words: usize,
-    /// The number of each commit's set.
-    of: Vec<u32>,
+    /// Commits that follow each other mostly have the same set: the first of each such stretch, ascending.
+    starts: Vec<Position>,
+    /// The number of its set.
+    numbers: Vec<u32>,
     /// The sets, one after another: tip `i` is bit `i % 64` of word `i / 64`.
     sets: Vec<u64>,
+}
+
+/// [`Holders`] as they are stored: little-endian arrays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredHolders {
+    /// The positions of the tips, ascending, 4 bytes each.
+    pub tips: Vec<u8>,
+    /// The positions of the first commits of stretches that have the same set, ascending, 4 bytes each.
+    pub starts: Vec<u8>,
+    /// For each stretch the number of its set, 4 bytes each.
+    pub numbers: Vec<u8>,
+    /// The sets, as many words of 8 bytes each as have a bit for each tip.
+    pub sets: Vec<u8>,
 }
 
 impl Holders {
     /// Which of `tips` hold each commit of `graph`. `None` if there are too many different sets.
     #[must_use]
     pub fn of(graph: &Graph, tips: &[Position]) -> Option<Self> {
+        let mut tips = tips.to_vec();
+        tips.sort_unstable();
+        tips.dedup();
         let mut making = Making::new(tips.len().div_ceil(64));
-        let mut at_tip: HashMap<Position, Vec<usize>> = HashMap::new();
-        for (index, &tip) in tips.iter().enumerate() {
-            at_tip.entry(tip).or_default().push(index);
-        }
+        let mut left = tips.as_slice();
         let mut of = vec![NOBODY; graph.len()];
+        let links = graph.links();
         for at in (0..of.len()).rev() {
             let position = Position::try_from(at).ok()?;
-            for &tip in at_tip.get(&position).into_iter().flatten() {
-                of[at] = making.with(of[at], tip)?;
+            if let Some((&last, before)) = left.split_last()
+                && last == position
+            {
+                of[at] = making.with(of[at], before.len())?;
+                left = before;
             }
             // All its children were there before.
             let own = of[at];
-            for &parent in graph.parents(position) {
+            for &parent in links.of(position) {
                 of[parent as usize] = making.join(of[parent as usize], own)?;
             }
         }
-        Some(Self { words: making.words, of, sets: making.sets })
+        let mut stretches: Vec<(Position, u32)> = (0..).zip(of).collect();
+        stretches.dedup_by_key(|&mut (_, number)| number);
+        let (starts, numbers) = stretches.into_iter().unzip();
+        Some(Self { tips, words: making.words, starts, numbers, sets: making.sets })
     }
 
-    /// Whether the tip at the index `tip` contains `commit`.
+    /// The tips, ascending.
+    #[must_use]
+    pub fn tips(&self) -> &[Position] {
+        &self.tips
+    }
+
+    /// Whether it is known of `tips`, and of no others. Each stands there once.
+    #[must_use]
+    pub fn are_of(&self, tips: &[Position]) -> bool {
+        tips.len() == self.tips.len() && tips.iter().all(|&tip| self.number(tip).is_some())
+    }
+
+    /// The number of `tip` here.
+    #[must_use]
+    pub fn number(&self, tip: Position) -> Option<usize> {
+        self.tips.binary_search(&tip).ok()
+    }
+
+    /// Whether the tip with this number contains `commit`.
     #[must_use]
     pub fn has(&self, tip: usize, commit: Position) -> bool {
         self.set(commit)[tip / 64] >> (tip % 64) & 1 == 1
@@ -59,9 +102,42 @@ impl Holders {
         self.set(one).iter().zip(self.set(other)).any(|(one, other)| one & other != 0)
     }
 
-    fn set(&self, commit: Position) -> &[u64] {
-        let start = self.of[commit as usize] as usize * self.words;
+    /// The tips that contain `commit`: the one with the number `i` is bit `i % 64` of word `i / 64`.
+    pub(super) fn set(&self, commit: Position) -> &[u64] {
+        let stretch = self.starts.partition_point(|&start| start <= commit) - 1;
+        let start = self.numbers[stretch] as usize * self.words;
         &self.sets[start..start + self.words]
+    }
+
+    /// As they are to be stored.
+    #[must_use]
+    pub fn stored(&self) -> StoredHolders {
+        let bytes = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        StoredHolders {
+            tips: bytes(&self.tips),
+            starts: bytes(&self.starts),
+            numbers: bytes(&self.numbers),
+            sets: self.sets.iter().flat_map(|word| word.to_le_bytes()).collect(),
+        }
+    }
+
+    /// Reads what was [stored](Self::stored).
+    ///
+    /// # Errors
+    /// If the arrays don't fit each other.
+    pub fn read(stored: &StoredHolders) -> Result<Self, Damaged> {
+        let read =
+            |bytes: &[u8]| -> Vec<u32> { bytes.as_chunks().0.iter().map(|&four| u32::from_le_bytes(four)).collect() };
+        let (tips, starts, numbers) = (read(&stored.tips), read(&stored.starts), read(&stored.numbers));
+        let sets: Vec<u64> = stored.sets.as_chunks().0.iter().map(|&eight| u64::from_le_bytes(eight)).collect();
+        let words = tips.len().div_ceil(64);
+        let highest = numbers.iter().max().map_or(0, |&most| most as usize);
+        let fits = starts.first() == Some(&0)
+            && starts.is_sorted()
+            && tips.is_sorted()
+            && starts.len() == numbers.len()
+            && sets.len() >= (highest + 1) * words;
+        if fits { Ok(Self { tips, words, starts, numbers, sets }) } else { Err(Damaged) }
     }
 }
 
@@ -156,12 +232,17 @@ mod tests {
         let graph = tangled(300);
         let tips: Vec<Position> = (0..300).step_by(3).chain([299, 0]).collect();
         let commits: Vec<Position> = (0..300).collect();
-        let (holders, swept) =
-            (Holders::of(&graph, &tips).expect("few sets"), Containment::sweep(&graph, &commits, &tips));
+        let made = Holders::of(&graph, &tips).expect("few sets");
+        assert_eq!(Holders::read(&made.stored()), Ok(made.clone()));
+        assert!(!made.are_of(&tips[2..]), "others");
+        let tips: Vec<Position> = (0..300).step_by(3).chain([299]).collect();
+        let (holders, swept) = (made, Containment::sweep(&graph, &commits, &tips));
+        assert!(holders.are_of(&tips));
+        let numbers: Vec<usize> = tips.iter().filter_map(|&tip| holders.number(tip)).collect();
         for &commit in &commits {
             for (tip, position) in tips.iter().enumerate() {
                 let expected = swept.has(tip, commit as usize);
-                assert_eq!(holders.has(tip, commit), expected, "{commit} in {position}");
+                assert_eq!(holders.has(numbers[tip], commit), expected, "{commit} in {position}");
             }
             for &other in &commits {
                 let shared =
@@ -169,6 +250,36 @@ mod tests {
                 assert_eq!(holders.share(commit, other), shared, "{commit} and {other}");
             }
         }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let made = Holders::of(&tangled(100), &[99, 50, 7]).expect("few sets");
+        let good = made.stored();
+        for bad in [
+            StoredHolders { numbers: vec![0xff; good.numbers.len()], ..good.clone() },
+            StoredHolders { numbers: good.numbers[4..].to_vec(), ..good.clone() },
+            StoredHolders { starts: good.starts[4..].to_vec(), numbers: good.numbers[4..].to_vec(), ..good.clone() },
+            StoredHolders::default(),
+            StoredHolders { sets: good.sets[8..].to_vec(), ..good.clone() },
+            StoredHolders { tips: good.tips.repeat(30), ..good.clone() },
+        ] {
+            assert_eq!(Holders::read(&bad), Err(Damaged));
+        }
+    }
+
+    #[test]
+    fn too_many_sets_are_not_kept() {
+        let mut batch = Batch::default();
+        for number in 0..40_000_u32 {
+            let mut bytes = [0; 20];
+            bytes[..4].copy_from_slice(&number.to_be_bytes());
+            let parent = number.checked_sub(1).map(Parent::Within);
+            batch.push(Oid::from_bytes(&bytes).expect("20 bytes"), 0, parent);
+        }
+        let mut graph = Graph::default();
+        graph.append(&batch);
+        assert!(Holders::of(&graph, &(0..40_000).collect::<Vec<_>>()).is_none(), "200 MB");
     }
 
     #[test]

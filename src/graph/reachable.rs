@@ -7,6 +7,7 @@ impl Graph {
     #[must_use]
     pub fn reachable(&self, tips: impl IntoIterator<Item = Position>) -> Reachable {
         let mut marks = vec![false; self.len()];
+        let links = self.links();
         let mut highest = 0;
         for tip in tips {
             marks[tip as usize] = true;
@@ -14,7 +15,7 @@ impl Graph {
         }
         for position in (0..highest).rev() {
             if marks[position as usize] {
-                for &parent in self.parents(position) {
+                for &parent in links.of(position) {
                     marks[parent as usize] = true;
                 }
             }

@@ -79,6 +79,11 @@ pub enum Array {
     ById,
 }
 
+impl Array {
+    /// All, in their order.
+    pub const ALL: [Self; 5] = [Self::Ids, Self::Times, Self::Edges, Self::Parents, Self::ById];
+}
+
 impl Segment {
     /// One of its arrays.
     #[must_use]
@@ -96,7 +101,7 @@ impl Segment {
     #[must_use]
     pub fn sum(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
-        for array in [Array::Ids, Array::Times, Array::Edges, Array::Parents, Array::ById] {
+        for array in Array::ALL {
             hasher.update(self.array(array));
         }
         hasher.finalize()
@@ -126,6 +131,12 @@ impl Mark {
         // Two primes of FNV-1a and xxHash: that two graphs of one repository share a mark is a matter of 1 in 2⁶⁴.
         let mixed = (self.0 ^ count as u64).wrapping_mul(0x0000_0100_0000_01b3) ^ u64::from(sum);
         Self(mixed.wrapping_mul(0x9e37_79b1_85eb_ca87).rotate_left(31))
+    }
+
+    /// As a number to be stored.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        self.0.cast_signed()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::error::{self, Kind};
 use crate::facts::Oid;
 use crate::git::ObjectError;
 use crate::gitcli;
-use crate::graph::{Containment, Position};
+use crate::graph::Position;
 use crate::matching::{Need, Strength, Verdict};
 
 /// Paths that git is asked for at once: the longest of a commit's, if it has more.
@@ -122,7 +122,7 @@ fn sought(desk: &mut Desk<'_>, target: &Target) -> Option<Sought> {
     let paths = desk.sketch(position)?.paths.known().filter(|paths| !paths.is_empty())?.clone();
     let scope = desk.scope;
     let tips = &scope.places.tips;
-    let contained = Containment::sweep(&scope.graph, &[position], tips);
+    let contained = scope.contained(&[position], tips);
     let tips: Vec<(Oid, bool)> =
         tips.iter().enumerate().map(|(at, &tip)| (scope.graph.id(tip), contained.has(at, 0))).collect();
     // A ref that lacks it has to be there.

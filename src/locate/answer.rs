@@ -412,8 +412,7 @@ impl Answer<'_, '_, '_> {
         let lines = scope.options.tags != Tags::None || scope.places.list.iter().any(|place| place.line.is_some());
         let has =
             |place: &Place| matches!(history.of(place), State::Present(_) | State::Reapplied(_) | State::Together);
-        let firsts =
-            if lines { scope.places.firsts(&scope.graph, has, |place| scope.is_cut_off(place)) } else { Vec::new() };
+        let firsts = if lines { scope.firsts(has) } else { Vec::new() };
         for (index, place) in scope.places.list.iter().enumerate() {
             let found = history.of(place);
             if !is_reported(&scope.options, place, found, index, &firsts) {

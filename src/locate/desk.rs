@@ -84,7 +84,7 @@ impl<'a> Desk<'a> {
         }
         let id = self.scope.graph.id(position);
         let node = match self.handle.commit(&id, &mut self.buffer) {
-            Ok(raw) => node_of(self.scope, &id, position, raw),
+            Ok(raw) => node_of(self.scope, &id, raw),
             Err(cause) => Err(cause),
         };
         match node {
@@ -252,17 +252,11 @@ pub(super) fn sorted_paths(changes: &[crate::facts::changes::Change]) -> Vec<Vec
     paths
 }
 
-fn node_of(scope: &Scope, id: &Oid, position: Position, raw: &[u8]) -> Result<Node, ObjectError> {
+fn node_of(scope: &Scope, id: &Oid, raw: &[u8]) -> Result<Node, ObjectError> {
     with_sketch(scope, id, raw, |sketch, references, commit| {
         let resolve = |text: &&str| Named { text: (*text).to_owned(), id: scope.resolve(text) };
-        let (count, parent) = if scope.gaps.has(position) {
-            // The graph lacks what can't be read; compared with that, the commit's changes can't be known.
-            let parents = scope.overlay.parents.get(id).unwrap_or(&commit.parents);
-            (parents.len(), parents.first().copied())
-        } else {
-            let parents = scope.graph.parents(position);
-            (parents.len(), parents.first().map(|&parent| scope.graph.id(parent)))
-        };
+        let parents = scope.overlay.parents.get(id).unwrap_or(&commit.parents);
+        let (count, parent) = (parents.len(), parents.first().copied());
         Node {
             sketch: Sketch { is_merge: count > 1, ..sketch },
             relands: references.relands.iter().map(resolve).collect(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::desk::Desk;
 use super::study::{Found, Notice, Study};
-use crate::graph::{Containment, Position};
+use crate::graph::Position;
 use crate::matching::keys::{self, Key};
 use crate::matching::{self, Judgement, Pair, SignalKind, Signals, Step, Strength, squash};
 
@@ -90,7 +90,7 @@ impl Study<'_> {
 
 /// Whether one ref contains both.
 fn is_shared(desk: &Desk<'_>, one: Position, other: Position) -> bool {
-    let contained = Containment::sweep(&desk.scope.graph, &[one, other], &desk.scope.places.tips);
+    let contained = desk.scope.contained(&[one, other], &desk.scope.places.tips);
     (0..desk.scope.places.tips.len()).any(|tip| contained.has(tip, 0) && contained.has(tip, 1))
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use foldhash::{HashMap, HashSet};
 
 use crate::git::refs::{Ref, RefList};
-use crate::graph::{Graph, Position, Reach, Reachable};
+use crate::graph::{Graph, Holders, Position, Reach, Reachable};
 use crate::lines::{Line, Lines, TagName, counts_for, line_of_tag};
 
 /// What kind of ref a place is.
@@ -73,6 +73,7 @@ impl Places {
         };
         let mut tips = Vec::new();
         let mut known: HashMap<Position, usize> = HashMap::default();
+        known.reserve(chosen.refs.len());
         let room = chosen.refs.len();
         let (mut list, mut of_line) = (Vec::with_capacity(room), Vec::with_capacity(room));
         let (told_usual, told_chosen) = (graph.grew_from(usual.mark), graph.grew_from(chosen.mark));
@@ -109,19 +110,22 @@ impl Places {
             || self.reached.get_or_init(|| graph.reachable(self.tips.iter().copied())).contains(position)
     }
 
-    /// The tags of lines, the oldest version first.
-    pub(super) fn tagged(&self, graph: &Graph) -> &[Tagged] {
-        self.tagged.get_or_init(|| self.tag(graph))
+    /// The tags of lines, the oldest version first. `holders` tell which tips hold which commits, if that is known.
+    pub(super) fn tagged(&self, graph: &Graph, holders: Option<&Holders>) -> &[Tagged] {
+        self.tagged.get_or_init(|| self.tag(graph, holders))
     }
 
-    fn tag(&self, graph: &Graph) -> Vec<Tagged> {
+    fn tag(&self, graph: &Graph, holders: Option<&Holders>) -> Vec<Tagged> {
         let mut of_line = vec![Vec::new(); self.lines.len()];
         for place in &self.list {
             if let (Some(line), Some(tip)) = (place.line, place.tip) {
                 of_line[line].push(self.tips[tip]);
             }
         }
-        let reach = Reach::sweep(graph, &of_line, &self.tips);
+        let reach = match holders {
+            Some(holders) => Reach::told(holders, &of_line, &self.tips),
+            None => Reach::sweep(graph, &of_line, &self.tips),
+        };
         let tags = self.list.iter().enumerate().filter(|(_, place)| place.kind == PlaceKind::Tag);
         let mut named: Vec<(TagName<'_>, usize)> =
             tags.filter_map(|(index, place)| Some((self.rules.tag(&place.name)?, index))).collect();
@@ -145,12 +149,12 @@ impl Places {
     /// `may_have` tells those where it can't be known.
     pub(super) fn firsts(
         &self,
-        graph: &Graph,
+        (graph, holders): (&Graph, Option<&Holders>),
         has: impl Fn(&Place) -> bool,
         may_have: impl Fn(&Place) -> bool,
     ) -> Vec<Firsts> {
         let mut firsts = vec![Firsts::default(); self.lines.len()];
-        for tagged in self.tagged(graph) {
+        for tagged in self.tagged(graph, holders) {
             let place = &self.list[tagged.place];
             let (has, may_have) = (has(place), may_have(place));
             for &(line, is_release) in &tagged.lines {
@@ -184,12 +188,17 @@ pub(super) struct Firsts {
 /// Those of `chosen`, then those of `usual` that aren't among them, each with whether it was chosen.
 fn each_once<'r>(usual: &'r Arc<RefList>, chosen: &'r Arc<RefList>) -> impl Iterator<Item = (&'r Ref, bool)> {
     let is_usual = Arc::ptr_eq(usual, chosen);
-    // Two globs may match the same ref.
+    // One glob has the refs in the order of their names; two may match the same.
+    let is_sorted = chosen.refs.is_sorted_by(|one, next| one.name < next.name);
     let mut seen: HashSet<&[u8]> = HashSet::default();
-    seen.reserve(if is_usual { 0 } else { chosen.refs.len() });
+    let mut is_new = move |name: &'r [u8], is_chosen: bool| match (is_sorted, is_chosen) {
+        (true, true) => true,
+        (true, false) => chosen.refs.binary_search_by(|known| known.name[..].cmp(name)).is_err(),
+        (false, _) => seen.insert(name),
+    };
     let both = chosen.refs.iter().map(|entry| (entry, true)).chain(usual.refs.iter().map(|entry| (entry, false)));
     let wanted = if is_usual { usual.refs.len() } else { usize::MAX };
-    both.take(wanted).filter(move |(entry, _)| is_usual || seen.insert(&entry.name))
+    both.take(wanted).filter(move |(entry, is_chosen)| is_usual || is_new(&entry.name, *is_chosen))
 }
 
 fn kind_of(name: &[u8]) -> PlaceKind {

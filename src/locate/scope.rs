@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::Options;
 use super::filing::{Filed, Filing};
 use super::gaps::Gaps;
-use super::places::{Place, Places};
+use super::places::{Firsts, Place, Places};
 use super::search::Search;
 use crate::announce::{self, Indexed};
 use crate::cache::Cache;
@@ -46,8 +46,8 @@ pub(super) struct Scope {
     pub(super) min_confidence: f64,
     pub(super) options: Arc<Options>,
     pub(super) stop: Token,
-    /// Which of the places' tips hold which commits, where much is going to be asked; `None` in it if that can't be kept.
-    holders: OnceLock<Option<Holders>>,
+    /// Which of the places' tips hold which commits, where that is kept or much is going to be asked; `None` in it if it can't be.
+    holders: OnceLock<Option<Arc<Holders>>>,
     /// Commits whose changes could not be found, and why.
     lost: Mutex<HashMap<Position, ObjectError>>,
 }
@@ -55,25 +55,28 @@ pub(super) struct Scope {
 impl Scope {
     /// Finds out once which tips hold which commits: much is going to be asked.
     pub(super) fn hold(&self) {
-        self.holders.get_or_init(|| Holders::of(&self.graph, &self.places.tips));
+        self.holders.get_or_init(|| Holders::of(&self.graph, &self.places.tips).map(Arc::new));
     }
 
-    /// Which tips hold which commits, if that was found out.
+    /// Which tips hold which commits, if that is known.
     pub(super) fn holders(&self) -> Option<&Holders> {
-        self.holders.get()?.as_ref()
+        self.holders.get()?.as_deref()
     }
 
-    /// Which of `commits` each of `tips` contains.
+    /// Which of `commits` each of `tips`, which are some of the places', contains.
     pub(super) fn contained(&self, commits: &[Position], tips: &[Position]) -> Containment {
-        let place = |tip: &Position| self.places.tips.iter().position(|known| known == tip);
-        let held =
-            self.holders().and_then(|holders| Some((holders, tips.iter().map(place).collect::<Option<Vec<_>>>()?)));
-        match held {
-            Some((holders, places)) => {
-                Containment::told(commits.len(), tips.len(), |commit, tip| holders.has(places[tip], commits[commit]))
+        let known = |holders: &Holders| tips.iter().map(|&tip| holders.number(tip)).collect::<Option<Vec<_>>>();
+        match self.holders().and_then(|holders| Some((holders, known(holders)?))) {
+            Some((holders, numbers)) => {
+                Containment::told(commits.len(), tips.len(), |commit, tip| holders.has(numbers[tip], commits[commit]))
             }
             None => Containment::sweep(&self.graph, commits, tips),
         }
+    }
+
+    /// For each line the first tag and the first release among the tags that `has` holds for.
+    pub(super) fn firsts(&self, has: impl Fn(&Place) -> bool) -> Vec<Firsts> {
+        self.places.firsts((&self.graph, self.holders()), has, |place| self.is_cut_off(place))
     }
 
     /// Why the changes of a commit could not be found, if that was tried.
@@ -159,16 +162,18 @@ impl Search<'_> {
                 self.filed.insert(filed).clone()
             }
         };
+        let is_new = making.is_some();
         if let Some(making) = making {
-            let places = Arc::new(making.result().await?);
-            self.places = Some(Arc::clone(&places));
-            if self.options.pool.is_none() && self.pool.threads() > 1 {
-                // It takes as long as to find the change: another worker does it meanwhile.
-                let graph = Arc::clone(&graph);
-                drop(self.pool.submit(move || places.tagged(&graph).len()).await?);
-            }
+            self.places = Some(Arc::new(making.result().await?));
         }
         let Some(places) = self.places.clone() else { return Ok(None) };
+        let kept = self.index.holders().filter(|holders| holders.are_of(&places.tips));
+        let holders = kept.map_or_else(OnceLock::new, |holders| OnceLock::from(Some(Arc::clone(holders))));
+        if is_new && self.options.pool.is_none() && self.pool.threads() > 1 {
+            // It takes as long as to find the change: another worker does it meanwhile.
+            let (graph, places, holders) = (Arc::clone(&graph), Arc::clone(&places), kept.cloned());
+            drop(self.pool.submit(move || places.tagged(&graph, holders.as_deref()).len()).await?);
+        }
         let gaps = self.torn.as_ref().map(|torn| Arc::clone(&torn.gaps)).unwrap_or_default();
         let leads_to_gap = gaps.below(&graph, &places.tips);
         let repository = self.index.repository();
@@ -203,7 +208,7 @@ impl Search<'_> {
             min_confidence: self.options.min_confidence,
             options: Arc::clone(&self.options),
             stop: self.token.clone(),
-            holders: OnceLock::new(),
+            holders,
             lost: Mutex::default(),
         })))
     }

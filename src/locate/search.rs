@@ -23,6 +23,7 @@ use crate::config::Settings;
 use crate::describe::Told;
 use crate::error::{self, Kind};
 use crate::events::Event;
+use crate::events::repository::IndexState;
 use crate::facts::Oid;
 use crate::facts::patterns::Patterns;
 use crate::git::ObjectError;
@@ -102,6 +103,12 @@ impl Search<'_> {
             self.read(end).await?;
         }
         while !self.token.is_cancelled() && self.tell_next().await? {}
+        if !self.options.no_update && self.indexed.state == IndexState::Fresh && self.torn.is_none() {
+            self.index.keep_holders(&self.pool).await?;
+            for trouble in self.index.take_troubles() {
+                announce::warn(self.report, &self.name, &trouble).await?;
+            }
+        }
         self.wind_up().await
     }
 
