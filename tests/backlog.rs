@@ -288,8 +288,10 @@ fn what_was_decided_against_is_not_listed() {
 fn what_can_not_be_compared_is_said_with_the_way_out() {
     let repo = backports();
     repo.shell("git checkout -q --orphan alone && git commit -q --allow-empty -m root && git checkout -q main");
+    repo.git(&["update-ref", "refs/remotes/origin/stable/0.9", "stable/1.0"]);
     for (args, code, message, hint) in [
         (&["missing", "stable/1.1"][..], 128, "'stable/1.1' is no branch here", "did you mean 'stable/1.0'?"),
+        (&["missing", "stable/0.9"], 128, "'stable/0.9' is no branch here", "did you mean 'origin/stable/0.9'?"),
         (&["missing", "main", "--from=main"], 129, "main can't be compared with itself", "--from=<branch>"),
         (&["missing", "alone", "--from=main"], 128, "main and alone have no history in common", "--from=<branch>"),
         (
@@ -310,7 +312,7 @@ fn what_can_not_be_compared_is_said_with_the_way_out() {
         let output = bhfuil(&repo).args(args).output().expect("it runs");
         assert_eq!((output.status.code(), output.stdout.len()), (Some(129), 0), "{args:?}");
     }
-    repo.shell("git for-each-ref --format='delete %(refname)' refs/heads/stable refs/tags | git update-ref --stdin");
+    repo.shell("git for-each-ref --format='delete %(refname)' refs/heads/stable refs/remotes refs/tags | git update-ref --stdin");
     let (events, code) = told(&repo, &["missing", "--gaps"]);
     assert_eq!(of_type(&events, "error")[0]["message"], "there are no two release lines to compare");
     assert_eq!(code, 128);
