@@ -19,6 +19,7 @@ pub mod state;
 pub mod tasks;
 pub mod texts;
 pub mod trim;
+pub mod views;
 pub mod words;
 
 pub use repository::{Cache, Pass, Snapshot, SnapshotRef, StoredGraph, digest};
