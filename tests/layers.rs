@@ -60,7 +60,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "locate",
         &[
             "announce", "config", "index", "describe", "pipeline", "git", "gitcli", "cache", "graph", "matching",
-            "lines", "facts", "repos", "tasks", "report", "events", "error", "clock", "shutdown",
+            "lines", "facts", "repos", "tasks", "report", "events", "error", "clock", "shutdown", "spelling",
         ],
     ),
     ("tasks", &["cache", "gitcli", "files", "clock", "error", "panics", "shutdown"]),
@@ -72,7 +72,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("repos", &["config", "gitcli", "git", "retry", "clock", "debug", "error", "panics", "shutdown", "spelling"]),
     ("config", &["gitcli", "git", "facts", "files", "error", "spelling"]),
     ("pipeline", &["git", "cache", "graph", "facts", "panics", "shutdown"]),
-    ("gitcli", &["git", "facts", "clock", "debug", "error", "shutdown"]),
+    ("gitcli", &["git", "facts", "clock", "debug", "error", "shutdown", "spelling"]),
     ("git", &["graph", "facts", "error", "panics"]),
     ("report", &["monitor", "lines", "template", "events", "progress", "clock", "debug", "error"]),
     ("template", &["events", "spelling"]),

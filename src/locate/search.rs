@@ -31,6 +31,7 @@ use crate::index::{Index, Trouble};
 use crate::pipeline::{JobError, Pool};
 use crate::report::{FailedPart, Format, Strand};
 use crate::shutdown::Token;
+use crate::spelling::nearest;
 use crate::tasks::{Foreground, Tasks};
 
 /// Answers that may be under way at once, for each thread.
@@ -356,6 +357,13 @@ impl Search<'_> {
         }
     }
 
+    /// The ref that somebody may have meant who typed a word that nothing has.
+    fn near_ref(&self, query: &str) -> Option<String> {
+        let names: Vec<_> = self.refs.refs.iter().map(|entry| String::from_utf8_lossy(entry.short())).collect();
+        let near = if query.contains(' ') { None } else { nearest(query, names.iter().map(AsRef::as_ref)) };
+        near.map(|near| format!("did you mean '{near}'?"))
+    }
+
     /// Tells what a worker made.
     pub(super) async fn tell_made(&mut self, query: &str, made: Made) -> anyhow::Result<()> {
         let Made { bytes, counts, outcome } = made;
@@ -373,7 +381,7 @@ impl Search<'_> {
             let trouble = Trouble {
                 code: "nothing-found",
                 message: format!("'{query}' was not found: searched {count} commits for {}", outcome.sought),
-                hint: self.index.overlay.shallow.then(|| UNSHALLOW.into()),
+                hint: self.near_ref(query).or_else(|| self.index.overlay.shallow.then(|| UNSHALLOW.into())),
             };
             announce::warn_about(self.report, &self.name, query, &trouble).await?;
         } else if self.index.overlay.shallow && !self.has_warned {
