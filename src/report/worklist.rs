@@ -9,6 +9,8 @@ use crate::events::{Followup, Interdiff, Missing, Verdict};
 
 /// Blanks before what is said of a commit.
 const INDENT: usize = 4;
+/// With less room than this a subject isn't broken.
+const LEAST_ROOM: usize = 24;
 /// Ids on one line of what to type.
 const ON_A_LINE: usize = 5;
 
@@ -98,7 +100,16 @@ fn write_commit(repo: &str, branch: &str, id: &str, subject: Option<&str>, look:
     look.paint(DIM, &safe::line(branch), out);
     out.push(b' ');
     look.paint(YELLOW, short(id), out);
-    let _ = writeln!(out, " {}", safe::line(subject.unwrap_or_default()));
+    let subject = safe::line(subject.unwrap_or_default());
+    let names = if look.names { columns(&safe::line(repo)) + 1 } else { 0 };
+    let before = names + columns(&safe::line(branch)) + 1 + columns(short(id)) + 1;
+    let room = look.width.saturating_sub(before);
+    // Under a long name there is no column for it.
+    let lines = if room < LEAST_ROOM { vec![subject.into_owned()] } else { wrap(subject.split(' '), room) };
+    for (at, line) in lines.iter().enumerate() {
+        blanks(if at == 0 { 1 } else { before }, out);
+        let _ = writeln!(out, "{line}");
+    }
 }
 
 fn write_note(code: &str, word: &str, text: &str, look: Look, out: &mut Vec<u8>) {
@@ -183,6 +194,11 @@ mod tests {
         let first = written(&missing(MissingState::Missing, "main has it", None));
         assert_eq!(first.lines().count(), 1);
         assert!(first.starts_with("stable 111111111111 fix") && !first.contains('\u{1b}'), "{first}");
+        let long =
+            Missing { subject: Some("word ".repeat(15).into()), ..missing(MissingState::Missing, "main has it", None) };
+        let long = written(&long);
+        let lines: Vec<&str> = long.lines().collect();
+        assert!(lines.len() == 2 && lines[1].starts_with(&format!("{}word", " ".repeat(20))), "{long}");
         let reverted = written(&missing(MissingState::Reverted, "2 took it back", Some(Some(Apply::Conflict))));
         assert!(reverted.ends_with("    reverted 2 took it back\n    conflicts in a, b c\n"), "{reverted}");
     }
