@@ -16,7 +16,6 @@ use crate::facts::Oid;
 use crate::git::Repository;
 use crate::git::config::{ConfigValue, Scope};
 use crate::shutdown::Token;
-use crate::spelling::nearest;
 
 /// What is asked about revisions on a command line, as git understood it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,7 +31,7 @@ pub struct Revisions {
 pub async fn rev_parse(repository: &Repository, revisions: &[OsString]) -> anyhow::Result<Revisions> {
     // One that looks like an option would be taken for one: git has no revision that begins with a dash.
     if let Some(option) = revisions.iter().find(|word| word.as_bytes().starts_with(b"-")) {
-        return Err(bad_revision(option, "", None));
+        return Err(bad_revision(option, ""));
     }
     let mut args: Vec<OsString> = vec!["rev-parse".into()];
     args.extend(revisions.iter().cloned());
@@ -43,8 +42,7 @@ pub async fn rev_parse(repository: &Repository, revisions: &[OsString]) -> anyho
         for revision in revisions {
             let alone = run(repository, &["rev-parse".into(), revision.clone(), "--".into()]).await?;
             if !alone.success {
-                let near = near_ref(repository, revision).await;
-                return Err(bad_revision(revision, alone.last_words(), near));
+                return Err(bad_revision(revision, alone.last_words()));
             }
         }
         return Err(Kind::Git.error(format!("git rev-parse failed: {}", output.last_words())));
@@ -106,26 +104,13 @@ pub async fn check_safe(repository: &Repository) -> anyhow::Result<()> {
     Err(Kind::RepoOpen.hinted(why, format!("if its owner can be trusted: {advice}")))
 }
 
-/// What makes a revision one.
-const KNOWN_TO_GIT: &str = "git rev-parse <name> must know it; paths stand after --";
-
-/// The ref that may be meant by a name that git doesn't know, or by one end of a range, if there is one.
-async fn near_ref(repository: &Repository, revision: &OsStr) -> Option<String> {
-    let listed = run(repository, &["for-each-ref".into(), "--format=%(refname:short)".into()]).await.ok()?;
-    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let typed = String::from_utf8_lossy(revision.as_bytes());
-    let ends = typed.split("..").map(|end| end.trim_matches(['^', '.'])).filter(|end| !end.is_empty());
-    let mut unknown = ends.filter(|end| !listed.lines().any(|known| known == *end));
-    unknown.find_map(|end| nearest(end, listed.lines())).map(str::to_owned)
-}
-
-fn bad_revision(revision: &OsStr, words: &str, near: Option<String>) -> anyhow::Error {
+fn bad_revision(revision: &OsStr, words: &str) -> anyhow::Error {
     let name = String::from_utf8_lossy(revision.as_bytes());
     let why = words.strip_prefix("fatal: ").filter(|words| words.contains("ambiguous") && words.contains("short"));
     let why = why.map_or_else(String::new, |why| format!(": {why}"));
     Kind::BadRevision.hinted(
         format!("'{name}' is not a revision or range here{why}"),
-        near.map_or_else(|| KNOWN_TO_GIT.to_owned(), |near| format!("did you mean '{near}'? {KNOWN_TO_GIT}")),
+        "git rev-parse <name> must know it; paths stand after --",
     )
 }
 

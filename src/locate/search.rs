@@ -31,7 +31,6 @@ use crate::index::{Index, Trouble};
 use crate::pipeline::{JobError, Pool};
 use crate::report::{FailedPart, Format, Strand};
 use crate::shutdown::Token;
-use crate::spelling::nearest;
 use crate::tasks::{Foreground, Tasks};
 
 /// Answers that may be under way at once, for each thread.
@@ -359,8 +358,7 @@ impl Search<'_> {
 
     /// The ref that somebody may have meant who typed a word that nothing has.
     fn near_ref(&self, query: &str) -> Option<String> {
-        let names: Vec<_> = self.refs.refs.iter().map(|entry| String::from_utf8_lossy(entry.short())).collect();
-        let near = if query.contains(' ') { None } else { nearest(query, names.iter().map(AsRef::as_ref)) };
+        let near = if query.contains(' ') { None } else { self.refs.nearest(query) };
         near.map(|near| format!("did you mean '{near}'?"))
     }
 

@@ -102,6 +102,7 @@ fn by_change_id(desk: &mut Desk<'_>, id: &str) -> Seeds {
 fn spoken(issue: &IssueRef) -> String {
     match issue.kind {
         IssueKind::Cve | IssueKind::Ghsa | IssueKind::Jira | IssueKind::Url => issue.key.clone(),
+        IssueKind::Number => format!("#{}", issue.key),
         kind => format!("{} {}", kind.as_str(), issue.key),
     }
 }
