@@ -11,8 +11,8 @@ use crate::events::{Followup, Interdiff, Missing, Verdict};
 const INDENT: usize = 4;
 /// With less room than this a subject isn't broken.
 const LEAST_ROOM: usize = 24;
-/// Ids on one line of what to type.
-const ON_A_LINE: usize = 5;
+/// Ids on one line of what to type: as many as 80 columns hold.
+const ON_A_LINE: usize = 4;
 
 /// `<branch> <id> <subject>`, and below it why, unless it is simply missing.
 pub(super) fn write_missing(missing: &Missing<'_>, look: Look, out: &mut Vec<u8>) {
