@@ -428,8 +428,8 @@ fn rows(reader: &rusqlite::Connection, query: &str) -> Vec<String> {
         other => panic!("neither text nor a number: {other:?}"),
     };
     let row = |row: &rusqlite::Row<'_>| (0..count).map(|at| row.get_ref(at).map(shown)).collect::<Result<Vec<_>, _>>();
-    let all = statement.query_map([], row).expect("rows").map(|row| row.expect("a row").join(" ")).collect();
-    all
+    let all: Result<Vec<Vec<String>>, _> = statement.query_map([], row).expect("rows").collect();
+    all.expect("rows").into_iter().map(|row| row.join(" ")).collect()
 }
 
 fn sorted(mut lines: Vec<String>) -> Vec<String> {

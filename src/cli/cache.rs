@@ -51,7 +51,7 @@ impl CacheCommand {
 #[argh(subcommand, name = "info", help_triggers("-h", "--help"), usage = "[<options>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct CacheInfoArgs {
-    /// that of the repository that lies at <path>, or is registered as <name>; may be repeated
+    /// that of <repo>: one that is registered, or a path; may be repeated
     #[argh(option, arg_name = "repo")]
     pub repo: Vec<RawArg>,
     /// every one that there is, also of repositories that are gone
@@ -75,7 +75,7 @@ pub struct CacheInfoArgs {
 #[argh(subcommand, name = "verify", help_triggers("-h", "--help"), usage = "[<options>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct CacheVerifyArgs {
-    /// that of the repository that lies at <path>, or is registered as <name>; may be repeated
+    /// that of <repo>: one that is registered, or a path; may be repeated
     #[argh(option, arg_name = "repo")]
     pub repo: Vec<RawArg>,
     /// every one that there is
@@ -120,7 +120,7 @@ pub struct CacheGcArgs {
 #[argh(subcommand, name = "clear", help_triggers("-h", "--help"), usage = "[<options>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct CacheClearArgs {
-    /// that of the repository that lies at <path>, or is registered as <name>; may be repeated
+    /// that of <repo>: one that is registered, or a path; may be repeated
     #[argh(option, arg_name = "repo")]
     pub repo: Vec<RawArg>,
     /// every one that there is, also of repositories that are gone
