@@ -412,6 +412,32 @@ fn a_template_makes_a_line_of_each_event_that_has_its_fields() {
 }
 
 #[test]
+fn people_see_below_a_commit_what_it_says_of_others() {
+    let repo = Repo::fixture("backports");
+    let short = |name: &str| &repo.id(name)[..12];
+    let run = |name: &str| {
+        let output =
+            support::bhfuil(&repo).args(["scan", "-n", "1", "--paths", "--format=human", repo.id(name)]).output();
+        String::from_utf8(output.expect("it runs").stdout).expect("UTF-8")
+    };
+    let expected = format!(
+        "{} 2023-11-14 A U Thor: g: fix with references (#12)
+    names #12
+    names CVE-2024-12345
+    names GHSA-2wrh-6pvc-2jm9
+    names launchpad 1234567
+    names launchpad 7654321
+    names github example/project#13
+    M g
+",
+        short("references")
+    );
+    assert_eq!(run("references"), expected);
+    let text = run("plain@stable/1.0");
+    assert!(text.contains(&format!("\n    cherry-pick {}\n", repo.id("plain"))), "{text}");
+}
+
+#[test]
 fn a_template_keeps_a_terminal_from_what_a_commit_holds() {
     let repo = Repo::new();
     repo.git(&["commit", "--quiet", "--allow-empty", "-m", "a \u{1b}[31mred\n\none\ntwo"]);
