@@ -155,6 +155,32 @@ fn what_is_listed_can_be_picked_as_it_comes() {
         .collect();
     assert_eq!(ours, picked, "{rows:?}");
     assert!(["clean", "conflict", "empty"].iter().all(|outcome| picked.contains(outcome)), "{picked:?}");
+    // What people are told to type does all that applies, without a stop.
+    repo.git(&["checkout", "--quiet", "-B", "stable/1.0", repo.id("foreign")]);
+    let output = bhfuil(&repo).args(["missing", "stable/1.0", "--check", "--format=human"]).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    for command in text.lines().filter_map(|line| line.strip_prefix("git ")) {
+        repo.git(&command.split(' ').collect::<Vec<_>>());
+    }
+    let count = repo.git(&["rev-list", "--count", &format!("{}..HEAD", repo.id("foreign"))]);
+    assert_eq!(count, picked.iter().filter(|outcome| **outcome == "clean").count().to_string(), "{text}");
+}
+
+#[test]
+fn an_empty_list_is_told_to_people_alone() {
+    let repo = backports();
+    let run = |args: &[&str]| {
+        let output = bhfuil(&repo).args(args).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        (output.stdout.len(), String::from_utf8(output.stderr).expect("UTF-8"))
+    };
+    let empty = ["missing", "stable/1.0", "--requested"];
+    let human = [&empty[..], &["--format=human"]].concat();
+    assert_eq!(run(&human), (0, "nothing of that kind is to be picked from main to stable/1.0\n".to_owned()));
+    assert_eq!(run(&[&human[..], &["-q"]].concat()), (0, String::new()));
+    assert_eq!(run(&empty).1, "");
+    let (_, said) = run(&["followups", "stable/2.0", "--format=human"]);
+    assert_eq!(said, "nothing on stable/2.0 is to be followed up from main\n");
 }
 
 #[test]
@@ -288,8 +314,10 @@ fn what_was_decided_against_is_not_listed() {
 fn what_can_not_be_compared_is_said_with_the_way_out() {
     let repo = backports();
     repo.shell("git checkout -q --orphan alone && git commit -q --allow-empty -m root && git checkout -q main");
+    repo.git(&["update-ref", "refs/remotes/origin/stable/0.9", "stable/1.0"]);
     for (args, code, message, hint) in [
         (&["missing", "stable/1.1"][..], 128, "'stable/1.1' is no branch here", "did you mean 'stable/1.0'?"),
+        (&["missing", "stable/0.9"], 128, "'stable/0.9' is no branch here", "did you mean 'origin/stable/0.9'?"),
         (&["missing", "main", "--from=main"], 129, "main can't be compared with itself", "--from=<branch>"),
         (&["missing", "alone", "--from=main"], 128, "main and alone have no history in common", "--from=<branch>"),
         (
@@ -310,7 +338,7 @@ fn what_can_not_be_compared_is_said_with_the_way_out() {
         let output = bhfuil(&repo).args(args).output().expect("it runs");
         assert_eq!((output.status.code(), output.stdout.len()), (Some(129), 0), "{args:?}");
     }
-    repo.shell("git for-each-ref --format='delete %(refname)' refs/heads/stable refs/tags | git update-ref --stdin");
+    repo.shell("git for-each-ref --format='delete %(refname)' refs/heads/stable refs/remotes refs/tags | git update-ref --stdin");
     let (events, code) = told(&repo, &["missing", "--gaps"]);
     assert_eq!(of_type(&events, "error")[0]["message"], "there are no two release lines to compare");
     assert_eq!(code, 128);

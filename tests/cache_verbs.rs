@@ -404,3 +404,101 @@ fn whatever_runs_at_once_every_answer_is_right() {
     assert_eq!((told.len(), text(&told[0], "state")), (1, "sound"));
     assert_eq!(databases(&repo).len(), 1, "nothing was taken for damaged");
 }
+
+/// What the script of `cache views` makes of the cache of `repo`, opened as sqlite3 -readonly does.
+fn viewed(repo: &Repo) -> rusqlite::Connection {
+    let output = run(repo, &["cache", "views"]);
+    let script = String::from_utf8(output.stdout).expect("UTF-8");
+    let [path] = databases(repo).try_into().expect("one cache");
+    let reader = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let reader = reader.expect("it opens");
+    reader.execute_batch(&script).expect("it is SQL");
+    reader
+}
+
+/// The columns of each row as text, NULL as "-".
+fn rows(reader: &rusqlite::Connection, query: &str) -> Vec<String> {
+    use rusqlite::types::ValueRef;
+    let mut statement = reader.prepare(query).expect("a query");
+    let count = statement.column_count();
+    let shown = |value: ValueRef<'_>| match value {
+        ValueRef::Null => "-".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        other => panic!("neither text nor a number: {other:?}"),
+    };
+    let row = |row: &rusqlite::Row<'_>| (0..count).map(|at| row.get_ref(at).map(shown)).collect::<Result<Vec<_>, _>>();
+    let all: Result<Vec<Vec<String>>, _> = statement.query_map([], row).expect("rows").collect();
+    all.expect("rows").into_iter().map(|row| row.join(" ")).collect()
+}
+
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort();
+    lines
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn views_of_a_cache_say_what_git_says() {
+    for format in ["sha1", "sha256"] {
+        let repo = Repo::fixture_in("backports", &[("GIT_DEFAULT_HASH", format)]);
+        // A tag of what is no commit, and times at both ends.
+        repo.git(&["tag", "a-tree", "HEAD^{tree}"]);
+        for time in ["1", "1099511627777"] {
+            repo.shell(&format!(
+                "export GIT_COMMITTER_DATE='@{time} +0000' EMAIL=someone@example.com; \
+                 id=$(git commit-tree -p HEAD -m {time} HEAD^{{tree}}) && git update-ref refs/heads/at-{time} $id"
+            ));
+        }
+        well(&repo, &["scan", "--patch-id", "--new=someone", "--grep=fix"]);
+        index(&repo);
+        let reader = viewed(&repo);
+        let from = ["log", "--branches", "--tags", "HEAD"];
+        let log = |format: &str| sorted(lines(&repo.git(&[&from[..], &[format]].concat())));
+        assert_eq!(rows(&reader, "SELECT id, committed_at FROM commits ORDER BY id"), log("--format=%H %ct"));
+        let before = "SELECT count(*) FROM commits WHERE position NOT BETWEEN 0 AND (SELECT count(*) FROM commits) - 1";
+        assert_eq!(rows(&reader, before), ["0"]);
+        let refs = repo.git(&[
+            "for-each-ref",
+            "--format=%(refname) %(objectname) %(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)",
+            "refs/heads",
+            "refs/tags",
+        ]);
+        let tree = repo.git(&["rev-parse", "a-tree"]);
+        let head = repo.git(&["rev-parse", "HEAD"]);
+        let mut refs = lines(&refs.replace(&format!("{tree} {tree}"), &format!("{tree} -")));
+        refs.push(format!("HEAD {head} {head}"));
+        assert_eq!(sorted(rows(&reader, "SELECT name, id, commit_id FROM refs")), sorted(refs));
+        let diffs = repo.git_bytes(&[&from[..], &["-p", "--no-renames", "--full-index", "--grep=fix"]].concat());
+        let oracle = String::from_utf8(repo.git_with(&["patch-id", "--stable"], &diffs)).expect("UTF-8");
+        let known = rows(&reader, "SELECT patch_id, id FROM patch_ids WHERE patch_id IS NOT NULL");
+        assert_eq!(sorted(known), sorted(lines(&oracle)));
+        let names = rows(&reader, "SELECT name, filters FROM consumers WHERE used_at > 1700000000");
+        assert!(names.len() == 1 && names[0].starts_with("someone ") && names[0].contains("fix"), "{names:?}");
+        let dir = repo.path().join(".git").canonicalize().expect("it is there");
+        let about = rows(&reader, "SELECT git_dir, object_format FROM cache WHERE indexed_at > 1700000000");
+        assert_eq!(about, [format!("{} {format}", dir.display())]);
+    }
+}
+
+#[test]
+fn the_manual_describes_each_column_of_the_views() {
+    let repo = repository(2);
+    index(&repo);
+    let reader = viewed(&repo);
+    let columns = rows(
+        &reader,
+        "SELECT v.name || '.' || c.name FROM temp.sqlite_schema v, pragma_table_info(v.name) c WHERE v.type = 'view'",
+    );
+    let page = include_str!("../man/git-bhfuil-cache.1");
+    let views = page.split(".SH \"VIEWS\"").nth(1).and_then(|rest| rest.split(".SH").next()).expect("a section");
+    let entries = views.lines().zip(views.lines().skip(1)).filter(|(line, _)| *line == ".TP");
+    let described: Vec<String> = entries
+        .map(|(_, head)| head.replace("\\fB", "").replace("\\fP", ""))
+        .filter(|head| head.contains('.'))
+        .collect();
+    assert_eq!(described, columns);
+}

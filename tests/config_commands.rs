@@ -429,10 +429,10 @@ fn the_path_follows_the_environment() {
 fn what_is_typed_wrong_is_said() {
     let repo = Repo::new();
     for (args, message) in [
-        (&[][..], "fatal: a command is missing: one of those of 'config'"),
+        (&[][..], "fatal: a command is missing: list, get, set, unset, validate, init or path"),
         (&["lst"], "fatal: 'lst' is not a command of 'config'; did you mean 'list'?"),
         (&["list", "x"], "fatal: 'config list' takes no arguments, not 'x'"),
-        (&["get"], "fatal: required positional arguments not provided: key"),
+        (&["get"], "fatal: <key> is missing"),
         (&["get", "a", "b"], "fatal: unrecognized argument: b"),
         (&["set", "jobs", "1", "--ad", "--repos=a"], "fatal: unknown option '--repos'; did you mean '--repo'?"),
         (&["list", "--", "x"], "fatal: 'config list' takes no paths"),

@@ -412,6 +412,32 @@ fn a_template_makes_a_line_of_each_event_that_has_its_fields() {
 }
 
 #[test]
+fn people_see_below_a_commit_what_it_says_of_others() {
+    let repo = Repo::fixture("backports");
+    let short = |name: &str| &repo.id(name)[..12];
+    let run = |name: &str| {
+        let output =
+            support::bhfuil(&repo).args(["scan", "-n", "1", "--paths", "--format=human", repo.id(name)]).output();
+        String::from_utf8(output.expect("it runs").stdout).expect("UTF-8")
+    };
+    let expected = format!(
+        "{} 2023-11-14 A U Thor: g: fix with references (#12)
+    names #12
+    names CVE-2024-12345
+    names GHSA-2wrh-6pvc-2jm9
+    names launchpad 1234567
+    names launchpad 7654321
+    names github example/project#13
+    M g
+",
+        short("references")
+    );
+    assert_eq!(run("references"), expected);
+    let text = run("plain@stable/1.0");
+    assert!(text.contains(&format!("\n    cherry-pick {}\n", repo.id("plain"))), "{text}");
+}
+
+#[test]
 fn a_template_keeps_a_terminal_from_what_a_commit_holds() {
     let repo = Repo::new();
     repo.git(&["commit", "--quiet", "--allow-empty", "-m", "a \u{1b}[31mred\n\none\ntwo"]);
@@ -553,4 +579,67 @@ fn people_page_what_they_read_as_git_has_it_and_programs_do_not() {
     // Who leaves it early is done, and a pager that isn't there does no harm.
     assert_eq!(shown("GIT_PAGER=true bhfuil scan; echo $?"), "0\n");
     assert!(shown("GIT_PAGER=no-such-pager bhfuil where main").contains("main"));
+}
+
+/// What `fixtures/picture` leaves at the left, and how wide it draws a letter, in pixels.
+const MARGIN: f64 = 20.0;
+const CELL: f64 = 8.4;
+
+/// The text of a picture, a line for each of its lines, and what it says that it shows.
+fn drawn(svg: &str) -> (Vec<String>, String) {
+    let plain =
+        |text: &str| text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#x27;", "'");
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for element in svg.lines().filter(|line| line.starts_with("<text ")) {
+        let field = |name: &str| element.split(&format!(" {name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
+        let (x, y) = (field("x").expect("a place"), field("y").expect("a place").to_owned());
+        let column = (x.parse::<f64>().expect("a number") - MARGIN) / CELL;
+        let text = element.split_once('>').and_then(|(_, rest)| rest.strip_suffix("</text>")).expect("a text");
+        let place = lines.iter().position(|(row, _)| *row == y).unwrap_or_else(|| {
+            lines.push((y.clone(), String::new()));
+            lines.len() - 1
+        });
+        let line = &mut lines[place].1;
+        let column: usize = format!("{column:.0}").parse().expect("a whole number");
+        line.extend(std::iter::repeat_n(' ', column - line.chars().count()));
+        line.push_str(&plain(text).replace("&amp;", "&"));
+    }
+    let title = svg.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next()).expect("a title");
+    (lines.into_iter().map(|(_, line)| line).collect(), plain(title))
+}
+
+#[test]
+fn the_picture_is_what_its_script_says_that_it_draws() {
+    let svg = std::fs::read_to_string(folder("fixtures/picture.svg")).expect("a picture");
+    let script = std::fs::read_to_string(folder("fixtures/picture")).expect("a script");
+    let (lines, title) = drawn(&svg);
+    let commands: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("$ ")).collect();
+    assert_eq!(title, format!("A terminal that shows {}", commands.join(" and ")));
+    assert!(commands.iter().all(|command| script.contains(&format!("'{command}'"))), "{commands:?}");
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
+    let readme = std::fs::read_to_string(folder("README.md")).expect("README.md");
+    assert!(readme.contains("](fixtures/picture.svg)"));
+}
+
+#[test]
+#[ignore = "needs Python: .ci/run installs it and runs this too"]
+fn a_picture_shows_what_a_terminal_does() {
+    let repo = Repo::fixture("backports");
+    let program = installed(&repo).get_program().to_owned();
+    let args = ["where", "subject:\"plain fix\"", "--color=never", "--format=human"];
+    let mut plain = Command::new(program);
+    repo.seal(&mut plain).args(args).env("COLUMNS", "80").env("LC_ALL", "C.UTF-8").current_dir(repo.path());
+    let plain = String::from_utf8(plain.output().expect("it runs").stdout).expect("UTF-8");
+    let command = "git bhfuil where 'subject:\"plain fix\"'";
+    let mut picture = Command::new(folder("fixtures/picture"));
+    repo.seal(&mut picture).env("PATH", path(&repo)).arg(repo.path()).arg(command);
+    let output = picture.output().expect("Python runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let svg = String::from_utf8(output.stdout).expect("UTF-8");
+    let wanted: Vec<String> = [format!("$ {command}")]
+        .into_iter()
+        .chain(plain.lines().filter(|it| !it.is_empty()).map(str::to_owned))
+        .collect();
+    assert_eq!(drawn(&svg).0, wanted);
+    assert!(svg.contains("fill=\"#6bc46d\""), "colour is there");
 }

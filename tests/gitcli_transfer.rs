@@ -212,7 +212,7 @@ fn a_mirror_is_tidied_by_git_when_it_is_time_and_a_fetch_alone_tidies_nothing() 
     case.clone(&case.file_url()).0.expect("it is cloned");
     let packs = || {
         let names = names_in(&case.place.join("objects/pack"));
-        names.iter().filter(|name| name.ends_with(".pack")).count()
+        names.iter().filter(|name| Path::new(name).extension().is_some_and(|end| end == "pack")).count()
     };
     for (key, value) in [("gc.autoPackLimit", "1"), ("fetch.unpackLimit", "1"), ("transfer.unpackLimit", "1")] {
         let file = case.repo.home().join(".gitconfig");

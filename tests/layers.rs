@@ -73,7 +73,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["gitcli", "git", "facts", "files", "error", "spelling"]),
     ("pipeline", &["git", "cache", "graph", "facts", "panics", "shutdown"]),
     ("gitcli", &["git", "facts", "clock", "debug", "error", "shutdown"]),
-    ("git", &["graph", "facts", "error", "panics"]),
+    ("git", &["graph", "facts", "error", "panics", "spelling"]),
     ("report", &["monitor", "lines", "template", "events", "progress", "clock", "debug", "error"]),
     ("template", &["events", "spelling"]),
     ("monitor", &["cache", "clock", "debug", "error"]),

@@ -62,6 +62,99 @@ fn every_example_answers_as_the_text_says() {
     assert_eq!(again, [""; 0], "nothing is new the second time");
 }
 
+/// Programs that recipes stand on beside git and what every system has.
+const FOREIGN: &[&str] = &["jq", "fzf", "sqlite3", "duckdb"];
+
+#[test]
+fn recipes_answer_as_they_show() {
+    let answered = cook(|recipe| !FOREIGN.iter().any(|program| stands_on(recipe, program)));
+    assert!(answered >= 3, "{answered} recipes need git alone");
+}
+
+#[test]
+#[ignore = "needs jq, fzf, sqlite3 and duckdb: .ci/run installs them and runs this too"]
+fn recipes_with_other_programs_answer_as_they_show() {
+    let answered = cook(|recipe| FOREIGN.iter().any(|program| stands_on(recipe, program)));
+    assert!(answered >= FOREIGN.len(), "{answered} recipes need other programs");
+}
+
+fn stands_on(recipe: &str, program: &str) -> bool {
+    recipe.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.').any(|word| word == program)
+}
+
+/// Runs the recipes that are wanted, each in a repository of its own in which stable/1.0 is checked out, and compares what they write with the
+/// block that follows or what is known of them; how many there were.
+fn cook(is_wanted: impl Fn(&str) -> bool) -> usize {
+    let text = section("## Recipes");
+    let blocks: Vec<(&str, &str)> =
+        text.split("\n```").skip(1).step_by(2).filter_map(|block| block.split_once('\n')).collect();
+    let mut count = 0;
+    for (at, (language, recipe)) in blocks.iter().enumerate() {
+        if *language != "bash" || !is_wanted(recipe) {
+            continue;
+        }
+        let repo = Repo::fixture("backports");
+        repo.git(&["checkout", "--quiet", "stable/1.0"]);
+        let mut shell = sealed_shell("bash", &repo);
+        // What a finger would type into the picker.
+        shell.env("FZF_DEFAULT_OPTS", "--filter=hotfix").env("TMPDIR", repo.home());
+        let output = shell.args(["-euo", "pipefail", "-c", recipe]).output().expect("bash runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{recipe}: {said}");
+        let answer = String::from_utf8(output.stdout).expect("UTF-8");
+        match blocks.get(at + 1) {
+            Some(("text", shown)) => assert_eq!(answer.trim_end().replace('\r', ""), *shown, "{recipe}"),
+            _ => answers_well(&repo, recipe, &answer),
+        }
+        count += 1;
+    }
+    count
+}
+
+/// Looks at the answer of a recipe that shows none.
+fn answers_well(repo: &Repo, recipe: &str, answer: &str) {
+    let short = |name: &str| &repo.id(name)[..12];
+    if recipe.contains("fzf") {
+        let message = repo.git(&["log", "-1", "--format=%B"]);
+        assert!(message.contains(&format!("(cherry picked from commit {})", repo.id("hotfix"))), "{message}");
+        assert_eq!(repo.git(&["rev-list", "--count", &format!("{}..HEAD", repo.id("foreign"))]), "1");
+    } else if recipe.contains("@csv") {
+        let row = format!("\"{}\",\"missing\",\"present\"", short("leaky-fix"));
+        assert!(answer.lines().any(|line| line == row), "{row} is not in\n{answer}");
+    } else if recipe.contains("patch_ids") {
+        let rows: Vec<BTreeSet<&str>> =
+            answer.lines().filter_map(|line| Some(line.rsplit('|').next()?.split(' ').collect())).collect();
+        let plain = BTreeSet::from([short("plain"), short("plain@stable/1.0"), short("plain@stable/2.0")]);
+        assert!(rows.contains(&plain), "{plain:?} is not in {rows:#?}");
+    } else {
+        panic!("nothing is known of what this should answer: {recipe}");
+    }
+}
+
+#[test]
+fn the_job_fails_while_something_is_forgotten() {
+    let text = section("## Recipes");
+    let job = text.lines().find_map(|line| line.trim().strip_prefix("- run: ")).expect("a step that runs");
+    // What a forge checks out: main alone has a branch here, the others are remote.
+    let repo = Repo::fixture("backports");
+    repo.git(&["clone", "--quiet", ".", "../checkout"]);
+    let run = |branch: &str| {
+        let mut shell = sealed_shell("bash", &repo);
+        shell.args(["-euo", "pipefail", "-c", job]).env("BRANCH", branch).current_dir(repo.path().join("../checkout"));
+        let output = shell.output().expect("bash runs");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), told + &String::from_utf8_lossy(&output.stderr))
+    };
+    let (code, told) = run("stable/2.0");
+    assert!(code == Some(1) && told.contains("g: fix that stable is asked for"), "{code:?}: {told}");
+    let dismissed = format!("{} stable/2.0 asked for by mistake", repo.id("asked"));
+    std::fs::write(repo.path().join("../checkout/.bhfuil-dismissed"), dismissed).expect("a file");
+    repo.git(&["-C", "../checkout", "add", ".bhfuil-dismissed"]);
+    repo.git(&["-C", "../checkout", "commit", "--quiet", "-m", "not for 2.0"]);
+    let (code, told) = run("stable/2.0");
+    assert_eq!(code, Some(0), "{told}");
+}
+
 #[test]
 fn the_two_commands_come_first() {
     let commands: Vec<String> = blocks("sh").into_iter().take(2).collect();
@@ -149,7 +242,15 @@ fn run(repo: &Repo, example: &str) -> Vec<String> {
     let (producer, consumer) = example.rsplit_once(" | jq -").unwrap_or_else(|| panic!("no jq at the end: {example}"));
     let (option, filter) = consumer.split_once(' ').expect("an option and a filter");
     let filter = filter.strip_prefix('\'').and_then(|filter| filter.strip_suffix('\'')).expect("a filter in quotes");
-    let mut shell = Command::new("sh");
+    let output = sealed_shell("sh", repo).args(["-euc", producer]).output().expect("sh runs");
+    assert!(output.status.success(), "{producer}: {}", String::from_utf8_lossy(&output.stderr));
+    let raw = option == "r";
+    events(&output).iter().flat_map(|event| jq(filter, event, raw)).collect()
+}
+
+/// A shell in the repository, without a terminal.
+fn sealed_shell(program: &str, repo: &Repo) -> Command {
+    let mut shell = Command::new(program);
     // The environment in which the fixture's git runs, and git finds us as its subcommand.
     for (name, value) in repo.git_command().get_envs() {
         match value {
@@ -160,11 +261,8 @@ fn run(repo: &Repo, example: &str) -> Vec<String> {
     let own = std::path::Path::new(env!("CARGO_BIN_EXE_git-bhfuil")).parent().expect("a folder");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths([own.to_owned()].into_iter().chain(std::env::split_paths(&path)));
-    shell.env("PATH", path.expect("a path")).current_dir(repo.path());
-    let output = shell.args(["-euc", producer]).stdin(Stdio::null()).output().expect("sh runs");
-    assert!(output.status.success(), "{producer}: {}", String::from_utf8_lossy(&output.stderr));
-    let raw = option == "r";
-    events(&output).iter().flat_map(|event| jq(filter, event, raw)).collect()
+    shell.env("PATH", path.expect("a path")).current_dir(repo.path()).stdin(Stdio::null());
+    shell
 }
 
 /// What `jq -c <filter>` makes of one value, or `jq -r <filter>`.

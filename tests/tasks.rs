@@ -357,7 +357,7 @@ fn what_can_not_be_done_is_said_at_once() {
     assert!(refused(&["wait", &id, "--timeout=soon"], 129).contains("bad value 'soon' for --timeout"));
     assert!(refused(&["wait", &id, "--timeout=0"], 129).contains("bad value '0' for --timeout"));
     for (args, said) in [
-        (&["start"][..], "required positional"),
+        (&["start"][..], "<kind> is missing"),
         (&["start", "walk"], "expected scan, patch-ids, prefetch, sync or gc"),
         (&["start", "gc", "repo"], "takes no repositories"),
         (&["start", "sync"], "a name, --group or --all-repos is missing"),

@@ -220,3 +220,16 @@ fn width_and_colour_never_alter_json() {
     assert!(plain.contains("\"type\":\"presence\""), "{plain}");
     assert_eq!(stream(&[("COLUMNS", "30"), ("CLICOLOR_FORCE", "1")], &["--color=always"]), plain);
 }
+
+#[test]
+fn a_mistyped_ref_is_suggested() {
+    let repo = Repo::fixture("backports");
+    for args in [&["where", "stable/1.1"][..], &["scan", "stable/1.1"], &["scan", "main", "main..stable/1.1"]] {
+        let output = bhfuil(&repo).args(args).arg("--format=human").output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("hint: did you mean 'stable/1.0'?"), "{args:?}: {said}");
+    }
+    // Words are words, however near they come.
+    let output = bhfuil(&repo).args(["where", "main stable/1.1", "--format=human"]).output().expect("it runs");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("did you mean 'stable"), "{output:?}");
+}

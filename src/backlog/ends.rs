@@ -55,7 +55,12 @@ fn unknown(refs: &[Ref], name: &[u8]) -> anyhow::Error {
     let typed = String::from_utf8_lossy(name);
     let branches = refs.iter().filter(|entry| !entry.name.starts_with(b"refs/tags/"));
     let names: Vec<String> = branches.map(|entry| String::from_utf8_lossy(entry.short()).into_owned()).collect();
-    let near = nearest(&typed, names.iter().map(String::as_str));
+    // What lies on a remote is called so there, and here only once it was checked out.
+    let remote = names.iter().map(String::as_str).find(|known| {
+        let before = known.strip_suffix(&*typed);
+        before.is_some_and(|before| before.ends_with('/'))
+    });
+    let near = remote.or_else(|| nearest(&typed, names.iter().map(String::as_str)));
     let hint = near.map_or_else(|| NO_BRANCH.to_owned(), |near| format!("did you mean '{near}'? {NO_BRANCH}"));
     Kind::BadRevision.hinted(format!("'{typed}' is no branch here"), hint)
 }

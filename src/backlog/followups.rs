@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::comparison::{Comparison, Standing};
 use super::ends::End;
 use super::verdicts::{Call, call};
-use super::{Found, Options, dismissals, pairs, run};
+use super::{Found, Options, dismissals, pairs, remark, run};
 use crate::describe::lossy;
 use crate::events::Event;
 use crate::events::matching::{Followup, FollowupRelation, FollowupState};
@@ -61,6 +61,9 @@ async fn tell(study: &mut Study<'_>, source: &End, target: &End) -> anyhow::Resu
         study.report().event(&Event::Followup(event)).await?;
     }
     study.report().picks(&target.short(), &picks).await?;
+    if picks.is_empty() {
+        remark(study, &format!("nothing on {} is to be followed up from {}", target.short(), source.short()));
+    }
     Ok(found)
 }
 

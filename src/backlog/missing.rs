@@ -13,7 +13,7 @@ use super::ends::{self, End};
 use super::trial::{Outcome, Trial};
 use super::verdicts::{Call, call};
 use super::wanted::Labels;
-use super::{Found, Options, dismissals, pairs, run, wanted};
+use super::{Found, Options, dismissals, pairs, remark, run, wanted};
 use crate::describe::{base64, lossy};
 use crate::enrich;
 use crate::error::{self, Kind};
@@ -102,7 +102,8 @@ async fn tell(study: &mut Study<'_>, options: &Options, source: &End, target: &E
         };
         let state = if applies == Some(Outcome::Empty) { MissingState::Unknown } else { state };
         found.any |= state != MissingState::Unknown;
-        if state != MissingState::Unknown {
+        // What conflicts would hold up those below it, which were tried without it.
+        if state != MissingState::Unknown && !matches!(applies, Some(Outcome::Conflict(_))) {
             picks.push(id);
         }
         let because = exact(because, [source, target]);
@@ -111,7 +112,19 @@ async fn tell(study: &mut Study<'_>, options: &Options, source: &End, target: &E
     }
     let picks: Vec<String> = picks.iter().map(Oid::to_hex).collect();
     study.report().picks(&target.short(), &picks).await?;
+    if items.is_empty() {
+        let (asked, source, target) = (asked(options), source.short(), target.short());
+        remark(study, &format!("nothing{asked} is to be picked from {source} to {target}"));
+    }
     Ok(found)
+}
+
+/// What was asked for, in a few words, unless it was all.
+fn asked(options: &Options) -> &'static str {
+    let is_all = !(options.requested || options.security || options.fixes)
+        && options.since.is_none()
+        && options.paths.is_empty();
+    if is_all { "" } else { " of that kind" }
 }
 
 /// The labels, as far as they are kept, that may be wishes: of the issues that the commits of `comparison` name, if anybody asks.

@@ -38,7 +38,7 @@ use crate::gitcli;
 use crate::index::Trouble;
 use crate::locate;
 use crate::locate::study::Study;
-use crate::report::{Ending, Strand};
+use crate::report::{Ending, Format, Strand};
 use crate::shutdown::Token;
 
 /// What is asked of which branches.
@@ -141,6 +141,14 @@ async fn run(
         })
     };
     token.unless_cancelled(Box::pin(whole)).await.unwrap_or(Ok(stopped))
+}
+
+/// Tells people that a list is empty: a program sees that nothing is told.
+fn remark(study: &mut Study<'_>, text: &str) {
+    let report = study.report();
+    if matches!(report.format(), Format::Human(_)) {
+        report.note(text);
+    }
 }
 
 fn cut_off() -> Trouble {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{Found, Options, run};
+use super::{Found, Options, remark, run};
 use crate::error::{self, Kind};
 use crate::events::Event;
 use crate::events::matching::{Rung, Verdict};
@@ -53,6 +53,9 @@ pub async fn verify(
                 evidence_b64: None,
             };
             study.report().event(&Event::Verdict(event)).await?;
+        }
+        if claims.is_empty() {
+            remark(study, "no commit there names another as its origin");
         }
         Ok(found)
     })

@@ -20,6 +20,7 @@ pub mod state;
 pub mod tasks;
 pub mod texts;
 pub mod trim;
+pub mod views;
 pub mod words;
 
 pub use repository::{Cache, LIGHT, Pass, Snapshot, SnapshotRef, StoredGraph, digest};

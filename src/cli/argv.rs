@@ -167,7 +167,8 @@ impl Argv {
                 if self.help {
                     break;
                 }
-                return Err(refused(format!("a command is missing: one of those of '{}'", found.name)));
+                let names: Vec<&str> = found.command.commands.iter().map(|it| it.name).collect();
+                return Err(refused(format!("a command is missing: {}", one_of(&names))));
             };
             let Some(next) = found.command.commands.iter().find(|it| it.name == word) else {
                 return Err(refused(no_command(word, &found.command.commands, &format!(" of '{}'", found.name))));
@@ -178,6 +179,14 @@ impl Argv {
             found.rest = &found.rest[level.next..];
         }
         Ok(found)
+    }
+}
+
+/// Names of which one is to be chosen: "a, b or c".
+fn one_of(names: &[&str]) -> String {
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `cache`: what is kept, whether it is right, and getting rid of it.
+//! `cache`: what is kept, whether it is right, getting rid of it, and reading it with sqlite3.
 //!
 //! Owns the options. Refuses their meaning: which caches there are is `upkeep`'s.
 
@@ -29,13 +29,15 @@ pub enum CacheCommand {
     Gc(CacheGcArgs),
     /// Removes it.
     Clear(CacheClearArgs),
+    /// Prints views of it for sqlite3.
+    Views(CacheViewsArgs),
 }
 
 impl CacheCommand {
     /// What can't be meant.
     pub(super) fn fault(&self) -> Option<&'static str> {
         let (repo, all) = match self {
-            Self::Gc(_) => return None,
+            Self::Gc(_) | Self::Views(_) => return None,
             Self::Info(CacheInfoArgs { repo, all, .. })
             | Self::Verify(CacheVerifyArgs { repo, all, .. })
             | Self::Clear(CacheClearArgs { repo, all, .. }) => (repo, *all),
@@ -49,7 +51,7 @@ impl CacheCommand {
 #[argh(subcommand, name = "info", help_triggers("-h", "--help"), usage = "[<options>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct CacheInfoArgs {
-    /// that of the repository that lies at <path>, or is registered as <name>; may be repeated
+    /// that of <repo>: one that is registered, or a path; may be repeated
     #[argh(option, arg_name = "repo")]
     pub repo: Vec<RawArg>,
     /// every one that there is, also of repositories that are gone
@@ -73,7 +75,7 @@ pub struct CacheInfoArgs {
 #[argh(subcommand, name = "verify", help_triggers("-h", "--help"), usage = "[<options>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct CacheVerifyArgs {
-    /// that of the repository that lies at <path>, or is registered as <name>; may be repeated
+    /// that of <repo>: one that is registered, or a path; may be repeated
     #[argh(option, arg_name = "repo")]
     pub repo: Vec<RawArg>,
     /// every one that there is
@@ -118,7 +120,7 @@ pub struct CacheGcArgs {
 #[argh(subcommand, name = "clear", help_triggers("-h", "--help"), usage = "[<options>]")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct CacheClearArgs {
-    /// that of the repository that lies at <path>, or is registered as <name>; may be repeated
+    /// that of <repo>: one that is registered, or a path; may be repeated
     #[argh(option, arg_name = "repo")]
     pub repo: Vec<RawArg>,
     /// every one that there is, also of repositories that are gone
@@ -135,3 +137,8 @@ pub struct CacheClearArgs {
     #[argh(switch)]
     pub no_color: bool,
 }
+
+/// Print SQL that makes views of a cache, for reading it with sqlite3. They are of a connection, and leave nothing in the file.
+#[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq, Eq)]
+#[argh(subcommand, name = "views", help_triggers("-h", "--help"), usage = "")]
+pub struct CacheViewsArgs {}

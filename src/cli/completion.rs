@@ -403,7 +403,7 @@ mod tests {
             ("-C dir wh", &["where"]),
             ("help wh", &["where"]),
             ("help cache g", &["gc"]),
-            ("cache ", &["info", "verify", "gc", "clear"]),
+            ("cache ", &["info", "verify", "gc", "clear", "views"]),
             ("where --sig", &["--signals="]),
             ("where --repo=x --rep", &["--repo="]),
             ("where --via --vi", &[]),

@@ -9,7 +9,7 @@ use super::scan::{Color, Format};
 
 /// Tell the titles, states and addresses of issues: of those that are named (CVE-2024-1234, owner/repo#12, LP: #12, a URL, a
 /// Change-Id), or without any of those that the commits of another run name, whose stream comes on standard input and is passed
-/// on unchanged. What was asked before is kept for a while. Nothing but this command asks a tracker, and no other than is meant.
+/// on unchanged. What was asked before is kept for a while. Beside this, only --issues and 'task start prefetch' ask a tracker.
 #[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
 #[argh(subcommand, name = "enrich", help_triggers("-h", "--help"), usage = "[<options>] [<reference>...]")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]

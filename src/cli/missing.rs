@@ -10,7 +10,7 @@ use super::argv::RawArg;
 use super::scan::{Color, Format, threads};
 
 /// List what branches lack: each change that the source has and the target hasn't, neither as itself nor as a pick, oldest first, in an
-/// order in which they can be picked. Narrowed to paths by -- <path>...
+/// order in which they can be picked. Narrowed to paths by -- <path>... Of --requested, --security and --fixes all that are given must hold.
 #[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
 #[argh(
     subcommand,

@@ -259,7 +259,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             return Err(usage_error(Some("verify"), "a range is missing".to_owned()));
         }
         Some(Subcommand::Explain(ExplainArgs { commits, .. })) if commits.len() != 2 => {
-            return Err(usage_error(Some("explain"), "two commits are compared".to_owned()));
+            return Err(usage_error(Some("explain"), "two commits are needed".to_owned()));
         }
         Some(Subcommand::Complete(_)) => Command::Complete,
         Some(Subcommand::Install(args)) => Command::Install(args),
@@ -288,7 +288,10 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
             None => Command::Task(args.command),
         },
-        None => return Err(usage_error(None, "a command is missing".to_owned())),
+        None => {
+            let message = "a command or a query is missing; 'git bhfuil -h' tells of them";
+            return Err(usage_error(None, message.to_owned()));
+        }
     };
     let implied = implied.map(|message| UsageError { message, usage: usage(None) });
     Ok(Invocation { dir: joined(&parsed.directory), command, name, paths, implied })
@@ -305,18 +308,41 @@ fn early_exit(command: Option<&str>, exit: EarlyExit) -> Exit {
     if exit.status.is_ok() {
         return Exit::Help(exit.output);
     }
-    // What is missing it lists on lines of their own.
     let said: Vec<&str> = exit.output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let shown = argv::shown(&said.join(" "));
-    usage_error(command, bad_value(&shown).unwrap_or_else(|| uncapitalised(&shown)))
+    let words = lacking(&said).or_else(|| bad_value(&shown));
+    usage_error(command, words.unwrap_or_else(|| uncapitalised(&shown)))
 }
 
-/// What argh says of a value that an option doesn't take, in git's words.
+/// What argh says of arguments and options that are missing, in lists with a line each: as the usage line below has them.
+fn lacking(said: &[&str]) -> Option<String> {
+    let mut names = Vec::new();
+    let mut is_option = None;
+    for line in said {
+        match (*line, is_option) {
+            ("Required positional arguments not provided:", _) => is_option = Some(false),
+            ("Required options not provided:", _) => is_option = Some(true),
+            (name, Some(false)) => names.push(format!("<{name}>")),
+            (name, Some(true)) => names.push(name.to_owned()),
+            (_, None) => return None,
+        }
+    }
+    let (last, others) = names.split_last()?;
+    Some(match others {
+        [] => format!("{last} is missing"),
+        others => format!("{} and {last} are missing", others.join(", ")),
+    })
+}
+
+/// What argh says of a value that an option or argument doesn't take, in git's words.
 fn bad_value(said: &str) -> Option<String> {
-    let (option, rest) = said.strip_prefix("Error parsing option '")?.split_once("' with value '")?;
+    let option = said.strip_prefix("Error parsing option '").map(|rest| ("", rest, ""));
+    let named = option.or_else(|| said.strip_prefix("Error parsing positional argument '").map(|it| ("<", it, ">")));
+    let (open, rest, close) = named?;
+    let (name, rest) = rest.split_once("' with value '")?;
     // The value is anybody's, the reason is one of this room and has no quote in it.
     let (value, why) = rest.rsplit_once("': ")?;
-    Some(format!("bad value '{value}' for {option}: {why}"))
+    Some(format!("bad value '{value}' for {open}{name}{close}: {why}"))
 }
 
 fn uncapitalised(text: &str) -> String {

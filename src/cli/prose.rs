@@ -100,6 +100,13 @@ pub(super) const PROSE: &[Prose] = &[
         exits: NO_EXITS,
     },
     Prose {
+        command: "cache views",
+        brief: "print views of it for SQLite",
+        examples: &[("a script to be run before a question", "git bhfuil cache views")],
+        more: NO_MORE,
+        exits: NO_EXITS,
+    },
+    Prose {
         command: "config",
         brief: "show and change settings",
         examples: &[
@@ -488,6 +495,59 @@ pub(super) const PROGRAM: &[&str] = &[
     "Options are written as in gitcli(7): `--opt=<value>` or `--opt <value>`, unique beginnings, single letters in a cluster, `--no-` for \
      the opposite of a switch; of an option that is given twice the last one counts. `git bhfuil help <command>` prints help on the \
      terminal.",
+];
+
+/// What the views of a cache promise, before their columns.
+pub(super) const VIEWS_PROMISE: &[&str] = &[
+    "`git bhfuil cache views` prints SQL that makes temporary views, to be run before a question of one's own. The names and columns below \
+     stay, and further ones may come. Nothing is promised of the tables themselves: they change with versions. SQLite 3.40 or newer is needed, \
+     and a cache that this version has brought up to date: `git bhfuil scan --no-commits` does that.",
+    "Open the file read-only, as `sqlite3 -readonly` does. A reader holds up nobody; but the file doesn't shrink, and its log grows, while a \
+     question is under way.",
+    "The views tell what was kept when the cache was last brought up to date, and never ask git. What a message says (authors, subjects, \
+     trailers, Change-Ids, issues) is kept compressed or as hashes, which SQL can't read: `git bhfuil scan` streams it.",
+];
+
+/// How the views are asked.
+pub(super) const VIEWS_EXAMPLE: Example = (
+    "How many commits are kept:",
+    "{ git bhfuil cache views; echo 'SELECT count(*) FROM commits;'; } |\n  sqlite3 -readonly \"$(git bhfuil cache info --format='%(path)')\"",
+);
+
+/// The views and their columns.
+pub(super) const VIEWS: &[(&str, &str)] = &[
+    ("cache", "The repository, one row."),
+    ("cache.git_dir", "TEXT. Its common git directory."),
+    ("cache.object_format", "TEXT. `sha1` or `sha256`."),
+    ("cache.indexed_at", "INTEGER. When its refs were last read, in seconds since 1970; NULL if they never were."),
+    ("refs", "HEAD, branches, remote branches and tags, as they stood then."),
+    ("refs.name", "TEXT. The full name, `refs/heads/main`; its bytes as they are, which need not be UTF-8."),
+    ("refs.id", "TEXT. What it names, a tag object for instance, in lower-case hexadecimal as all ids here."),
+    ("refs.commit_id", "TEXT. The commit behind it; NULL if there is none."),
+    (
+        "commits",
+        "Every commit that was ever read, also such as no ref reaches any more. It is unpacked anew for each question, at about a second for \
+         50,000 commits: make a temporary table of it to ask often.",
+    ),
+    (
+        "commits.position",
+        "INTEGER. Parents have smaller ones than their children. The same while the cache lives, another when it is built anew.",
+    ),
+    ("commits.id", "TEXT. Its id."),
+    ("commits.committed_at", "INTEGER. The committer's time in seconds since 1970, as git reads it."),
+    (
+        "patch_ids",
+        "What the commits changed that had to be compared so far, or whose patch-ids were asked for; not all.",
+    ),
+    ("patch_ids.id", "TEXT. The commit."),
+    (
+        "patch_ids.patch_id",
+        "TEXT. As `git patch-id --stable` has it of a diff without renames; NULL of a commit that changes nothing.",
+    ),
+    ("consumers", "Who follows the stream under a name (`scan --new`)."),
+    ("consumers.name", "TEXT. The name."),
+    ("consumers.filters", "TEXT. The `--author` and `--grep` that it began with."),
+    ("consumers.used_at", "INTEGER. When a stream last ended where it stands, in seconds since 1970."),
 ];
 
 /// Variables that are looked at, beside those of single settings and git's own.

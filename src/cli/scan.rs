@@ -115,7 +115,7 @@ pub struct ScanArgs {
     /// with the refs
     #[argh(switch)]
     pub show_refs: bool,
-    /// with patch ids, as git patch-id --stable has them
+    /// with patch-ids, as git patch-id --stable has them
     #[argh(switch)]
     pub patch_id: bool,
 }

@@ -178,8 +178,13 @@ fn directories_join_as_in_git() {
 #[test]
 fn mistakes_are_named() {
     for (line, message) in [
-        ("", "a command is missing"),
-        ("-- scan", "a command is missing"),
+        ("", "a command or a query is missing; 'git bhfuil -h' tells of them"),
+        ("-- scan", "a command or a query is missing; 'git bhfuil -h' tells of them"),
+        ("explain HEAD", "two commits are needed"),
+        ("dismiss", "<change>, --on and --because are missing"),
+        ("dismiss HEAD --on=x", "--because is missing"),
+        ("task start walk", "bad value 'walk' for <kind>: expected scan, patch-ids, prefetch, sync or gc"),
+        ("cache", "a command is missing: info, verify, gc, clear or views"),
         ("sacn", "'sacn' is not a command; did you mean 'scan'?"),
         ("frobnicate", "'frobnicate' is not a command"),
         ("--verison", "unknown option '--verison'; did you mean '--version'?"),
@@ -208,7 +213,8 @@ fn mistakes_are_named() {
     ] {
         let error = refusal(line);
         assert_eq!(error.message, message, "{line}");
-        let command = ["scan", "schema"].into_iter().find(|it| line.split(' ').next() == Some(it));
+        let command =
+            ["scan", "schema", "explain", "dismiss", "task start", "cache"].into_iter().find(|it| line.starts_with(it));
         let usage = command.map_or("Usage: git bhfuil [-C".to_owned(), |it| format!("Usage: git bhfuil {it}"));
         assert!(error.usage.starts_with(&usage), "{line}: {}", error.usage);
         assert!(!error.usage.contains('\n'));

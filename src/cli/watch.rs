@@ -43,7 +43,7 @@ pub struct WatchArgs {
     /// with names and addresses by the mailmap
     #[argh(switch)]
     pub mailmap: bool,
-    /// with patch ids, as git patch-id --stable has them
+    /// with patch-ids, as git patch-id --stable has them
     #[argh(switch)]
     pub patch_id: bool,
     /// look at most at <n> repositories at a time, and fetch as many

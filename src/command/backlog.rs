@@ -79,7 +79,7 @@ pub(super) async fn explain(args: &ExplainArgs, dir: &Path, token: &Token) -> u8
     let options = Options { exit_code: true, ..options(dir, args.threads, &[], None) };
     super::framed_aloud("explain", telling!(args), dir, token, async |report| match &args.commits[..] {
         [one, other] => backlog::explain(options, &one.0, &other.0, report, token).await,
-        _ => Err(Kind::Usage.error("two commits are compared")),
+        _ => Err(Kind::Usage.error("two commits are needed")),
     })
     .await
 }

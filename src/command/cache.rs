@@ -1,4 +1,4 @@
-//! `git bhfuil cache`: what is kept, whether it is right, and getting rid of it.
+//! `git bhfuil cache`: what is kept, whether it is right, getting rid of it, and reading it with sqlite3.
 
 use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt as _;
@@ -48,6 +48,7 @@ pub(super) async fn run(command: &CacheCommand, dir: &Path, token: &Token) -> u8
             let which = Which { repo: &args.repo, all: args.all, dir };
             framed("cache clear", look, dir, token, async |report| clear(&which, report).await).await
         }
+        CacheCommand::Views(_) => super::printed(upkeep::VIEWS),
     }
 }
 

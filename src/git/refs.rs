@@ -12,6 +12,7 @@ use super::repository::{Handle, ObjectKind, Repository};
 use crate::facts::Oid;
 use crate::facts::oid::OidSet;
 use crate::graph::{Graph, Mark, Position};
+use crate::spelling;
 
 /// What a ref says, before anything is looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +120,15 @@ pub struct RefList {
 }
 
 impl RefList {
+    /// The ref that somebody may have meant who typed a revision or range that there is none of, as people say it.
+    #[must_use]
+    pub fn nearest(&self, typed: &str) -> Option<String> {
+        let names: Vec<_> = self.refs.iter().map(|entry| String::from_utf8_lossy(entry.short())).collect();
+        let ends = typed.split("..").map(|end| end.trim_matches(['^', '.']));
+        let mut unknown = ends.filter(|end| !end.is_empty() && names.iter().all(|name| name != end));
+        unknown.find_map(|end| spelling::nearest(end, names.iter().map(AsRef::as_ref))).map(str::to_owned)
+    }
+
     /// The commits behind the refs, without duplicates, in the order of the refs.
     #[must_use]
     pub fn tips(&self) -> Vec<Oid> {

@@ -363,6 +363,12 @@ impl Search<'_> {
         }
     }
 
+    /// The ref that somebody may have meant who typed a word that nothing has.
+    fn near_ref(&self, query: &str) -> Option<String> {
+        let near = if query.contains(' ') { None } else { self.refs.nearest(query) };
+        near.map(|near| format!("did you mean '{near}'?"))
+    }
+
     /// Tells what a worker made.
     pub(super) async fn tell_made(&mut self, query: &str, made: Made) -> anyhow::Result<()> {
         let Made { bytes, counts, outcome } = made;
@@ -380,7 +386,7 @@ impl Search<'_> {
             let trouble = Trouble {
                 code: "nothing-found",
                 message: format!("'{query}' was not found: searched {count} commits for {}", outcome.sought),
-                hint: self.index.overlay.shallow.then(|| UNSHALLOW.into()),
+                hint: self.near_ref(query).or_else(|| self.index.overlay.shallow.then(|| UNSHALLOW.into())),
             };
             announce::warn_about(self.report, &self.name, query, &trouble).await?;
         } else if self.index.overlay.shallow && !self.has_warned {

@@ -98,6 +98,15 @@ fn by_change_id(desk: &mut Desk<'_>, id: &str) -> Seeds {
     Seeds { commits: found, sought, ..Seeds::default() }
 }
 
+/// An issue as people say it: where the key doesn't say of what kind it is, with the kind.
+fn spoken(issue: &IssueRef) -> String {
+    match issue.kind {
+        IssueKind::Cve | IssueKind::Ghsa | IssueKind::Jira | IssueKind::Url => issue.key.clone(),
+        IssueKind::Number => format!("#{}", issue.key),
+        kind => format!("{} {}", kind.as_str(), issue.key),
+    }
+}
+
 fn by_issue(desk: &mut Desk<'_>, issue: &IssueRef) -> Seeds {
     let has = |wanted: &IssueRef| {
         let wanted = wanted.clone();
@@ -106,8 +115,7 @@ fn by_issue(desk: &mut Desk<'_>, issue: &IssueRef) -> Seeds {
         }
     };
     let commits = filed(desk, Some(keys::of_issue(issue)), has(issue));
-    let mut seeds =
-        Seeds { commits, sought: format!("a reference to {} {}", issue.kind.as_str(), issue.key), ..Seeds::default() };
+    let mut seeds = Seeds { commits, sought: format!("a reference to {}", spoken(issue)), ..Seeds::default() };
     if seeds.commits.is_empty() {
         // The same number in another tracker's spelling.
         let number = issue.key.rsplit(['#', '!', '-']).next().unwrap_or_default().to_owned();

@@ -333,7 +333,7 @@ impl<'s> Pair<'s> {
             (SignalKind::Subject, _) => both("subject", Some(&a.subject_key), Some(&b.subject_key)),
             (SignalKind::Paths, _) => self.account_of_paths(),
             (SignalKind::Lines | SignalKind::Fuzzy, _) => match self.containment() {
-                Some(share) => format!("line containment {share:.2}"),
+                Some(share) => format!("{share:.2} of the lines in common"),
                 None => "no lines to compare".to_owned(),
             },
         }
@@ -341,7 +341,9 @@ impl<'s> Pair<'s> {
 
     fn account_of_paths(&self) -> String {
         let (Some(a), Some(b)) = (self.a.paths.known(), self.b.paths.known()) else { return String::new() };
-        let mut text = format!("{} of {} and {} paths shared", common(a, b), a.len(), b.len());
+        let count = common(a, b);
+        let paths = if count == 1 { "path" } else { "paths" };
+        let mut text = format!("{count} {paths} in common, of {} and {}", a.len(), b.len());
         if let Some(path) = a.iter().find(|path| b.binary_search(path).is_ok()) {
             let _ = write!(text, " ({})", String::from_utf8_lossy(path));
         }

@@ -108,7 +108,7 @@ fn every_rung_is_explained() {
         explain(&Pair::new(&a, &Sketch { subject_key: a.subject_key.clone(), ..other }, false), Signals::ALL);
     let subject = steps.iter().find(|step| step.rung == Rung::Subject).expect("all rungs");
     assert_eq!(subject.holds, Some(false));
-    assert_eq!(subject.evidence, "same subject fix 1; 0 of 1 and 1 paths shared; lines can't be known");
+    assert_eq!(subject.evidence, "same subject fix 1; 0 paths in common, of 1 and 1; lines can't be known");
     let revert = Sketch { revert_depth: 1, ..b };
     let (gate, steps) = explain(&Pair::new(&a, &revert, false), Signals::ALL);
     assert_eq!(gate, Some(Gate::Revert));

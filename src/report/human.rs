@@ -55,7 +55,13 @@ fn write_commit(commit: &Commit<'_>, look: Look, out: &mut Vec<u8>) {
         note(CYAN, &request.kind, &request.text, None);
     }
     for issue in &commit.issues {
-        note(CYAN, &issue.kind, &issue.key, None);
+        // Most keys say of what kind they are.
+        let named = match &*issue.kind {
+            "number" => format!("#{}", issue.key),
+            "cve" | "ghsa" | "jira" | "url" => issue.key.to_string(),
+            kind => format!("{kind} {}", issue.key),
+        };
+        note(CYAN, "names", &named, None);
     }
     for path in commit.paths.iter().flatten().flatten() {
         note(DIM, &word(path.status), &path.path, None);

@@ -126,8 +126,9 @@ fn cache_row(cache: &Cache<'_>) -> Vec<Cell> {
         count(Some(cache.commits), "commits"),
         count(cache.patch_ids, "patch-ids"),
         Cell::new(DIM, cache.used_at.as_deref().and_then(|date| date.get(..10)).unwrap_or_default()),
-        Cell::new("", cache.git_dir.as_deref().unwrap_or(&cache.path)),
         Cell::new(color, &state),
+        // What may need more than the rest of a line stands last.
+        Cell::new("", cache.git_dir.as_deref().unwrap_or(&cache.path)),
     ]
 }
 

@@ -6,6 +6,7 @@ use super::listing::{Cell, size, task_row, write_rows};
 use super::look::{BOLD, CYAN, DIM, GREEN, Look, RED, YELLOW, wrap};
 use super::{Format, counted, safe, word};
 use crate::events::repository::CacheState;
+use crate::events::stream::ErrorClass;
 use crate::events::{Cache, Error, Event, Health, Operation, Repo};
 
 /// Errors that people are shown; programs are told all.
@@ -29,7 +30,8 @@ struct Rows {
     kept: (u64, u64),
     tasks: Vec<Vec<Cell>>,
     operations: Vec<Vec<Cell>>,
-    errors: Vec<Remark>,
+    /// What somebody typed wrong stands last, and is left out first: it is done with.
+    errors: Vec<(bool, Remark)>,
     health: Vec<Remark>,
 }
 
@@ -64,7 +66,9 @@ impl OverviewWriter {
             (Format::Human(_), Event::Cache(cache)) => self.rows.cache(cache),
             (Format::Human(_), Event::Task(task)) => self.rows.tasks.push(task_row(task)),
             (Format::Human(_), Event::Operation(operation)) => self.rows.operations.push(operation_row(operation)),
-            (Format::Human(look), Event::Error(error)) => self.rows.errors.push(error_remark(error, look)),
+            (Format::Human(look), Event::Error(error)) => {
+                self.rows.errors.push((error.class == ErrorClass::User, error_remark(error, look)));
+            }
             (Format::Human(look), Event::Health(health)) => self.rows.health.push(health_remark(health, look)),
             _ => {}
         }
@@ -176,7 +180,9 @@ impl Rows {
         if !self.errors.is_empty() {
             heading("Errors", look, out);
             let more = self.errors.len().saturating_sub(MOST_ERRORS);
-            remarks(self.errors.into_iter().take(MOST_ERRORS), look, out);
+            let mut errors = self.errors;
+            errors.sort_by_key(|(is_users, _)| *is_users);
+            remarks(errors.into_iter().map(|(_, remark)| remark).take(MOST_ERRORS), look, out);
             if more > 0 {
                 note(&format!("{more} more causes; --format=jsonl tells all"), look, out);
             }

@@ -291,7 +291,9 @@ impl Strand {
 
     /// Says something about the run itself on stderr, for a person who asked for it.
     pub fn note(&self, line: &str) {
-        self.bar.say(&safe::line(line));
+        if !self.loudness.quiet {
+            self.bar.say(&safe::line(line));
+        }
     }
 
     /// Lets the run end as partial, though no part of it has failed.

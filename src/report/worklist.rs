@@ -2,13 +2,17 @@
 
 use std::io::Write as _;
 
-use super::look::{CYAN, DIM, GREEN, Look, MAGENTA, RED, YELLOW};
+use super::look::{CYAN, DIM, GREEN, Look, MAGENTA, RED, YELLOW, blanks, columns, wrap};
 use super::{safe, short, word};
 use crate::events::matching::{Apply, FollowupRelation, MissingState};
 use crate::events::{Followup, Interdiff, Missing, Verdict};
 
-/// Ids on one line of what to type.
-const ON_A_LINE: usize = 5;
+/// Blanks before what is said of a commit.
+const INDENT: usize = 4;
+/// With less room than this a subject isn't broken.
+const LEAST_ROOM: usize = 24;
+/// Ids on one line of what to type: as many as 80 columns hold.
+const ON_A_LINE: usize = 4;
 
 /// `<branch> <id> <subject>`, and below it why, unless it is simply missing.
 pub(super) fn write_missing(missing: &Missing<'_>, look: Look, out: &mut Vec<u8>) {
@@ -39,7 +43,7 @@ pub(super) fn write_followup(followup: &Followup<'_>, look: Look, out: &mut Vec<
     write_note(code, &word(followup.relation), short(&followup.of), look, out);
 }
 
-/// `<id> <other> yes|no|? <rung>: <evidence>`.
+/// `<id> <other> yes|no|? <rung>: <evidence>`, the evidence below where it needs more than the rest of the line.
 pub(super) fn write_verdict(verdict: &Verdict<'_>, look: Look, out: &mut Vec<u8>) {
     look.paint(YELLOW, short(&verdict.id), out);
     out.push(b' ');
@@ -51,7 +55,18 @@ pub(super) fn write_verdict(verdict: &Verdict<'_>, look: Look, out: &mut Vec<u8>
         None => (DIM, "?  "),
     };
     look.paint(code, holds, out);
-    let _ = writeln!(out, " {}: {}", word(verdict.rung), safe::line(&verdict.evidence));
+    let rung = word(verdict.rung);
+    let _ = write!(out, " {rung}:");
+    // Two ids, the answer and the rung, with what stands between them.
+    let used = columns(short(&verdict.id)) + columns(short(&verdict.other)) + holds.len() + columns(&rung) + 4;
+    let evidence = briefly(&safe::line(&verdict.evidence));
+    if used + 1 + columns(&evidence) > look.width {
+        out.push(b'\n');
+        blanks(INDENT, out);
+        write_below(&evidence, look, out);
+    } else {
+        let _ = writeln!(out, " {evidence}");
+    }
 }
 
 /// The difference of two diffs, below a line of its own.
@@ -85,16 +100,51 @@ fn write_commit(repo: &str, branch: &str, id: &str, subject: Option<&str>, look:
     look.paint(DIM, &safe::line(branch), out);
     out.push(b' ');
     look.paint(YELLOW, short(id), out);
-    let _ = writeln!(out, " {}", safe::line(subject.unwrap_or_default()));
+    let subject = safe::line(subject.unwrap_or_default());
+    let names = if look.names { columns(&safe::line(repo)) + 1 } else { 0 };
+    let before = names + columns(&safe::line(branch)) + 1 + columns(short(id)) + 1;
+    let room = look.width.saturating_sub(before);
+    // Under a long name there is no column for it.
+    let lines = if room < LEAST_ROOM { vec![subject.into_owned()] } else { wrap(subject.split(' '), room) };
+    for (at, line) in lines.iter().enumerate() {
+        blanks(if at == 0 { 1 } else { before }, out);
+        let _ = writeln!(out, "{line}");
+    }
 }
 
 fn write_note(code: &str, word: &str, text: &str, look: Look, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"    ");
+    blanks(INDENT, out);
     look.paint(code, word, out);
-    if !text.is_empty() {
-        let _ = write!(out, " {}", safe::line(text));
+    let text = briefly(&safe::line(text));
+    if text.is_empty() {
+        out.push(b'\n');
+    } else if INDENT + columns(word) + 1 + columns(&text) <= look.width {
+        let _ = writeln!(out, " {text}");
+    } else {
+        out.push(b'\n');
+        blanks(INDENT + 2, out);
+        write_below(&text, look, out);
     }
-    out.push(b'\n');
+}
+
+/// A text that needs lines of its own, from where the blanks before it end.
+fn write_below(text: &str, look: Look, out: &mut Vec<u8>) {
+    let indent = out.iter().rev().take_while(|byte| **byte == b' ').count();
+    for (at, line) in wrap(text.split(' '), look.width.saturating_sub(indent)).iter().enumerate() {
+        blanks(if at == 0 { 0 } else { indent }, out);
+        let _ = writeln!(out, "{line}");
+    }
+}
+
+/// A text with whole ids cut as ids are cut elsewhere.
+fn briefly(text: &str) -> String {
+    let is_whole = |word: &str| matches!(word.len(), 40 | 64) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let pieces = text.split_inclusive(|letter: char| !letter.is_ascii_alphanumeric());
+    let cut = pieces.map(|piece| {
+        let word = piece.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
+        if is_whole(word) { format!("{}{}", short(word), &piece[word.len()..]) } else { piece.to_owned() }
+    });
+    cut.collect()
 }
 
 /// The commands that pick `commits`, in their order.
@@ -144,8 +194,32 @@ mod tests {
         let first = written(&missing(MissingState::Missing, "main has it", None));
         assert_eq!(first.lines().count(), 1);
         assert!(first.starts_with("stable 111111111111 fix") && !first.contains('\u{1b}'), "{first}");
+        let long =
+            Missing { subject: Some("word ".repeat(15).into()), ..missing(MissingState::Missing, "main has it", None) };
+        let long = written(&long);
+        let lines: Vec<&str> = long.lines().collect();
+        assert!(lines.len() == 2 && lines[1].starts_with(&format!("{}word", " ".repeat(20))), "{long}");
         let reverted = written(&missing(MissingState::Reverted, "2 took it back", Some(Some(Apply::Conflict))));
         assert!(reverted.ends_with("    reverted 2 took it back\n    conflicts in a, b c\n"), "{reverted}");
+    }
+
+    #[test]
+    fn what_is_long_stands_below_in_lines_that_fit() {
+        let mut out = Vec::new();
+        let paths =
+            ["nova/tests/fixtures/libvirt.py", "nova/tests/unit/virt/libvirt/test_host.py", "nova/virt/host.py"];
+        write_note("", "conflicts in", &paths.join(", "), PLAIN, &mut out);
+        write_note("", "reverted", &format!("{} took it back", "a1".repeat(20)), PLAIN, &mut out);
+        let expected = "    conflicts in
+      nova/tests/fixtures/libvirt.py, nova/tests/unit/virt/libvirt/test_host.py,
+      nova/virt/host.py
+    reverted a1a1a1a1a1a1 took it back
+";
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
+        // Only a whole id is one: a Change-Id stays.
+        let change = format!("same Change-Id I{}", "0".repeat(40));
+        assert_eq!(briefly(&format!("{change}; x{}", "b".repeat(64))), format!("{change}; x{}", "b".repeat(64)));
+        assert_eq!(briefly(&format!("({})", "b".repeat(64))), "(bbbbbbbbbbbb)");
     }
 
     #[test]

@@ -223,9 +223,13 @@ impl Scan<'_> {
         if !self.options.goes_on {
             announce::end(self.report, &repository.name, self.token.is_cancelled(), indexed).await?;
         }
-        let watched = self.options.no_commits && self.report.format() != Format::Jsonl;
+        let is_person = self.report.format() != Format::Jsonl;
+        let watched = self.options.no_commits && is_person && !self.options.goes_on;
         if self.options.verbose || watched {
             self.summarise(&index, indexed);
+        } else if self.options.goes_on && self.options.no_commits && is_person {
+            let (name, count) = (&repository.name, refs.refs.len());
+            self.report.note(&format!("following {name}: {count} refs; Ctrl-C ends it"));
         }
         let consumer = cursor.clone().zip(index.cache().cloned()).zip(self.options.consumer.clone());
         let filters = self.options.filters();

@@ -72,7 +72,9 @@ impl Scan<'_> {
                 None => {}
             }
         } else {
-            plan.tips = peeled(gitcli::rev_parse(repository, &options.revisions).await?.tips, &index.handles)?;
+            let found = gitcli::rev_parse(repository, &options.revisions).await;
+            let found = found.map_err(|cause| with_what_is_near(cause, &options.revisions, &index.usual))?;
+            plan.tips = peeled(found.tips, &index.handles)?;
         }
         if !options.paths.is_empty() {
             let ages = [("--max-age", limits.since), ("--min-age", limits.until)];
@@ -164,6 +166,19 @@ impl Scan<'_> {
         }
         Ok(ids)
     }
+}
+
+/// `cause` with the ref that may be meant, where it is that one of `revisions` is unknown.
+fn with_what_is_near(cause: anyhow::Error, revisions: &[OsString], refs: &RefList) -> anyhow::Error {
+    if error::kind_of(&cause) != Kind::BadRevision {
+        return cause;
+    }
+    let message = error::message_of(&cause);
+    let unknown =
+        revisions.iter().map(|revision| revision.to_string_lossy()).find(|it| message.contains(&format!("'{it}'")));
+    let Some(near) = unknown.and_then(|unknown| refs.nearest(&unknown)) else { return cause };
+    let hint = error::hint_of(&cause).unwrap_or_default();
+    Kind::BadRevision.hinted(message, format!("did you mean '{near}'? {hint}"))
 }
 
 /// Those of `tips` that the repository still has. Without the others some of what they reached comes again.

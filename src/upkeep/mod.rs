@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 pub use crate::cache::folder::Closed;
 use crate::cache::folder::{self, CacheFile, Contents};
 use crate::cache::location;
+pub use crate::cache::views::SQL as VIEWS;
 use crate::error::Kind;
 use crate::git::Repository;
 pub use crate::git::Sought;

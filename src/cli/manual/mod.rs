@@ -116,6 +116,13 @@ fn of_command(info: &CommandInfoWithArgs, name: &str, command: &CommandInfoWithA
                 arguments(command, roff);
             }
         }
+        if name == "cache" {
+            roff.section("VIEWS");
+            roff.paragraphs(prose::VIEWS_PROMISE.iter().copied());
+            let (what, line) = prose::VIEWS_EXAMPLE;
+            roff.example(what, line, false);
+            entries(prose::VIEWS, roff);
+        }
         roff.section("EXIT STATUS");
         exits(Some(own_exits), roff);
         roff.section("SEE ALSO");
