@@ -7,6 +7,7 @@ use std::sync::Arc;
 use smol::future::zip;
 
 use crate::cache::database::is_damaged;
+use crate::cache::placed::MANY;
 use crate::cache::texts::{StoredTexts, TextStore, Texts};
 use crate::cache::{Cache, LIGHT, Pass, Snapshot, StoredGraph, digest, location};
 use crate::debug;
@@ -74,6 +75,8 @@ pub struct Index {
     is_checked: bool,
     /// Which of the usual refs hold which commits, as far as that is kept.
     holders: Option<Arc<Holders>>,
+    /// Many refs that were asked for, with the digest of what they lead to: where that is, isn't kept yet.
+    unplaced: Option<(Selection, i64)>,
     troubles: Vec<Trouble>,
 }
 
@@ -161,14 +164,34 @@ impl Index {
         self.holders.as_ref()
     }
 
-    /// Finds out which of the usual refs hold which commits and keeps it, so that the next question about refs that stand is answered
-    /// without a sweep. Only where it pays: of a small graph a sweep takes no time, and while refs move it would be for nothing.
+    /// Keeps what the next question about refs that stand is answered by without a sweep, or a look for each: which of the usual refs hold
+    /// which commits, and where many others lead. While refs move it would be for nothing.
     ///
     /// # Errors
     /// If a worker panicked. That the cache can't be written is a [`Trouble`].
-    pub async fn keep_holders(&mut self, pool: &Pool) -> anyhow::Result<()> {
-        let Some(cache) = self.cache.clone().filter(|_| self.fresh && self.holders.is_none() && self.len() >= LIGHT)
-        else {
+    pub async fn keep_for_the_next(&mut self, pool: &Pool) -> anyhow::Result<()> {
+        if self.fresh {
+            self.keep_holders(pool).await?;
+            self.keep_placed(pool).await?;
+        }
+        Ok(())
+    }
+
+    async fn keep_placed(&mut self, pool: &Pool) -> anyhow::Result<()> {
+        let Some((cache, (selection, digest))) = self.cache.clone().zip(self.unplaced.take()) else { return Ok(()) };
+        let (graph, refs) = (self.graph(pool).await?, Arc::clone(&self.refs));
+        let mark = graph.mark();
+        let placed = pool.run(move || refs.placed(&selection, &graph)).await?;
+        if let Err(cause) = cache.keep_placed(mark, digest, &placed).await {
+            let unwritten = self.unwritten(&cause);
+            self.troubles.push(unwritten);
+        }
+        Ok(())
+    }
+
+    /// Only where it pays: of a small graph a sweep takes no time.
+    async fn keep_holders(&mut self, pool: &Pool) -> anyhow::Result<()> {
+        let Some(cache) = self.cache.clone().filter(|_| self.holders.is_none() && self.len() >= LIGHT) else {
             return Ok(());
         };
         let (graph, usual) = (self.graph(pool).await?, Arc::clone(&self.usual));
@@ -229,9 +252,18 @@ impl Index {
             return Ok(Arc::clone(&self.usual));
         }
         let graph = self.graph(pool).await?;
-        let (refs, handles) = (Arc::clone(&self.refs), self.handles.clone());
-        let select = move || handles.with(|handle| refs.select(&selection, handle, &graph));
-        Ok(Arc::new(pool.run(select).await?))
+        let (refs, handles, cache) = (Arc::clone(&self.refs), self.handles.clone(), self.cache.clone());
+        let select = move || {
+            let (count, digest) = refs.digest(&selection);
+            let many = (count >= MANY).then_some(cache).flatten();
+            // What can't be read of it is looked up.
+            let placed = many.as_ref().and_then(|cache| cache.placed(graph.mark(), digest, count).ok().flatten());
+            let unplaced = (many.is_some() && placed.is_none()).then_some((selection.clone(), digest));
+            (handles.with(|handle| refs.select(&selection, handle, &graph, placed.as_deref())), unplaced)
+        };
+        let (list, unplaced) = pool.run(select).await?;
+        self.unplaced = unplaced;
+        Ok(Arc::new(list))
     }
 
     /// History as the object database has it; with `keep_raw` the bytes of commits can be taken over.
@@ -502,7 +534,7 @@ fn join(handles: Handles, opened: Opened, seen: Seen) -> anyhow::Result<Index> {
             (None, (Commits::Here(Arc::default()), None))
         }
     };
-    let select = |graph: &Graph| handles.with(|handle| refs.select(&Selection::Usual, handle, graph));
+    let select = |graph: &Graph| handles.with(|handle| refs.select(&Selection::Usual, handle, graph, None));
     let (usual, snapshot) = match (snapshot, &commits) {
         (Some(mut snapshot), _) if snapshot.digest == digest => {
             let peeled = std::mem::take(&mut snapshot.peeled).into_iter().zip(std::mem::take(&mut snapshot.positions));
@@ -520,7 +552,20 @@ fn join(handles: Handles, opened: Opened, seen: Seen) -> anyhow::Result<Index> {
     let holders = snapshot.and_then(|snapshot| snapshot.holders);
     let (refs, usual) = (Arc::new(refs), Arc::new(usual));
     let overlay = Arc::new(overlay);
-    Ok(Index { refs, usual, overlay, cache, commits, fresh, whole, is_checked, holders, troubles, handles })
+    Ok(Index {
+        refs,
+        usual,
+        overlay,
+        cache,
+        commits,
+        fresh,
+        whole,
+        is_checked,
+        holders,
+        unplaced: None,
+        troubles,
+        handles,
+    })
 }
 
 /// The commits of `stored`, and the refs that they were found from, if history was bent as it is now.

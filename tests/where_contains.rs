@@ -170,15 +170,50 @@ fn which_refs_hold_what_is_kept_and_stays_gits_answer_as_refs_move() {
     }
 }
 
+#[test]
+fn where_many_refs_lead_is_kept_and_stays_gits_answer_as_they_move() {
+    let (repo, ids) = history(8, 600, 3, 20);
+    // So many that it pays to keep it; some lead to a tag.
+    let update = |of: &dyn Fn(usize) -> usize| {
+        let lines = (0..4200).map(|number| format!("update refs/pull/{number}/head {}\n", ids[of(number) % ids.len()]));
+        repo.git_with(&["update-ref", "--stdin"], lines.collect::<String>().as_bytes());
+        repo.git(&["update-ref", "refs/pull/tag/head", "refs/tags/thrice"]);
+    };
+    let steps: [&dyn Fn(usize) -> usize; 2] = [&|number| number * 7, &|number| number * 11 + number / 600];
+    for (number, step) in steps.into_iter().enumerate() {
+        update(step);
+        if number == 1 {
+            repo.git(&["pack-refs", "--all"]);
+        }
+        for query in [&ids[30], &ids[301]] {
+            let contains = repo.git(&["for-each-ref", "--format=%(refname)", "--contains", query, "refs/pull"]);
+            let expected: BTreeSet<String> = contains.lines().map(str::to_owned).collect();
+            for round in ["new", "looked up", "kept"] {
+                let args = ["where", "--signals=same", "--refs=refs/pull/*", "--tags=none", query];
+                let events = events(&bhfuil(&repo).args(args).output().expect("it runs"));
+                let told = in_state(&events, std::slice::from_ref(query), "present");
+                assert_eq!(told[query], expected, "{round} after step {number}");
+            }
+        }
+        let kept = cache(&repo).query_row("SELECT length(positions) / 4 FROM placed", [], |row| row.get::<_, u32>(0));
+        assert_eq!(kept, Ok(4201));
+    }
+}
+
 /// Of how many commits the only cache keeps what they hold.
 fn kept_tips(repo: &Repo) -> u32 {
+    let tips = "SELECT length(tips) / 4 FROM holders";
+    cache(repo).query_row(tips, [], |row| row.get(0)).expect("it is kept")
+}
+
+/// The only cache.
+fn cache(repo: &Repo) -> rusqlite::Connection {
     let files =
         std::fs::read_dir(repo.home().join("bhfuil")).expect("a folder").map(|file| file.expect("a file").path());
     let is_cache = |path: &std::path::PathBuf| {
         path.to_string_lossy().contains("/repo-") && path.extension().is_some_and(|it| it == "db")
     };
-    let connection = rusqlite::Connection::open(files.filter(is_cache).next().expect("a cache")).expect("opens");
-    connection.query_row("SELECT length(tips) / 4 FROM holders", [], |row| row.get(0)).expect("it is kept")
+    rusqlite::Connection::open(files.filter(is_cache).next().expect("a cache")).expect("opens")
 }
 
 #[test]

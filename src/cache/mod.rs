@@ -12,6 +12,7 @@ mod holders;
 pub mod location;
 mod migration;
 pub mod patches;
+pub mod placed;
 pub mod postings;
 mod repository;
 mod schema;

@@ -291,7 +291,7 @@ fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     // Texts that are nobody's yet may be those of the pass that is to be stored next.
     transaction.execute_batch(
         "DELETE FROM segment; DELETE FROM text WHERE number NOT IN (SELECT text FROM unclaimed);
-         DELETE FROM snapshot; DELETE FROM ref; DELETE FROM holders;
+         DELETE FROM snapshot; DELETE FROM ref; DELETE FROM holders; DELETE FROM placed;
          DELETE FROM filed; DELETE FROM posting; DELETE FROM patch;",
     )?;
     super::words::forget(transaction)

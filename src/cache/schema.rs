@@ -167,7 +167,8 @@ CREATE TABLE snapshot (
 );
 ";
 
-/// While the refs stand, which of them hold a commit is always the same, and a look at it is quicker than a sweep over the graph.
+/// While the refs stand, where they lead and which of them hold a commit is always the same, and a look at it is quicker than a sweep over
+/// the graph.
 const V7: &str = "
 -- For each commit of the graph with this `mark` which of the commits behind the usual refs contain it: see holders.rs. `sum` is the
 -- CRC-32 of the four arrays.
@@ -178,6 +179,15 @@ CREATE TABLE holders (
   starts BLOB NOT NULL,
   numbers BLOB NOT NULL,
   sets BLOB NOT NULL,
+  sum INTEGER NOT NULL
+);
+-- Where that graph has what many refs lead to that were asked for last: a position of 4 bytes for each, all ones in every bit where there
+-- is none. `digest` is of what they lead to, `sum` the CRC-32 of `positions`.
+CREATE TABLE placed (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  mark INTEGER NOT NULL,
+  digest INTEGER NOT NULL,
+  positions BLOB NOT NULL,
   sum INTEGER NOT NULL
 );
 ";

@@ -1,12 +1,14 @@
 //! Reading refs: our own reader of `packed-refs` and of loose files, since peeling 60,000 refs through a general ref store
 //! costs 40 times as much. Reftables are listed by git itself (`gitcli`). Which refs were asked for is decided here too.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use sha1::{Digest as _, Sha1};
 
 use super::repository::{Handle, ObjectKind, Repository};
 use crate::facts::Oid;
@@ -209,14 +211,19 @@ impl RefStore {
     }
 
     /// The refs that `selection` asks for. Nothing is read of commits that `graph` has; the rest is looked up through `handle`.
+    ///
+    /// `placed` are the positions of [`Self::placed`], where they are known already.
     #[must_use]
-    pub fn select(&self, selection: &Selection, handle: &Handle, graph: &Graph) -> RefList {
+    pub fn select(
+        &self,
+        selection: &Selection,
+        handle: &Handle,
+        graph: &Graph,
+        placed: Option<&[Option<Position>]>,
+    ) -> RefList {
         let chosen = self.chosen(selection);
-        let starts = chosen.iter().filter_map(|(_, value)| match self.follow(value) {
-            Followed::Object { id, packed, .. } => Some(packed.behind(*id)),
-            _ => None,
-        });
-        let mut positions = graph.positions(&starts.collect::<Vec<_>>()).into_iter();
+        let placed = placed.map_or_else(|| self.placed(selection, graph).into(), Cow::Borrowed);
+        let mut positions = placed.iter().copied();
         let mut peeling = Peeling { handle, known: HashMap::new() };
         let mut list = RefList { mark: graph.mark(), ..RefList::default() };
         list.refs.reserve(chosen.len());
@@ -230,10 +237,38 @@ impl RefStore {
         list
     }
 
+    /// Where `graph` has what the refs that `selection` asks for lead to, as far as the files tell; of those that lead to an object.
+    #[must_use]
+    pub fn placed(&self, selection: &Selection, graph: &Graph) -> Vec<Option<Position>> {
+        let chosen = self.chosen(selection);
+        graph.positions(&self.starts(&chosen).collect::<Vec<_>>())
+    }
+
+    /// How many refs [`Self::placed`] places, and a number that changes with what they lead to.
+    #[must_use]
+    pub fn digest(&self, selection: &Selection) -> (usize, i64) {
+        let chosen = self.chosen(selection);
+        let mut count = 0;
+        let mut hasher = Sha1::new();
+        for start in self.starts(&chosen) {
+            count += 1;
+            hasher.update(start.as_bytes());
+        }
+        (count, hasher.finalize().first_chunk().map_or(0, |&start| i64::from_be_bytes(start)))
+    }
+
+    /// What each of the `chosen` that leads to an object leads to, as far as the files tell.
+    fn starts<'s>(&'s self, chosen: &'s [(&Bytes, &Value)]) -> impl Iterator<Item = Oid> {
+        chosen.iter().filter_map(|(_, value)| match self.follow(value) {
+            Followed::Object { id, packed, .. } => Some(packed.behind(*id)),
+            _ => None,
+        })
+    }
+
     /// As [`Self::select`], where no graph is at hand: everything is looked up.
     #[must_use]
     pub fn look_up(&self, selection: &Selection, handle: &Handle) -> RefList {
-        self.select(selection, handle, &Graph::default())
+        self.select(selection, handle, &Graph::default(), None)
     }
 
     fn chosen(&self, selection: &Selection) -> Vec<(&Bytes, &Value)> {

@@ -75,7 +75,7 @@ impl Places {
         let mut known: HashMap<Position, usize> = HashMap::default();
         known.reserve(chosen.refs.len());
         let room = chosen.refs.len();
-        let (mut list, mut of_line) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        let (mut list, mut of_line): (Vec<Place>, Vec<(usize, Line)>) = (Vec::with_capacity(room), Vec::new());
         let (told_usual, told_chosen) = (graph.grew_from(usual.mark), graph.grew_from(chosen.mark));
         for (entry, chosen) in each_once(usual, chosen) {
             if entry.symbolic.is_some() {
@@ -91,15 +91,15 @@ impl Places {
                     tips.len() - 1
                 })
             });
-            of_line.push(rules.line_of(&entry.name));
+            of_line.extend(rules.line_of(&entry.name).map(|line| (list.len(), line)));
             let (name, has_commit) = (entry.name.clone(), entry.commit.is_some());
             list.push(Place { kind: kind_of(&name), name, has_commit, tip, chosen, line: None });
         }
-        let mut lines: Vec<Line> = of_line.iter().flatten().cloned().collect();
+        let mut lines: Vec<Line> = of_line.iter().map(|(_, line)| line.clone()).collect();
         lines.sort_unstable();
         lines.dedup();
-        for (place, line) in list.iter_mut().zip(of_line) {
-            place.line = line.and_then(|line| lines.binary_search(&line).ok());
+        for (place, line) in of_line {
+            list[place].line = lines.binary_search(&line).ok();
         }
         Self { list, tips, lines, rules, tagged: OnceLock::new(), whole, reached: OnceLock::new() }
     }

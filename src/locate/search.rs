@@ -104,7 +104,7 @@ impl Search<'_> {
         }
         while !self.token.is_cancelled() && self.tell_next().await? {}
         if !self.options.no_update && self.indexed.state == IndexState::Fresh && self.torn.is_none() {
-            self.index.keep_holders(&self.pool).await?;
+            self.index.keep_for_the_next(&self.pool).await?;
             for trouble in self.index.take_troubles() {
                 announce::warn(self.report, &self.name, &trouble).await?;
             }
