@@ -190,7 +190,9 @@ fn words_to(head: &str) -> (Lead, bool) {
         if text.is_empty() || paragraph || stop {
             break;
         }
-        let start = text.rfind(|c: char| c.is_whitespace() || matches!(c, '[' | '(')).map_or(0, |at| at + 1);
+        // A blank may have several bytes: U+00A0.
+        let apart = |c: char| c.is_whitespace() || matches!(c, '[' | '(');
+        let start = text.char_indices().rev().find(|(_, c)| apart(*c)).map_or(0, |(at, c)| at + c.len_utf8());
         words[count] = text[start..].trim_matches(|c: char| !c.is_alphanumeric() && c != '\'');
         // A bracket before the word opens a sentence of its own.
         let opened = text[..start].ends_with(['[', '(']);
@@ -309,6 +311,7 @@ mod tests {
             ("It needs to be backported to all\nstable versions.", BackportTo, "all stable versions"),
             ("This patch could be backported in 2.4, with care", BackportTo, "2.4"),
             ("Should be backported", BackportTo, ""),
+            ("It should\u{a0}be backported to 2.8", BackportTo, "2.8"),
             (
                 "a paragraph that ends in no stop (if so)\n\nThis should be backported up to 2.7.",
                 BackportTo,

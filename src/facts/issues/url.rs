@@ -11,8 +11,8 @@ use super::{IssueKind, IssueRef, digits, is_word};
 pub(super) fn url(message: &str, at: usize) -> (Option<IssueRef>, usize) {
     let scheme = message[..at].bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
     let rest = &message[at + 3..];
-    let end =
-        rest.find(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '`' | '\\' | '|')).unwrap_or(rest.len());
+    let is_outside = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | '`' | '\\' | '|');
+    let end = rest.find(is_outside).unwrap_or(rest.len());
     let mut text = &rest[..end];
     loop {
         let trimmed = text.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', ']', '*', '}']);
