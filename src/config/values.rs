@@ -112,7 +112,7 @@ impl Type {
 /// A whole number as git has it: octal behind a `0`, hexadecimal behind `0x` (strtoimax(3)), with k, m, g or t for powers of 1024.
 #[must_use]
 pub fn number(text: &str) -> Option<u64> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     let (base, text) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(text) => (16, text),
         None if text.starts_with('0') => (8, text),
@@ -133,7 +133,7 @@ pub fn number(text: &str) -> Option<u64> {
 /// A time such as `500ms`, `30s`, `5m`, `2h` or `7d`, above zero; a bare number is seconds.
 #[must_use]
 pub fn time(text: &str) -> Option<Duration> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let scale: u64 = match &text[digits..] {
         "ms" => 1,
