@@ -165,7 +165,8 @@ pub fn color(text: &str) -> Option<Color> {
         "always" => Some(Color::Always),
         "auto" | "true" | "yes" | "on" => Some(Color::Auto),
         "never" | "false" | "no" | "off" | "" => Some(Color::Never),
-        // An `int` of git's, with its units.
+        // An `int` of git's, with its units, of which `t` is none.
+        text if text.ends_with('t') => None,
         text => number(text.strip_prefix(['-', '+']).unwrap_or(text))
             .filter(|size| i32::try_from(*size).is_ok())
             .map(|size| if size == 0 { Color::Never } else { Color::Auto }),
@@ -281,6 +282,7 @@ mod tests {
             ("0", Some(Color::Never)),
             ("-1k", Some(Color::Auto)),
             ("2147483648", None),
+            ("0T", None),
             ("", Some(Color::Never)),
             ("red", None),
         ] {

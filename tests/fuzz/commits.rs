@@ -110,6 +110,10 @@ proptest! {
         if headers.into_iter().any(|line| line.starts_with(b"encoding ") && !line[9..].iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))) {
             return Ok(());
         }
+        // Of headers without an end git reads on behind the object.
+        if !object.ends_with(b"\n") && memchr::memmem::find(&object, b"\n\n").is_none() {
+            return Ok(());
+        }
         let ours = ours(&object);
         let told = |fields: &Option<Vec<Vec<u8>>>| fields.as_ref().map(|all| all.iter().map(|one| one.escape_ascii().to_string()).collect::<Vec<_>>());
         prop_assert_eq!(told(&ours), told(&shown), "{}", object.escape_ascii());
