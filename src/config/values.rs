@@ -167,9 +167,12 @@ pub fn color(text: &str) -> Option<Color> {
         "never" | "false" | "no" | "off" | "" => Some(Color::Never),
         // An `int` of git's, with its units, of which `t` is none.
         text if text.ends_with('t') => None,
-        text => number(text.strip_prefix(['-', '+']).unwrap_or(text))
-            .filter(|size| i32::try_from(*size).is_ok())
-            .map(|size| if size == 0 { Color::Never } else { Color::Auto }),
+        text => {
+            let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+            let size = number(digits).filter(|size| i32::try_from(*size).is_ok());
+            let size = size.filter(|_| digits.starts_with(|digit: char| digit.is_ascii_digit()));
+            size.map(|size| if size == 0 { Color::Never } else { Color::Auto })
+        }
     }
 }
 
@@ -283,6 +286,7 @@ mod tests {
             ("-1k", Some(Color::Auto)),
             ("2147483648", None),
             ("0T", None),
+            ("+ 1", None),
             ("", Some(Color::Never)),
             ("red", None),
         ] {
