@@ -10,6 +10,10 @@ fn main() -> ExitCode {
     if let Err(cause) = debug::start(std::env::var_os("GIT_BHFUIL_LOG").as_deref()) {
         report::last_words(&format!("warning: {cause}"));
     }
+    if let Err(cause) = gitcli::allow_open_files() {
+        report::say_fatal(&error::message_of(&cause), error::hint_of(&cause));
+        return ExitCode::from(error::kind_of(&cause).exit_code());
+    }
     let token = Token::new();
     // The second signal ends the process wherever it is.
     let watch = SignalWatch::start(token.clone(), |code| {

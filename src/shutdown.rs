@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread::JoinHandle;
 
 use async_channel::{Receiver, Sender};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 
 /// A cheap handle that tells work to stop. Clones share one state; once cancelled it stays so.
@@ -142,6 +142,8 @@ impl SignalWatch {
     /// # Errors
     /// If the handlers can't be installed.
     pub fn start(token: Token, quit: impl Fn(i32) + Send + 'static) -> std::io::Result<Self> {
+        // A file that may not grow further (`ulimit -f`) is an error of that file, EFBIG, for whoever catches this; else it is the end.
+        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let handle = signals.handle();
         let thread = std::thread::Builder::new().name("signals".into()).spawn(move || {

@@ -109,11 +109,16 @@ impl Type {
     }
 }
 
-/// A whole number as git has it, with k, m, g or t for powers of 1024.
+/// A whole number as git has it: octal behind a `0`, hexadecimal behind `0x` (strtoimax(3)), with k, m, g or t for powers of 1024.
 #[must_use]
 pub fn number(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let text = text.trim_ascii();
+    let (base, text) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(text) => (16, text),
+        None if text.starts_with('0') => (8, text),
+        None => (10, text),
+    };
+    let digits = text.chars().take_while(|letter| letter.is_digit(base)).count();
     let scale: u64 = match text[digits..].to_ascii_lowercase().as_str() {
         "" => 1,
         "k" => 1 << 10,
@@ -122,13 +127,13 @@ pub fn number(text: &str) -> Option<u64> {
         "t" => 1 << 40,
         _ => return None,
     };
-    text[..digits].parse::<u64>().ok()?.checked_mul(scale)
+    u64::from_str_radix(&text[..digits], base).ok()?.checked_mul(scale)
 }
 
 /// A time such as `500ms`, `30s`, `5m`, `2h` or `7d`, above zero; a bare number is seconds.
 #[must_use]
 pub fn time(text: &str) -> Option<Duration> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let scale: u64 = match &text[digits..] {
         "ms" => 1,
@@ -160,7 +165,14 @@ pub fn color(text: &str) -> Option<Color> {
         "always" => Some(Color::Always),
         "auto" | "true" | "yes" | "on" => Some(Color::Auto),
         "never" | "false" | "no" | "off" | "" => Some(Color::Never),
-        number => number.parse::<i64>().ok().map(|number| if number == 0 { Color::Never } else { Color::Auto }),
+        // An `int` of git's, with its units, of which `t` is none.
+        text if text.ends_with('t') => None,
+        text => {
+            let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+            let size = number(digits).filter(|size| i32::try_from(*size).is_ok());
+            let size = size.filter(|_| digits.starts_with(|digit: char| digit.is_ascii_digit()));
+            size.map(|size| if size == 0 { Color::Never } else { Color::Auto })
+        }
     }
 }
 
@@ -244,10 +256,19 @@ mod tests {
         for bad in ["", "0", "0ms", "s", "-1s", "1.5s", "1w", "1 s", "99999999999999999d"] {
             assert_eq!(time(bad), None, "{bad}");
         }
-        for (text, bytes) in [("0", 0), ("3", 3), ("2k", 2048), ("1M", 1 << 20), ("2g", 2 << 30), ("1T", 1 << 40)] {
+        for (text, bytes) in [
+            ("0", 0),
+            ("3", 3),
+            ("2k", 2048),
+            ("1M", 1 << 20),
+            ("2g", 2 << 30),
+            ("1T", 1 << 40),
+            ("010", 8),
+            ("0x1f", 31),
+        ] {
             assert_eq!(number(text), Some(bytes), "{text}");
         }
-        for bad in ["", "g", "-1", "1kb", "1.5g", "99999999999g"] {
+        for bad in ["", "g", "-1", "1kb", "1.5g", "99999999999g", "08", "0x", "0x-1"] {
             assert_eq!(number(bad), None, "{bad}");
         }
     }
@@ -262,6 +283,10 @@ mod tests {
             ("never", Some(Color::Never)),
             ("off", Some(Color::Never)),
             ("0", Some(Color::Never)),
+            ("-1k", Some(Color::Auto)),
+            ("2147483648", None),
+            ("0T", None),
+            ("+ 1", None),
             ("", Some(Color::Never)),
             ("red", None),
         ] {

@@ -161,3 +161,43 @@ fn show(format: Format, line: &[u8], whole: &[u8], out: &mut Vec<u8>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::enrich::mutations::{config, mutated};
+
+    proptest! {
+        #![proptest_config(config(300))]
+
+        #[test]
+        fn fuzz_what_passes_is_what_came_without_the_frame(lines in mutated("events"), cut in any::<prop::sample::Index>()) {
+            let kind = |line: &[u8]| -> Option<String> {
+                let event: Value = serde_json::from_slice(line).ok()?;
+                Some(event["type"].as_str()?.to_owned())
+            };
+            let goes_on = |line: &&[u8]| {
+                let event = line.trim_ascii();
+                event.starts_with(b"{") && (Line::parse(event).is_none() || !matches!(kind(event).as_deref(), Some("begin" | "end")))
+            };
+            let all: Vec<&[u8]> = lines.split_inclusive(|byte| *byte == b'\n').collect();
+            let expected = all.iter().copied().filter(goes_on).collect::<Vec<_>>().concat();
+            let half: usize = all[..cut.index(all.len() + 1)].iter().map(|line| line.len()).sum();
+            let mut upstream = Upstream::default();
+            let (mut out, mut typed) = (Vec::new(), 0);
+            for piece in [&lines[..half], &lines[half..]] {
+                let passed = upstream.pass(piece, Format::Jsonl, |_| None);
+                out.extend(passed.out);
+                typed += passed.typed.len();
+                prop_assert!(passed.faults.iter().all(|(_, said)| said.chars().count() < 200));
+                prop_assert!(passed.counts.values().sum::<u64>() <= piece.len() as u64);
+            }
+            prop_assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
+            prop_assert!(typed <= all.len());
+            let _ = (upstream.is_over(), upstream.ending());
+        }
+    }
+}

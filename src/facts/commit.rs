@@ -51,19 +51,25 @@ impl<'a> RawCommit<'a> {
     }
 
     /// Takes the headers after the parents and returns what follows the blank line. A NUL ends a header as a newline does,
-    /// since git steps over it.
+    /// since git steps over it; one that begins a line ends everything, and no `encoding` is looked for behind one.
     fn read_headers(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
+        let mut past_nul = false;
         while !rest.is_empty() {
             let end = memchr2(b'\n', 0, rest).unwrap_or(rest.len());
             let line = &rest[..end];
+            if rest[0] == 0 {
+                break;
+            }
+            let nul = rest.get(end) == Some(&0);
             rest = rest.get(end + 1..).unwrap_or_default();
             match line.first() {
                 None => break,
                 Some(b'a') => self.author = line.strip_prefix(b"author ").unwrap_or(self.author),
                 Some(b'c') => self.committer = line.strip_prefix(b"committer ").unwrap_or(self.committer),
-                Some(b'e') if self.encoding.is_none() => self.encoding = line.strip_prefix(b"encoding "),
+                Some(b'e') if self.encoding.is_none() && !past_nul => self.encoding = line.strip_prefix(b"encoding "),
                 Some(_) => {}
             }
+            past_nul |= nul;
         }
         rest
     }

@@ -15,6 +15,7 @@ pub mod issues;
 pub mod line_diff;
 mod line_table;
 pub mod oid;
+mod once;
 pub mod origins;
 pub mod patch_id;
 pub mod patterns;

@@ -41,7 +41,7 @@ impl OriginKind {
 }
 
 /// A commit that this one was taken from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Origin<'a> {
     /// How it says so.
     pub kind: OriginKind,

@@ -16,6 +16,7 @@ use super::{
     change_id::change_id,
     fixes,
     issues::{self, IssueRef},
+    once::{Once, end_of},
     origins::{self, Origin},
     patterns::Patterns,
     requests::{self, Request},
@@ -60,6 +61,7 @@ impl<'a> References<'a> {
     }
 
     fn read_ids(&mut self, message: &'a str) {
+        let (mut origins, mut reverts, mut relands, mut fixes) = (Vec::new(), Once::new(), Once::new(), Once::new());
         let mut before: Option<(usize, Option<Relation>)> = None;
         let mut at = 0;
         while let Some((start, end)) = next_hex_run(message.as_bytes(), at) {
@@ -73,17 +75,19 @@ impl<'a> References<'a> {
             before = Some((end, relation));
             let text = &message[start..end];
             match relation {
-                Some(Relation::Origin(kind)) => {
-                    // A repeated line moves to the end: the last one names the immediate source.
-                    self.origins.retain(|origin| origin.kind != kind || origin.text != text);
-                    self.origins.push(Origin { kind, text });
-                }
-                Some(Relation::Reverts) => push_once(&mut self.reverts, text),
-                Some(Relation::Relands) => push_once(&mut self.relands, text),
-                Some(Relation::Fixes) => push_once(&mut self.fixes, text),
+                Some(Relation::Origin(kind)) => origins.push(Origin { kind, text }),
+                Some(Relation::Reverts) => reverts.push(text),
+                Some(Relation::Relands) => relands.push(text),
+                Some(Relation::Fixes) => fixes.push(text),
                 None => {}
             }
         }
+        // A repeated line counts where it stands last: the last one names the immediate source.
+        let mut last = Once::new();
+        origins.into_iter().rev().for_each(|origin| last.push(origin));
+        self.origins = last.into_vec();
+        self.origins.reverse();
+        (self.reverts, self.relands, self.fixes) = (reverts.into_vec(), relands.into_vec(), fixes.into_vec());
     }
 }
 
@@ -94,12 +98,6 @@ pub(super) enum Relation {
     Reverts,
     Relands,
     Fixes,
-}
-
-fn push_once<'a>(ids: &mut Vec<&'a str>, id: &'a str) {
-    if !ids.contains(&id) {
-        ids.push(id);
-    }
 }
 
 /// The next run of 7 to 40, or of 64, hexadecimal digits from `at` on that is no part of a longer word.
@@ -213,9 +211,17 @@ const LINKS: [&str; 18] = [
     "and",
 ];
 const MOST_WORDS: usize = 14;
+/// Bytes before an id that are looked at: more than fourteen words have.
+const REACH: usize = 1024;
 
 impl<'m> Mention<'m> {
     fn at(message: &'m str, start: usize, end: usize) -> Option<Self> {
+        let passed = start - end_of(&message[..start], REACH).len();
+        let found = Self::within(&message[passed..], start - passed, end - passed)?;
+        Some(Self { start: found.start + passed, ..found })
+    }
+
+    fn within(message: &'m str, start: usize, end: usize) -> Option<Self> {
         let tail = &message[end..];
         let (start, in_url) = whole_token(message, start)?;
         let id_start = end - message[..end].bytes().rev().take_while(u8::is_ascii_hexdigit).count();
@@ -368,7 +374,8 @@ pub fn normalised_subject(subject: &str) -> String {
 
 /// Without a leading `[stable/2024.1]` and the like, or `2.9:`.
 fn without_tag(subject: &str) -> Option<&str> {
-    if let Some((_, after)) = subject.split_once(": ").filter(|(version, _)| is_version(version)) {
+    let digits = subject.bytes().take_while(|byte| byte.is_ascii_digit() || b".xv".contains(byte)).count();
+    if let Some(after) = subject[digits..].strip_prefix(": ").filter(|_| is_version(&subject[..digits])) {
         return Some(after.trim_start());
     }
     let (tag, after) = subject.strip_prefix('[')?.split_once(']')?;

@@ -13,7 +13,14 @@ use std::{borrow::Cow, sync::LazyLock};
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
-use super::{patterns::Patterns, trailers::Trailer};
+use super::{
+    once::{Once, end_of, start_of},
+    patterns::Patterns,
+    trailers::Trailer,
+};
+
+/// Bytes around a wish that are looked at: more than its sentence has.
+const REACH: usize = 1024;
 
 // Built once: most messages hold neither, and building costs more than the search.
 static STABLE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("stable@"));
@@ -47,7 +54,7 @@ impl RequestKind {
 }
 
 /// A wish for a backport.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Request<'a> {
     /// How it is worded.
     pub kind: RequestKind,
@@ -57,13 +64,8 @@ pub struct Request<'a> {
 
 /// The wishes of `message`, kind by kind, each once.
 pub(super) fn requests<'a>(message: &'a str, trailers: &[Trailer<'a>], patterns: &Patterns) -> Vec<Request<'a>> {
-    let mut found = Vec::new();
-    let mut push = |kind, text: Cow<'a, str>| {
-        let request = Request { kind, text };
-        if !found.contains(&request) {
-            found.push(request);
-        }
-    };
+    let mut found = Once::new();
+    let mut push = |kind, text: Cow<'a, str>| found.push(Request { kind, text });
     for at in STABLE.find_iter(message.as_bytes()) {
         if let Some(text) = cc_stable(message, at) {
             push(RequestKind::CcStable, text.into());
@@ -85,21 +87,23 @@ pub(super) fn requests<'a>(message: &'a str, trailers: &[Trailer<'a>], patterns:
             push(kind, trailer.value.clone());
         }
     }
+    let subject_end = message.find('\n').unwrap_or(message.len());
     for at in BACKPORT.find_iter(message.as_bytes()) {
-        if let Some(text) = backport(message, at) {
+        if let Some(text) = backport(message, at, at > subject_end) {
             push(RequestKind::BackportTo, text);
         }
     }
     for text in patterns.requests(message) {
         push(RequestKind::Configured, text.trim().into());
     }
-    found
+    found.into_vec()
 }
 
 /// What follows `#` in the `Cc:` line around the `stable@` at `at`.
 fn cc_stable(message: &str, at: usize) -> Option<&str> {
-    let start = message[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = message[at..].find('\n').map_or(message.len(), |newline| at + newline);
+    let (head, tail) = (end_of(&message[..at], REACH), start_of(&message[at..], REACH));
+    let start = at - head.len() + head.rfind('\n').map_or(0, |newline| newline + 1);
+    let end = at + tail.find('\n').unwrap_or(tail.len());
     let key = message[start..at].trim_start().get(..3)?;
     if !key.eq_ignore_ascii_case("cc:") || message[start..at].contains('#') {
         return None;
@@ -111,15 +115,16 @@ fn cc_stable(message: &str, at: usize) -> Option<&str> {
 
 /// The sentence around the "ackport" at `at`: a wish if a modal verb that isn't denied leads up to it ("must be backported to
 /// 2.8"), if it opens a line ("Backport to 2.8", "To be backported"), or if one is called for ("a backport to 2.8 is needed").
-fn backport(message: &str, at: usize) -> Option<Cow<'_, str>> {
+fn backport(message: &str, at: usize, is_below_subject: bool) -> Option<Cow<'_, str>> {
     let start = at.checked_sub(1).filter(|&start| message.as_bytes()[start].eq_ignore_ascii_case(&b'b'))?;
-    let end = at + message[at..].find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(message.len() - at);
-    let (word, rest) = (&message[start..end], &message[end..]);
+    let (head, tail) = (end_of(&message[..start], REACH), start_of(&message[at..], REACH));
+    let end = tail.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(tail.len());
+    let (word, rest) = (&message[start..at + end], &tail[end..]);
     let is = |other: &str| word.eq_ignore_ascii_case(other);
     if !(is("backport") || is("backported") || is("backporter") || is("backporting")) {
         return None;
     }
-    let (called, denied) = words_to(&message[..start]);
+    let (called, denied) = words_to(head);
     if denied {
         return None;
     }
@@ -130,12 +135,12 @@ fn backport(message: &str, at: usize) -> Option<Cow<'_, str>> {
         Lead::Modal { be } => be,
         Lead::ToBe => true,
         // No subject, for that tells what was done, and where to.
-        Lead::Opens => (message[..start].contains('\n') && names_branch(rest)) || is_called_for(&phrase(rest)),
+        Lead::Opens => (is_below_subject && names_branch(rest)) || is_called_for(&phrase(rest)),
         Lead::Needs => names_branch(rest),
         Lead::A => is_called_for(&phrase(rest)),
         Lead::Other => false,
     };
-    let rest = if wished { Some(rest) } else { this_to(&message[..start], rest).filter(|rest| names_branch(rest)) };
+    let rest = if wished { Some(rest) } else { this_to(head, rest).filter(|rest| names_branch(rest)) };
     rest.map(phrase)
 }
 
@@ -190,7 +195,9 @@ fn words_to(head: &str) -> (Lead, bool) {
         if text.is_empty() || paragraph || stop {
             break;
         }
-        let start = text.rfind(|c: char| c.is_whitespace() || matches!(c, '[' | '(')).map_or(0, |at| at + 1);
+        // A blank may have several bytes: U+00A0.
+        let apart = |c: char| c.is_whitespace() || matches!(c, '[' | '(');
+        let start = text.char_indices().rev().find(|(_, c)| apart(*c)).map_or(0, |(at, c)| at + c.len_utf8());
         words[count] = text[start..].trim_matches(|c: char| !c.is_alphanumeric() && c != '\'');
         // A bracket before the word opens a sentence of its own.
         let opened = text[..start].ends_with(['[', '(']);
@@ -309,6 +316,7 @@ mod tests {
             ("It needs to be backported to all\nstable versions.", BackportTo, "all stable versions"),
             ("This patch could be backported in 2.4, with care", BackportTo, "2.4"),
             ("Should be backported", BackportTo, ""),
+            ("It should\u{a0}be backported to 2.8", BackportTo, "2.8"),
             (
                 "a paragraph that ends in no stop (if so)\n\nThis should be backported up to 2.7.",
                 BackportTo,

@@ -128,7 +128,12 @@ fn content<'a>(
     buffer: &'a mut Vec<u8>,
 ) -> Result<Content<'a>, ObjectError> {
     let Some(side) = side else { return Ok(Content::Unread) };
-    let bytes = blob(&handle.repo.objects, &side.oid, buffer)?;
+    let bytes = match blob(&handle.repo.objects, &side.oid, buffer) {
+        Ok(bytes) => bytes,
+        // One that is too large to be read at all is too large to be compared.
+        Err(_) if handle.size(&side.oid).is_some_and(|size| size > big) => return Ok(Content::Big),
+        Err(cause) => return Err(cause),
+    };
     Ok(if bytes.len() as u64 > big { Content::Big } else { Content::Bytes(bytes) })
 }
 

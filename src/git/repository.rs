@@ -11,6 +11,9 @@ use std::time::{Duration, SystemTime};
 
 use gix::objs::{Exists as _, Find as _};
 
+use gix::sec::Trust;
+use gix::sec::trust::DefaultForLevel as _;
+
 use crate::error::Kind;
 use crate::facts::Oid;
 use crate::facts::oid::SHA1_LEN;
@@ -124,10 +127,15 @@ impl Repository {
         }
         // From "." gix doesn't see that it is inside of a `.git`.
         let dir = &absolute(dir);
-        let found = gix::ThreadSafeRepository::discover_with_environment_overrides(dir).or_else(|cause| {
+        let opened = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(
+            dir,
+            gix::discover::upwards::Options::default(),
+            trusted_alike(),
+        );
+        let found = opened.or_else(|cause| {
             // Hooks are run inside of `.git` with a GIT_DIR of ".", from which gix takes a wrong path.
             let named = std::env::var_os("GIT_DIR").map(|named| absolute(Path::new(&named)));
-            let as_it_is = || gix::open::Options::default().open_path_as_is(true);
+            let as_it_is = || options(Trust::Full).open_path_as_is(true);
             named.and_then(|named| gix::ThreadSafeRepository::open_opts(named, as_it_is()).ok()).ok_or(cause)
         });
         let explicit = std::env::var_os("GIT_DIR");
@@ -141,7 +149,8 @@ impl Repository {
     /// As those of [`Self::discover`].
     pub fn discover_alone(dir: &Path) -> anyhow::Result<Self> {
         let dir = &absolute(dir);
-        let found = gix::ThreadSafeRepository::discover(dir);
+        let found =
+            gix::ThreadSafeRepository::discover_opts(dir, gix::discover::upwards::Options::default(), trusted_alike());
         let shared = found.map_err(|cause| open_error(dir, None, &cause))?;
         Ok(Self { alone: true, ..Self::of(dir, shared, false) })
     }
@@ -157,7 +166,7 @@ impl Repository {
             });
         // git's own tests have this to play somebody else.
         let played = std::env::var_os("GIT_TEST_ASSUME_DIFFERENT_OWNER").is_some_and(|value| value == "true");
-        let owned = repo.git_dir_trust() == gix::sec::Trust::Full && !played;
+        let owned = repo.git_dir_trust() == Trust::Full && !played;
         let is_bare_by_itself = !is_named && !git_dir.ends_with(".git");
         Self {
             dir: dir.to_owned(),
@@ -209,6 +218,25 @@ impl Repository {
     pub fn handle(&self) -> Handle {
         Handle::new(self.shared.to_thread_local())
     }
+}
+
+/// Bytes of the largest object that is read: a few kilobytes of a pack may stand for any number of them. Git compares no blob that is
+/// larger (`core.bigFileThreshold`), and whoever has other objects of that size can set `GIT_ALLOC_LIMIT`.
+const LARGEST: u64 = (512 << 20) + 1;
+
+/// How a repository is opened. Of one that somebody else owns gix would read no more than 32 packs and 16 MiB; whether it may be read at
+/// all is asked of git, and then it is read as a whole.
+fn options(trust: Trust) -> gix::open::Options {
+    let options =
+        gix::open::Options::default_for_level(trust).object_store_slots(gix::odb::store::init::Slots::default());
+    if std::env::var_os("GIT_ALLOC_LIMIT").is_some() {
+        return options;
+    }
+    options.config_overrides([format!("gitoxide.objects.allocLimit={LARGEST}")])
+}
+
+fn trusted_alike() -> gix::sec::trust::Mapping<gix::open::Options> {
+    gix::sec::trust::Mapping { full: options(Trust::Full), reduced: options(Trust::Reduced) }
 }
 
 fn milliseconds(time: Duration) -> u64 {
@@ -395,6 +423,13 @@ impl Handle {
     pub fn kind(&self, id: &Oid) -> Option<ObjectKind> {
         let header = self.has_format_of(id).then(|| self.repo.try_find_header(to_gix(id)).ok())???;
         Some(header.kind().into())
+    }
+
+    /// How many bytes `id` has, read from its header alone; `None` if it isn't there or can't be read.
+    #[must_use]
+    pub fn size(&self, id: &Oid) -> Option<u64> {
+        let header = self.has_format_of(id).then(|| self.repo.try_find_header(to_gix(id)).ok())???;
+        Some(header.size())
     }
 
     /// Whether `id` has the length of this repository's ids.

@@ -11,6 +11,7 @@ pub mod credential;
 mod disarm;
 mod failure;
 pub mod merge_tree;
+mod open_files;
 mod process;
 mod program;
 pub mod progress;
@@ -21,6 +22,7 @@ mod tree;
 pub mod witness;
 
 pub use self::failure::{Cause, Judgement, judge, without_password};
+pub use self::open_files::allow_open_files;
 pub use self::process::{Ended, end_all};
 pub use self::program::{Bounds, Program, Stop, can_prompt};
 pub use self::progress::Progress;

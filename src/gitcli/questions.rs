@@ -334,6 +334,8 @@ pub(super) fn deadline(clock: &Clock, limit: Duration) -> Deadline {
 pub(super) fn git(repository: &Repository) -> Command {
     let mut command = Program::default().command();
     command.current_dir(&repository.dir).arg("--git-dir").arg(&repository.git_dir);
+    // A program, which git runs wherever it reads the index: for `:file`, say.
+    command.args(["-c", "core.fsmonitor=false"]);
     // Told where the repository is, git takes the folder that it runs in for the top of the work tree; with GIT_DIR it would too.
     let top = repository.work_tree.as_ref().filter(|top| repository.dir.starts_with(top));
     let is_found = repository.alone || std::env::var_os("GIT_DIR").is_none();

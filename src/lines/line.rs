@@ -55,7 +55,12 @@ impl Line {
         let first = pieces.first().filter(|first| first.start == 0)?;
         if first.text.len() == text.len() && text.len() > 1 && text.is_ascii() && !first.is_number() {
             let name = String::from_utf8_lossy(text).to_ascii_lowercase();
-            return Some(if name == "mainline" { Self::mainline() } else { Self::series(&name) });
+            return Some(match name.as_str() {
+                "mainline" => Self::mainline(),
+                // The branch has no other line than the tag that ends it, `stable-eol`.
+                name if is_unnumbered(name.as_bytes()) => Self::unnumbered(name),
+                name => Self::series(name),
+            });
         }
         let numbers = if first.is("v") { &pieces[1..] } else { &pieces[..] };
         let count = numbers.iter().take_while(|piece| piece.is_number()).count();

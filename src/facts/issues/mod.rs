@@ -21,7 +21,7 @@ mod url;
 
 use serde::{Deserialize, Serialize};
 
-use super::patterns::Patterns;
+use super::{once::Once, patterns::Patterns};
 
 /// Which tracker, or which notation, a key belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -118,7 +118,7 @@ const BEGINS: [bool; 256] = {
 /// The issues that `message` refers to, in order of appearance, each once.
 pub(super) fn issues(message: &str, patterns: &Patterns) -> Vec<IssueRef> {
     let bytes = message.as_bytes();
-    let mut found: Vec<IssueRef> = Vec::new();
+    let mut found = Once::new();
     let mut at = 0;
     while let Some(skipped) = bytes[at..].iter().position(|&byte| BEGINS[usize::from(byte)]) {
         at += skipped;
@@ -131,11 +131,11 @@ pub(super) fn issues(message: &str, patterns: &Patterns) -> Vec<IssueRef> {
             _ => (None, at + 1),
         };
         at = next;
-        if let Some(issue) = issue.filter(|issue| !found.contains(issue)) {
+        if let Some(issue) = issue {
             found.push(issue);
         }
     }
-    found
+    found.into_vec()
 }
 
 fn digits(text: &str) -> usize {

@@ -4,7 +4,11 @@
 //! dash in them (`keys`) and addresses (`url`).
 
 use super::{IssueKind, IssueRef, before, digits, is_word, keys};
+use crate::facts::once::end_of;
 use crate::facts::patterns::Patterns;
+
+/// Bytes before a number that are looked at: more than the words that announce one and the name of a project have.
+const REACH: usize = 512;
 
 /// The number at the start of `text`: no leading zero, at most 10 digits, no part of a longer word or a version.
 pub(super) fn whole_number(text: &str) -> Option<&str> {
@@ -88,7 +92,7 @@ fn key_of(kind: IssueKind, number: &str) -> IssueRef {
 /// A `#` at `at`.
 pub(super) fn hash(message: &str, at: usize) -> Option<IssueRef> {
     let number = whole_number(&message[at + 1..])?;
-    let head = &message[..at];
+    let head = end_of(&message[..at], REACH);
     let tail = &message[at + 1 + number.len()..];
     let last = before(message.as_bytes(), at);
     if matches!(last, b'&' | b'#' | b'/' | b'\\' | b'$' | b'"' | b'\'' | b'=') || last >= 0x80 || head.ends_with("](") {
@@ -173,7 +177,7 @@ fn glued(head: &str, number: &str) -> Option<IssueRef> {
 /// A `!` at `at`: GitLab's `group/project!12`, or `!12` after "merge request".
 pub(super) fn merge_request(message: &str, at: usize) -> Option<IssueRef> {
     let number = whole_number(&message[at + 1..])?;
-    let head = &message[..at];
+    let head = end_of(&message[..at], REACH);
     let start =
         head.rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'))).map_or(0, |i| i + 1);
     let project = head.get(start..)?;
@@ -184,7 +188,7 @@ pub(super) fn merge_request(message: &str, at: usize) -> Option<IssueRef> {
 
 /// A digit at `at` that neither a `#` nor another digit precedes.
 pub(super) fn number(message: &str, at: usize, patterns: &Patterns) -> Option<IssueRef> {
-    let head = &message[..at];
+    let head = end_of(&message[..at], REACH);
     match before(message.as_bytes(), at) {
         b'-' => keys::dashed(head, &message[at..], patterns),
         b'p' | b'P' => glued_launchpad(head, &message[at..]),

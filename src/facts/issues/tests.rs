@@ -66,6 +66,7 @@ fn each_notation_has_its_kind_and_key() {
         ("https://example.com/o/r/issues/12/a-title-5", Url, "https://example.com/o/r/issues/12"),
         ("https://example.com/v2/issue/12/34.", Url, "https://example.com/v2/issue/12/34"),
         ("https://me:pw@codeberg.org/o/r/issues/12#x", Url, "https://codeberg.org/o/r/issues/12"),
+        ("https://example.com/o/r/issues/12\u{1b}[0m", Url, "https://example.com/o/r/issues/12"),
     ] {
         assert_eq!(read(text), [(kind, key.to_owned())], "{text}");
     }

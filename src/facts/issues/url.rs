@@ -6,25 +6,31 @@ use std::borrow::Cow;
 
 use super::keys::{cve, ghsa};
 use super::{IssueKind, IssueRef, digits, is_word};
+use crate::facts::once::start_of;
+
+/// Bytes of the longest URL that is read; no issue has such an address.
+const LONGEST: usize = 4096;
 
 /// The URL whose `://` is at `at`, and where it ends.
 pub(super) fn url(message: &str, at: usize) -> (Option<IssueRef>, usize) {
-    let scheme = message[..at].bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
-    let rest = &message[at + 3..];
-    let end =
-        rest.find(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '`' | '\\' | '|')).unwrap_or(rest.len());
+    let scheme = message[..at].bytes().rev().take(6).take_while(u8::is_ascii_alphanumeric).count();
+    let rest = start_of(&message[at + 3..], LONGEST);
+    // Markdown: `[https://…](https://…)`.
+    let rest = rest.split("](").next().unwrap_or(rest);
+    let is_outside = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | '`' | '\\' | '|');
+    let end = rest.find(is_outside).unwrap_or(rest.len());
     let mut text = &rest[..end];
+    let (opened, mut closed) = (text.matches('(').count(), text.matches(')').count());
     loop {
         let trimmed = text.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', ']', '*', '}']);
-        let unbalanced = trimmed.ends_with(')') && trimmed.matches('(').count() < trimmed.matches(')').count();
+        let unbalanced = trimmed.ends_with(')') && opened < closed;
+        closed -= usize::from(unbalanced);
         let next = if unbalanced { &trimmed[..trimmed.len() - 1] } else { trimmed };
         if next.len() == text.len() {
             break;
         }
         text = next;
     }
-    // Markdown: `[https://…](https://…)`.
-    text = text.split("](").next().unwrap_or(text);
     let scheme = &message[at - scheme..at];
     let issue = matches!(scheme, "http" | "https").then(|| Address::parse(scheme, text).issue()).flatten();
     (issue, at + 3 + text.len())
