@@ -9,6 +9,7 @@ mod columns;
 mod containment;
 mod holders;
 mod links;
+mod numbered;
 mod reachable;
 mod segment;
 
@@ -20,6 +21,7 @@ use columns::{Columns, Here};
 pub use containment::{Containment, Reach};
 pub use holders::{Holders, StoredHolders};
 use links::{Links, grown};
+pub use numbered::Numbered;
 pub use reachable::Reachable;
 pub use segment::{Array, Batch, Damaged, Mark, Parent, Segment, parents_first};
 use zerocopy::IntoBytes as _;

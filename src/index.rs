@@ -181,7 +181,7 @@ impl Index {
         let Some((cache, (selection, digest))) = self.cache.clone().zip(self.unplaced.take()) else { return Ok(()) };
         let (graph, refs) = (self.graph(pool).await?, Arc::clone(&self.refs));
         let mark = graph.mark();
-        let placed = pool.run(move || refs.placed(&selection, &graph)).await?;
+        let placed = pool.run(move || refs.choose(&selection).placed(&graph)).await?;
         if let Err(cause) = cache.keep_placed(mark, digest, &placed).await {
             let unwritten = self.unwritten(&cause);
             self.troubles.push(unwritten);
@@ -254,12 +254,14 @@ impl Index {
         let graph = self.graph(pool).await?;
         let (refs, handles, cache) = (Arc::clone(&self.refs), self.handles.clone(), self.cache.clone());
         let select = move || {
-            let (count, digest) = refs.digest(&selection);
+            let chosen = refs.choose(&selection);
+            let (count, digest) = chosen.digest();
             let many = (count >= MANY).then_some(cache).flatten();
             // What can't be read of it is looked up.
-            let placed = many.as_ref().and_then(|cache| cache.placed(graph.mark(), digest, count).ok().flatten());
-            let unplaced = (many.is_some() && placed.is_none()).then_some((selection.clone(), digest));
-            (handles.with(|handle| refs.select(&selection, handle, &graph, placed.as_deref())), unplaced)
+            let kept = many.as_ref().and_then(|cache| cache.placed(graph.mark(), digest, count).ok().flatten());
+            let unplaced = (many.is_some() && kept.is_none()).then(|| (selection.clone(), digest));
+            let placed = kept.unwrap_or_else(|| chosen.placed(&graph));
+            (handles.with(|handle| chosen.list(handle, &graph, &placed)), unplaced)
         };
         let (list, unplaced) = pool.run(select).await?;
         self.unplaced = unplaced;
@@ -534,7 +536,7 @@ fn join(handles: Handles, opened: Opened, seen: Seen) -> anyhow::Result<Index> {
             (None, (Commits::Here(Arc::default()), None))
         }
     };
-    let select = |graph: &Graph| handles.with(|handle| refs.select(&Selection::Usual, handle, graph, None));
+    let select = |graph: &Graph| handles.with(|handle| refs.select(&Selection::Usual, handle, graph));
     let (usual, snapshot) = match (snapshot, &commits) {
         (Some(mut snapshot), _) if snapshot.digest == digest => {
             let peeled = std::mem::take(&mut snapshot.peeled).into_iter().zip(std::mem::take(&mut snapshot.positions));

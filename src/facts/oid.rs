@@ -69,10 +69,9 @@ impl Oid {
             return None;
         }
         let mut buffer = [0; SHA256_LEN];
-        for (byte, pair) in buffer.iter_mut().zip(hex.chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-        }
-        Self::from_bytes(&buffer[..hex.len() / 2])
+        let bytes = &mut buffer[..hex.len() / 2];
+        faster_hex::hex_decode(hex, bytes).ok()?;
+        Self::from_bytes(bytes)
     }
 
     /// The binary form: 20 or 32 bytes.
@@ -103,23 +102,6 @@ impl Oid {
         self.push_hex(&mut hex);
         hex
     }
-}
-
-/// The value of each hexadecimal digit; 0xff for other bytes. A table, since ids are read by the hundred thousand.
-const NIBBLES: [u8; 256] = {
-    let mut table = [0xff; 256];
-    let mut value = 0;
-    while value < 16 {
-        table[b"0123456789abcdef"[value as usize] as usize] = value;
-        table[b"0123456789ABCDEF"[value as usize] as usize] = value;
-        value += 1;
-    }
-    table
-};
-
-fn nibble(digit: u8) -> Option<u8> {
-    let value = NIBBLES[usize::from(digit)];
-    (value < 16).then_some(value)
 }
 
 impl fmt::Display for Oid {

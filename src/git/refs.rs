@@ -1,7 +1,6 @@
 //! Reading refs: our own reader of `packed-refs` and of loose files, since peeling 60,000 refs through a general ref store
 //! costs 40 times as much. Reftables are listed by git itself (`gitcli`). Which refs were asked for is decided here too.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -211,64 +210,22 @@ impl RefStore {
     }
 
     /// The refs that `selection` asks for. Nothing is read of commits that `graph` has; the rest is looked up through `handle`.
-    ///
-    /// `placed` are the positions of [`Self::placed`], where they are known already.
     #[must_use]
-    pub fn select(
-        &self,
-        selection: &Selection,
-        handle: &Handle,
-        graph: &Graph,
-        placed: Option<&[Option<Position>]>,
-    ) -> RefList {
-        let chosen = self.chosen(selection);
-        let placed = placed.map_or_else(|| self.placed(selection, graph).into(), Cow::Borrowed);
-        let mut positions = placed.iter().copied();
-        let mut peeling = Peeling { handle, known: HashMap::new() };
-        let mut list = RefList { mark: graph.mark(), ..RefList::default() };
-        list.refs.reserve(chosen.len());
-        for (name, value) in chosen {
-            let peel = |id, packed: Packed| match positions.next().flatten() {
-                Some(position) => Ok((Some(packed.behind(id)), Some(position))),
-                None => peeling.peel(packed.behind(id)).map(|commit| (commit, None)),
-            };
-            self.push(name, value, peel, &mut list);
-        }
-        list
-    }
-
-    /// Where `graph` has what the refs that `selection` asks for lead to, as far as the files tell; of those that lead to an object.
-    #[must_use]
-    pub fn placed(&self, selection: &Selection, graph: &Graph) -> Vec<Option<Position>> {
-        let chosen = self.chosen(selection);
-        graph.positions(&self.starts(&chosen).collect::<Vec<_>>())
-    }
-
-    /// How many refs [`Self::placed`] places, and a number that changes with what they lead to.
-    #[must_use]
-    pub fn digest(&self, selection: &Selection) -> (usize, i64) {
-        let chosen = self.chosen(selection);
-        let mut count = 0;
-        let mut hasher = Sha1::new();
-        for start in self.starts(&chosen) {
-            count += 1;
-            hasher.update(start.as_bytes());
-        }
-        (count, hasher.finalize().first_chunk().map_or(0, |&start| i64::from_be_bytes(start)))
-    }
-
-    /// What each of the `chosen` that leads to an object leads to, as far as the files tell.
-    fn starts<'s>(&'s self, chosen: &'s [(&Bytes, &Value)]) -> impl Iterator<Item = Oid> {
-        chosen.iter().filter_map(|(_, value)| match self.follow(value) {
-            Followed::Object { id, packed, .. } => Some(packed.behind(*id)),
-            _ => None,
-        })
+    pub fn select(&self, selection: &Selection, handle: &Handle, graph: &Graph) -> RefList {
+        let chosen = self.choose(selection);
+        chosen.list(handle, graph, &chosen.placed(graph))
     }
 
     /// As [`Self::select`], where no graph is at hand: everything is looked up.
     #[must_use]
     pub fn look_up(&self, selection: &Selection, handle: &Handle) -> RefList {
-        self.select(selection, handle, &Graph::default(), None)
+        self.select(selection, handle, &Graph::default())
+    }
+
+    /// The refs that `selection` asks for, not yet followed.
+    #[must_use]
+    pub fn choose(&self, selection: &Selection) -> Chosen<'_> {
+        Chosen { store: self, refs: self.chosen(selection) }
     }
 
     fn chosen(&self, selection: &Selection) -> Vec<(&Bytes, &Value)> {
@@ -390,6 +347,58 @@ impl RefStore {
             }
         }
         Followed::Broken
+    }
+}
+
+/// Refs that were asked for.
+#[derive(Debug)]
+pub struct Chosen<'s> {
+    store: &'s RefStore,
+    refs: Vec<(&'s Bytes, &'s Value)>,
+}
+
+impl Chosen<'_> {
+    /// Where `graph` has what they lead to, as far as the files tell; of those that lead to an object.
+    #[must_use]
+    pub fn placed(&self, graph: &Graph) -> Vec<Option<Position>> {
+        graph.positions(&self.starts().collect::<Vec<_>>())
+    }
+
+    /// How many refs [`Self::placed`] places, and a number that changes with what they lead to.
+    #[must_use]
+    pub fn digest(&self) -> (usize, i64) {
+        let mut count = 0;
+        let mut hasher = Sha1::new();
+        for start in self.starts() {
+            count += 1;
+            hasher.update(start.as_bytes());
+        }
+        (count, hasher.finalize().first_chunk().map_or(0, |&start| i64::from_be_bytes(start)))
+    }
+
+    /// What each that leads to an object leads to, as far as the files tell.
+    fn starts(&self) -> impl Iterator<Item = Oid> {
+        self.refs.iter().filter_map(|(_, value)| match self.store.follow(value) {
+            Followed::Object { id, packed, .. } => Some(packed.behind(*id)),
+            _ => None,
+        })
+    }
+
+    /// Follows them. `placed` is where `graph` has what they lead to; the rest is looked up through `handle`.
+    #[must_use]
+    pub fn list(&self, handle: &Handle, graph: &Graph, placed: &[Option<Position>]) -> RefList {
+        let mut positions = placed.iter().copied();
+        let mut peeling = Peeling { handle, known: HashMap::new() };
+        let mut list = RefList { mark: graph.mark(), ..RefList::default() };
+        list.refs.reserve(self.refs.len());
+        for (name, value) in &self.refs {
+            let peel = |id, packed: Packed| match positions.next().flatten() {
+                Some(position) => Ok((Some(packed.behind(id)), Some(position))),
+                None => peeling.peel(packed.behind(id)).map(|commit| (commit, None)),
+            };
+            self.store.push(name, value, peel, &mut list);
+        }
+        list
     }
 }
 

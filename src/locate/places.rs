@@ -4,10 +4,10 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use foldhash::{HashMap, HashSet};
+use foldhash::HashSet;
 
 use crate::git::refs::{Ref, RefList};
-use crate::graph::{Graph, Holders, Position, Reach, Reachable};
+use crate::graph::{Graph, Holders, Numbered, Position, Reach, Reachable};
 use crate::lines::{Line, Lines, TagName, counts_for, line_of_tag};
 
 /// What kind of ref a place is.
@@ -71,11 +71,10 @@ impl Places {
             Some(head) => rules.with_head(&head, usual.refs.iter().map(|entry| &*entry.name)),
             None => rules,
         };
-        let mut tips = Vec::new();
-        let mut known: HashMap<Position, usize> = HashMap::default();
-        known.reserve(chosen.refs.len());
         let room = chosen.refs.len();
-        let (mut list, mut of_line): (Vec<Place>, Vec<(usize, Line)>) = (Vec::with_capacity(room), Vec::new());
+        let mut list: Vec<Place> = Vec::with_capacity(room);
+        let mut positions: Vec<Option<Position>> = Vec::with_capacity(room);
+        let mut of_line: Vec<(usize, Line)> = Vec::new();
         let (told_usual, told_chosen) = (graph.grew_from(usual.mark), graph.grew_from(chosen.mark));
         for (entry, chosen) in each_once(usual, chosen) {
             if entry.symbolic.is_some() {
@@ -85,16 +84,16 @@ impl Places {
                 let is_told = if chosen { told_chosen } else { told_usual };
                 entry.position.filter(|_| is_told).or_else(|| graph.position(&id))
             });
-            let tip = position.map(|position| {
-                *known.entry(position).or_insert_with(|| {
-                    tips.push(position);
-                    tips.len() - 1
-                })
-            });
+            positions.push(position);
             of_line.extend(rules.line_of(&entry.name).map(|line| (list.len(), line)));
             let (name, has_commit) = (entry.name.clone(), entry.commit.is_some());
-            list.push(Place { kind: kind_of(&name), name, has_commit, tip, chosen, line: None });
+            list.push(Place { kind: kind_of(&name), name, has_commit, tip: None, chosen, line: None });
         }
+        let known = Numbered::of(graph.len(), positions.iter().copied().flatten());
+        for (place, position) in list.iter_mut().zip(positions) {
+            place.tip = position.map(|position| known.number(position));
+        }
+        let tips = known.commits();
         let mut lines: Vec<Line> = of_line.iter().map(|(_, line)| line.clone()).collect();
         lines.sort_unstable();
         lines.dedup();
