@@ -208,12 +208,12 @@ fn kept_tips(repo: &Repo) -> u32 {
 
 /// The only cache.
 fn cache(repo: &Repo) -> rusqlite::Connection {
-    let files =
+    let mut files =
         std::fs::read_dir(repo.home().join("bhfuil")).expect("a folder").map(|file| file.expect("a file").path());
     let is_cache = |path: &std::path::PathBuf| {
         path.to_string_lossy().contains("/repo-") && path.extension().is_some_and(|it| it == "db")
     };
-    rusqlite::Connection::open(files.filter(is_cache).next().expect("a cache")).expect("opens")
+    rusqlite::Connection::open(files.find(is_cache).expect("a cache")).expect("opens")
 }
 
 #[test]
