@@ -3,7 +3,8 @@
 //! harm. "Which refs contain X" is then one linear sweep. Knows no refs by name and no SQL.
 //!
 //! Tried and lost: a set of refs kept for each commit takes 600 MB and more at 60,000 refs and is slower to keep than to sweep. Of sets that
-//! are equal one is enough: `Holders` makes them, where thousands of commits are asked about at once.
+//! are equal one is enough: `Holders` makes them, where thousands of commits are asked about at once, and for the cache to keep as long as refs
+//! stand. Then a question reads neither parents nor ids but those of its commits.
 
 mod columns;
 mod containment;
