@@ -247,6 +247,27 @@ fn gc_drops_what_is_of_no_use_and_leaves_what_is_in_use() {
 }
 
 #[test]
+fn gc_drops_what_nobody_has_used_for_longer_than_is_set() {
+    let repo = repository(30);
+    let paths = ["one.git", "two.git"].map(|name| sister(&repo, name));
+    for path in &paths {
+        well(&repo, &["scan", "--no-commits", &by_path(path)]);
+    }
+    for (path, days_ago) in paths.iter().zip([8, 6]) {
+        set_used(&cache_of(&repo, path), days_ago);
+    }
+    assert_eq!(removed(&well(&repo, &["cache", "gc"])), [], "without a limit all stay");
+    let gc = |kept: &str| bhfuil(&repo).args(["cache", "gc"]).env("GIT_BHFUIL_CACHE_TTL", kept).output().expect("runs");
+    let output = gc("7d");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(removed(&events(&output)), [("one".to_owned(), "unused".to_owned())]);
+    let output = gc("soon");
+    assert_eq!(output.status.code(), Some(128));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("GIT_BHFUIL_CACHE_TTL"));
+    assert!(cache_of(&repo, &paths[1]).exists());
+}
+
+#[test]
 fn gc_keeps_within_the_size_that_is_set_and_drops_what_was_not_used_for_longest() {
     let repo = repository(30);
     let paths = ["one.git", "two.git", "three.git"].map(|name| sister(&repo, name));

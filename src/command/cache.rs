@@ -19,7 +19,7 @@ use crate::report::{Ending, FailedPart, Format, Strand};
 use crate::scan::Selection;
 use crate::shutdown::Token;
 use crate::upkeep::audit::{Audit, Audited};
-use crate::upkeep::sweep::{self, Because};
+use crate::upkeep::sweep::{self, Because, Limits};
 use crate::upkeep::{self, Closed, Kept, Place, Sought};
 
 /// Seconds.
@@ -254,9 +254,10 @@ fn remark(text: &str, report: &Strand) {
 /// Drops what is of no use.
 pub(super) async fn gc(report: &mut Strand) -> anyhow::Result<Ending> {
     let folder = upkeep::folder()?;
-    let limit = smol::unblock(limit).await?;
+    let limits = smol::unblock(limits).await?;
+    let limit = limits.bytes;
     let deadline = deadline("gc", None, "dropping what is of no use".to_owned()).await?;
-    let swept = deadline.bound(&Clock::Real, sweep::sweep(folder, limit)).await?;
+    let swept = deadline.bound(&Clock::Real, sweep::sweep(folder, limits)).await?;
     let names: Vec<String> = swept.removed.iter().map(|(kept, _)| kept.name()).collect();
     let removed = swept.removed.iter().zip(&names).map(|((kept, because), name)| gone(name, kept, word(*because)));
     tell(removed, report).await?;
@@ -292,13 +293,14 @@ pub(super) async fn tidy(begun: SystemTime) {
     if let Ok(folder) = upkeep::folder()
         && sweep::may_be_due(&folder, begun)
     {
-        let _ = sweep::sweep_a_little(folder, begun, limit).await;
+        let _ = sweep::sweep_a_little(folder, begun, limits).await;
     }
 }
 
-/// How many bytes all caches may take. Blocks.
-fn limit() -> anyhow::Result<u64> {
-    View::read_blocking(None, &|name| std::env::var_os(name))?.number("cacheSize", None)
+/// What may be kept. Blocks.
+fn limits() -> anyhow::Result<Limits> {
+    let view = View::read_blocking(None, &|name| std::env::var_os(name))?;
+    Ok(Limits { bytes: view.number("cacheSize", None)?, unused: view.time("cacheTtl", None)? })
 }
 
 fn word(because: Because) -> &'static str {
@@ -306,6 +308,7 @@ fn word(because: Because) -> &'static str {
         Because::RepositoryGone => "repository-gone",
         Because::SetAside => "set-aside",
         Because::TooLarge => "too-large",
+        Because::Unused => "unused",
     }
 }
 

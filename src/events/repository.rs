@@ -139,7 +139,7 @@ pub struct Cache<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "CacheState")]
     pub state: Option<CacheState>,
-    /// Why it was removed: `asked`, `repository-gone`, `set-aside`, `too-large`. An open set. Absent where it wasn't.
+    /// Why it was removed: `asked`, `repository-gone`, `set-aside`, `too-large`, `unused`. An open set. Absent where it wasn't.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub because: Option<Cow<'a, str>>,

@@ -1,5 +1,6 @@
 //! Which caches may go. Those of repositories that are gone, and what was set aside and is too old; of the others what no run will use
-//! any more; and while all together are too large, those that were not used for longest. One that somebody has open stays, and so does
+//! any more; those that nobody has used for longer than is wanted; and while all together are too large, those that were not used for
+//! longest. One that somebody has open stays, and so does
 //! the one that was used last.
 //!
 //! By itself it is done once a day at most, after an answer, and a little at a time: what is left is there the next day.
@@ -39,6 +40,15 @@ const ALL: Measure = Measure { files: usize::MAX, caches: usize::MAX, rewritten:
 /// What nobody notices.
 const LITTLE: Measure = Measure { files: 8, caches: 2, rewritten: 64 << 20, away: AWAY };
 
+/// What may be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of all caches together.
+    pub bytes: u64,
+    /// How long one that nobody uses is kept; `None` for as long as there is room.
+    pub unused: Option<Duration>,
+}
+
 /// Why a cache was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Because {
@@ -48,6 +58,8 @@ pub enum Because {
     SetAside,
     /// All together took too much room.
     TooLarge,
+    /// Nobody has used it for too long.
+    Unused,
 }
 
 /// What was done.
@@ -65,14 +77,14 @@ pub struct Swept {
     pub failed: Vec<(Kept, anyhow::Error)>,
 }
 
-/// Sweeps `folder` as a whole until no more than `limit` bytes are left, if that can be. Works on a thread for blocking calls, which stops
+/// Sweeps `folder` as a whole until it is within `limits`, if that can be. Works on a thread for blocking calls, which stops
 /// at its next step when this is dropped: what was being made smaller then is as it was.
 ///
 /// # Errors
 /// If the folder can't be read.
-pub async fn sweep(folder: PathBuf, limit: u64) -> anyhow::Result<Swept> {
+pub async fn sweep(folder: PathBuf, limits: Limits) -> anyhow::Result<Swept> {
     on_a_thread(move |stop| {
-        let swept = swept(&folder, limit, SystemTime::now(), None, (ALL, stop))?;
+        let swept = swept(&folder, limits, SystemTime::now(), None, (ALL, stop))?;
         forget(&folder, stop);
         Ok(swept)
     })
@@ -103,15 +115,15 @@ fn seconds(now: SystemTime) -> i64 {
     now.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// Sweeps `folder` a little if that was not done today. `limit` says how many bytes may be left; it is asked only then. What was used
+/// Sweeps `folder` a little if that was not done today. `limits` says what may be left; it is asked only then. What was used
 /// since `begun`, when this run began, stays. Works, and ends when it is dropped, as [`sweep`] does.
 ///
 /// # Errors
-/// If the folder can't be read, or `limit` isn't known.
+/// If the folder can't be read, or `limits` aren't known.
 pub async fn sweep_a_little(
     folder: PathBuf,
     begun: SystemTime,
-    limit: impl FnOnce() -> anyhow::Result<u64> + Send + 'static,
+    limits: impl FnOnce() -> anyhow::Result<Limits> + Send + 'static,
 ) -> anyhow::Result<Option<Swept>> {
     on_a_thread(move |stop| {
         let now = SystemTime::now();
@@ -119,7 +131,7 @@ pub async fn sweep_a_little(
         if !smol::block_on(folder::begins_sweep(&folder, seconds, DAY))? {
             return Ok(None);
         }
-        let swept = swept(&folder, limit()?, now, Some(begun), (LITTLE, stop))?;
+        let swept = swept(&folder, limits()?, now, Some(begun), (LITTLE, stop))?;
         forget(&folder, stop);
         Ok(Some(swept))
     })
@@ -128,12 +140,12 @@ pub async fn sweep_a_little(
 
 fn swept(
     folder: &Path,
-    limit: u64,
+    limits: Limits,
     now: SystemTime,
     begun: Option<SystemTime>,
     (measure, stop): (Measure, &Token),
 ) -> anyhow::Result<Swept> {
-    debug::note("cache", || format!("sweeping {}, which may take {limit} bytes", folder.display()));
+    debug::note("cache", || format!("sweeping {}, which may take {} bytes", folder.display(), limits.bytes));
     let mut sweep = Sweep { left: measure.files, stop: stop.clone(), swept: Swept::default() };
     let unused = |kept: &Kept| now.duration_since(kept.file.used).unwrap_or_default();
     let mut kept = Vec::new();
@@ -154,14 +166,16 @@ fn swept(
             aside[at].1 > ASIDE
         };
         let is_gone = one.is_orphaned && unused(&one) >= measure.away;
-        match (is_old, is_gone) {
-            (true, _) => sweep.remove(one, Because::SetAside, &mut kept),
-            (_, true) => sweep.remove(one, Because::RepositoryGone, &mut kept),
+        let is_unused = limits.unused.is_some_and(|most| unused(&one) > most);
+        match (is_old, is_gone, is_unused) {
+            (true, _, _) => sweep.remove(one, Because::SetAside, &mut kept),
+            (_, true, _) => sweep.remove(one, Because::RepositoryGone, &mut kept),
+            (_, _, true) => sweep.remove(one, Because::Unused, &mut kept),
             _ => kept.push(one),
         }
     }
     sweep.trim(&mut kept, measure);
-    sweep.fit(kept, limit, begun);
+    sweep.fit(kept, limits.bytes, begun);
     Ok(sweep.swept)
 }
 

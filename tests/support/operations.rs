@@ -436,11 +436,12 @@ impl Stage {
     }
 
     async fn sweep(&self, token: &Token) {
+        let limits = |bytes| sweep::Limits { bytes, unused: None };
         let (kept, fresh) = (cache(), self.made().join("cache"));
         let work = async {
             self.scan_a_little(&fresh, token).await;
-            sweep::sweep(kept, u64::MAX).await?;
-            sweep::sweep(fresh, 0).await.map(drop)
+            sweep::sweep(kept, limits(u64::MAX)).await?;
+            sweep::sweep(fresh, limits(0)).await.map(drop)
         };
         unless_told(token, work).await;
     }
