@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::describe::lossy;
-use crate::error;
+use crate::error::{self, Kind};
 use crate::events::repository::{IndexState, ObjectFormat};
 use crate::events::stream::Status;
 use crate::events::{Event, Repo, RepoEnd, Warning};
@@ -71,13 +71,22 @@ pub async fn repository(
     Ok(())
 }
 
-/// Warns of a ref that leads nowhere.
+/// Warns of a ref that leads nowhere; one that could not be read makes the answer partial, as what it may lead to is not in it.
 ///
 /// # Errors
 /// If nobody reads any more.
 pub async fn broken_ref(report: &mut Strand, repo: &str, broken: &BrokenRef) -> anyhow::Result<()> {
     let name = String::from_utf8_lossy(&broken.name);
     let message = format!("ignoring the ref {name}: it {}", broken.reason);
+    if broken.is_unread {
+        if report.counts().get("error").copied().unwrap_or(0) >= BROKEN_SHOWN {
+            report.count_failure(Kind::Io);
+            return Ok(());
+        }
+        let id = broken.id.map(|id| id.to_hex());
+        let part = FailedPart { id, query: None, kind: Kind::Io, message: &message, hint: None };
+        return Ok(report.fail_part(repo, part).await?);
+    }
     warn(report, repo, &Trouble { code: "broken-ref", message, hint: None }).await
 }
 

@@ -43,6 +43,8 @@ pub(super) fn read(reader: &Connection, mark: Mark) -> anyhow::Result<Option<Hol
 
 fn sum(stored: &StoredHolders) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    [&stored.tips, &stored.starts, &stored.numbers, &stored.sets].into_iter().for_each(|array| hasher.update(array));
+    for array in [&stored.tips, &stored.starts, &stored.numbers, &stored.sets] {
+        hasher.update(array);
+    }
     hasher.finalize()
 }

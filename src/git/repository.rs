@@ -1,9 +1,10 @@
 //! A repository on disk: where its parts lie, and reading objects from it. Never writes, never fetches a missing object.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -321,8 +322,10 @@ impl From<gix::objs::Kind> for ObjectKind {
 pub enum ObjectError {
     /// It isn't there.
     Missing(Oid),
-    /// It is there, but not what it should be, or not readable; the reason follows.
+    /// It is there, but not what it should be; the reason follows.
     Corrupt(Oid, String),
+    /// The system doesn't let it be read, or what it may lie in: what it is, or whether it is there at all, isn't known. The reason follows.
+    Unreadable(Oid, String),
 }
 
 impl ObjectError {
@@ -330,7 +333,7 @@ impl ObjectError {
     #[must_use]
     pub fn id(&self) -> Oid {
         match self {
-            Self::Missing(id) | Self::Corrupt(id, _) => *id,
+            Self::Missing(id) | Self::Corrupt(id, _) | Self::Unreadable(id, _) => *id,
         }
     }
 
@@ -340,15 +343,52 @@ impl ObjectError {
         match self {
             Self::Missing(_) => Kind::MissingObject,
             Self::Corrupt(..) => Kind::CorruptObject,
+            Self::Unreadable(..) => Kind::Io,
         }
     }
+}
+
+impl ObjectError {
+    /// What `cause`, which came of reading `id`, says of it.
+    pub(super) fn of(id: Oid, cause: &gix::Error) -> Self {
+        let refused =
+            cause.iter_errors().filter_map(|one| one.downcast_ref::<std::io::Error>()).find(|one| is_refusal(one));
+        match refused {
+            Some(refused) => Self::Unreadable(id, format!("{cause}: {refused}")),
+            None => Self::Corrupt(id, cause.to_string()),
+        }
+    }
+}
+
+/// Whether it is the system that says no: too few descriptors, no permission, a broken disk. Not that there is nothing.
+fn is_refusal(cause: &std::io::Error) -> bool {
+    cause.raw_os_error().is_some() && !matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// Why the system doesn't let `path` be used as `attempt` does, if it doesn't.
+fn refusal(path: &Path, attempt: impl Fn(&Path) -> std::io::Result<()>) -> Option<String> {
+    let cause = attempt(path).err().filter(is_refusal)?;
+    Some(format!("{}: {cause}", path.display()))
+}
+
+/// The first pack below the folder `objects`, or index of packs, or their folder, that can't be opened, and why.
+fn closed_pack(objects: &Path) -> Option<String> {
+    let folder = objects.join("pack");
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        return refusal(&folder, |folder| std::fs::read_dir(folder).map(drop));
+    };
+    let of_packs = |path: &PathBuf| path.extension().is_none_or(|end| end == "idx" || end == "pack");
+    let files = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(of_packs);
+    files.into_iter().find_map(|file| refusal(&file, |file| std::fs::File::open(file).map(drop)))
 }
 
 impl fmt::Display for ObjectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(id) => write!(f, "object {id} is missing"),
-            Self::Corrupt(id, reason) => write!(f, "object {id} can't be read: {reason}"),
+            Self::Corrupt(id, reason) | Self::Unreadable(id, reason) => {
+                write!(f, "object {id} can't be read: {reason}")
+            }
         }
     }
 }
@@ -362,6 +402,8 @@ pub struct Handle {
     names: RefCell<gix::OdbHandle>,
     /// When the folder of packs was last changed, as far as `names` knows.
     packs_changed: Cell<Option<SystemTime>>,
+    /// What of the packs can't be opened, once that was looked for.
+    closed: OnceCell<Option<String>>,
 }
 
 impl fmt::Debug for Handle {
@@ -377,7 +419,7 @@ impl Handle {
             .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
         let packs_changed = Cell::new(packs_changed(&repo));
         let names = RefCell::new(for_names(&repo));
-        Self { repo, names, packs_changed }
+        Self { repo, names, packs_changed, closed: OnceCell::new() }
     }
 
     /// Another, with a view of the object database as it is now.
@@ -413,9 +455,19 @@ impl Handle {
         }
         match self.repo.objects.try_find(&to_gix(id), buffer) {
             Ok(Some(data)) => Ok((data.kind.into(), data.data)),
-            Ok(None) => Err(ObjectError::Missing(*id)),
-            Err(cause) => Err(ObjectError::Corrupt(*id, cause.to_string())),
+            Ok(None) => Err(self.not_found(id)),
+            Err(cause) => Err(ObjectError::of(*id, &cause)),
         }
+    }
+
+    /// What is to be said of `id`, which the object database doesn't find: that it is missing, unless the system keeps us from a place
+    /// where it may be. What can't be opened is to the database as if it were not there.
+    fn not_found(&self, id: &Oid) -> ObjectError {
+        let hex = id.to_hex();
+        let objects = self.repo.objects.store_ref().path();
+        let loose = refusal(&objects.join(&hex[..2]).join(&hex[2..]), |path| std::fs::metadata(path).map(drop));
+        let closed = || self.closed.get_or_init(|| closed_pack(objects)).clone();
+        loose.or_else(closed).map_or(ObjectError::Missing(*id), |reason| ObjectError::Unreadable(*id, reason))
     }
 
     /// What `id` is, read from its header alone; `None` if it isn't there or can't be read.
