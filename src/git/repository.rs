@@ -14,7 +14,9 @@ use gix::objs::{Exists as _, Find as _};
 
 use gix::sec::Trust;
 use gix::sec::trust::DefaultForLevel as _;
+use tempfile::TempDir;
 
+use super::surroundings;
 use crate::error::Kind;
 use crate::facts::Oid;
 use crate::facts::oid::SHA1_LEN;
@@ -52,6 +54,8 @@ pub struct Repository {
     pub partial: bool,
     /// How long git may take for one question about it, in milliseconds.
     git_limit: AtomicU64,
+    /// The folder that stands for those that the environment names, for as long as it is needed.
+    _objects: Option<TempDir>,
 }
 
 impl fmt::Debug for Repository {
@@ -130,7 +134,7 @@ impl Repository {
         let dir = &absolute(dir);
         let opened = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(
             dir,
-            gix::discover::upwards::Options::default(),
+            surroundings::search(),
             trusted_alike(),
         );
         let found = opened.or_else(|cause| {
@@ -140,8 +144,18 @@ impl Repository {
             named.and_then(|named| gix::ThreadSafeRepository::open_opts(named, as_it_is()).ok()).ok_or(cause)
         });
         let explicit = std::env::var_os("GIT_DIR");
-        let shared = found.map_err(|cause| open_error(dir, explicit.as_deref(), &cause))?;
-        Ok(Self::of(dir, shared, explicit.is_some()))
+        let mut shared = found.map_err(|cause| open_error(dir, explicit.as_deref(), &cause))?;
+        if explicit.is_none() && surroundings::is_at_a_ceiling(dir) {
+            return Err(Kind::NoRepository.hinted(
+                format!("not a git repository (or any of the parent directories): {}", dir.display()),
+                "there is one at a folder of GIT_CEILING_DIRECTORIES, or above: name it with -C <dir>",
+            ));
+        }
+        let objects = surroundings::other_objects(shared.objects.path())?;
+        if let Some(place) = &objects {
+            read_objects_in(place.path(), &mut shared)?;
+        }
+        Ok(Self { _objects: objects, ..Self::of(dir, shared, explicit.is_some()) })
     }
 
     /// As [`Self::discover`], but what the environment names doesn't count: for a repository that is named itself.
@@ -181,6 +195,7 @@ impl Repository {
             git_dir,
             common_dir,
             git_limit: AtomicU64::new(milliseconds(GIT_LIMIT)),
+            _objects: None,
             shared,
         }
     }
@@ -234,6 +249,23 @@ fn options(trust: Trust) -> gix::open::Options {
         return options;
     }
     options.config_overrides([format!("gitoxide.objects.allocLimit={LARGEST}")])
+}
+
+/// Lets `shared` read objects in the folder `place` instead of its own.
+fn read_objects_in(place: &Path, shared: &mut gix::ThreadSafeRepository) -> anyhow::Result<()> {
+    let own = &shared.objects;
+    let limit = usize::try_from(LARGEST).ok().filter(|_| std::env::var_os("GIT_ALLOC_LIMIT").is_none());
+    let options = gix::odb::store::init::Options {
+        use_multi_pack_index: own.use_multi_pack_index(),
+        alloc_limit_bytes: limit,
+        ..Default::default()
+    };
+    let mut replacements = own.replacements().collect::<Vec<_>>().into_iter();
+    let other = gix::odb::Store::at_opts(place.to_owned(), own.object_hash(), &mut replacements, options);
+    let other =
+        other.map_err(|cause| Kind::RepoOpen.wrap(cause, "opening the folders of objects that the environment names"));
+    shared.objects = other?.into();
+    Ok(())
 }
 
 fn trusted_alike() -> gix::sec::trust::Mapping<gix::open::Options> {
@@ -464,9 +496,13 @@ impl Handle {
     /// where it may be. What can't be opened is to the database as if it were not there.
     fn not_found(&self, id: &Oid) -> ObjectError {
         let hex = id.to_hex();
-        let objects = self.repo.objects.store_ref().path();
-        let loose = refusal(&objects.join(&hex[..2]).join(&hex[2..]), |path| std::fs::metadata(path).map(drop));
-        let closed = || self.closed.get_or_init(|| closed_pack(objects)).clone();
+        let store = self.repo.objects.store_ref();
+        let mut folders = store.alternate_db_paths().unwrap_or_default();
+        folders.insert(0, store.path().to_owned());
+        let file = |objects: &PathBuf| objects.join(&hex[..2]).join(&hex[2..]);
+        let loose =
+            folders.iter().find_map(|objects| refusal(&file(objects), |path| std::fs::metadata(path).map(drop)));
+        let closed = || self.closed.get_or_init(|| folders.iter().find_map(|objects| closed_pack(objects))).clone();
         loose.or_else(closed).map_or(ObjectError::Missing(*id), |reason| ObjectError::Unreadable(*id, reason))
     }
 
