@@ -11,7 +11,7 @@ use crate::events::stream::Status;
 use crate::events::{Event, Repo, RepoEnd, Warning};
 use crate::git::ObjectError;
 use crate::git::refs::{BrokenRef, RefList};
-use crate::index::{Index, Trouble};
+use crate::index::{Index, Trouble, UNWRITTEN};
 use crate::report::{FailedPart, Strand};
 
 /// Unreadable objects that are reported one by one; the rest is counted.
@@ -149,7 +149,8 @@ async fn warning(
         hint: trouble.hint.as_deref().map(Cow::Borrowed),
         count: count as u64,
     };
-    Ok(report.warn(warning).await?)
+    let told = if trouble.code == UNWRITTEN { report.warn_once(warning).await } else { report.warn(warning).await };
+    Ok(told?)
 }
 
 /// Reports objects that could not be read, for `query` if it is one query's answer that is partial for it.
