@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::describe::lossy;
-use crate::error;
+use crate::error::{self, Kind};
 use crate::events::repository::{IndexState, ObjectFormat};
 use crate::events::stream::Status;
 use crate::events::{Event, Repo, RepoEnd, Warning};
 use crate::git::ObjectError;
 use crate::git::refs::{BrokenRef, RefList};
-use crate::index::{Index, Trouble};
+use crate::index::{Index, Trouble, UNWRITTEN};
 use crate::report::{FailedPart, Strand};
 
 /// Unreadable objects that are reported one by one; the rest is counted.
@@ -71,13 +71,22 @@ pub async fn repository(
     Ok(())
 }
 
-/// Warns of a ref that leads nowhere.
+/// Warns of a ref that leads nowhere; one that could not be read makes the answer partial, as what it may lead to is not in it.
 ///
 /// # Errors
 /// If nobody reads any more.
 pub async fn broken_ref(report: &mut Strand, repo: &str, broken: &BrokenRef) -> anyhow::Result<()> {
     let name = String::from_utf8_lossy(&broken.name);
     let message = format!("ignoring the ref {name}: it {}", broken.reason);
+    if broken.is_unread {
+        if report.counts().get("error").copied().unwrap_or(0) >= BROKEN_SHOWN {
+            report.count_failure(Kind::Io);
+            return Ok(());
+        }
+        let id = broken.id.map(|id| id.to_hex());
+        let part = FailedPart { id, query: None, kind: Kind::Io, message: &message, hint: None };
+        return Ok(report.fail_part(repo, part).await?);
+    }
     warn(report, repo, &Trouble { code: "broken-ref", message, hint: None }).await
 }
 
@@ -140,7 +149,8 @@ async fn warning(
         hint: trouble.hint.as_deref().map(Cow::Borrowed),
         count: count as u64,
     };
-    Ok(report.warn(warning).await?)
+    let told = if trouble.code == UNWRITTEN { report.warn_once(warning).await } else { report.warn(warning).await };
+    Ok(told?)
 }
 
 /// Reports objects that could not be read, for `query` if it is one query's answer that is partial for it.

@@ -29,6 +29,9 @@ use crate::shutdown::Token;
 /// How often an update is tried again when another process has extended the graph meanwhile.
 const TRIES: usize = 3;
 
+/// The code of the warning that the cache can't be written. Each step that would keep something meets it anew, and one warning is enough.
+pub const UNWRITTEN: &str = "cache-unwritten";
+
 /// Something that the user should know and that makes no answer wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
@@ -413,7 +416,7 @@ impl Index {
             return rebuilt(&aside);
         }
         Trouble {
-            code: "cache-unwritten",
+            code: UNWRITTEN,
             message: format!("the cache was not updated: {}", error::message_of(cause)),
             hint: Some("the answer is right all the same; the next run does the work again".into()),
         }

@@ -4,7 +4,8 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::process::Output;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use serde_json::Value;
 use support::dag::{self, Commit};
@@ -254,4 +255,127 @@ fn packed_refs_of_names_that_git_never_gives_are_broken() {
     let mut warned: Vec<&str> = of_type(&events, "warning").iter().filter_map(|event| event["code"].as_str()).collect();
     warned.dedup();
     assert_eq!((warned, of_type(&events, "warning").len()), (vec!["broken-ref"], bad.len()));
+}
+
+/// The program where a file's mode holds for everybody: root has to give up what it may do beyond that.
+fn as_anybody(repo: &Repo, args: &[&str]) -> Output {
+    use std::os::unix::fs::MetadataExt as _;
+    let program = env!("CARGO_BIN_EXE_git-bhfuil");
+    let is_root = repo.path().metadata().is_ok_and(|own| own.uid() == 0);
+    let mut command = Command::new(if is_root { "setpriv" } else { program });
+    if is_root {
+        command.args(["--bounding-set", "-dac_override,-dac_read_search", program]);
+    }
+    repo.seal(&mut command).args(args).current_dir(repo.path());
+    command.output().expect("it starts")
+}
+
+/// Two branches that have nothing in common, `main` of five commits and `side` of three, each in a pack of its own, and as `loose` the side
+/// instead in files of its own; and the places without which `side` can't be read.
+fn two_in_two_places(loose: bool) -> (Repo, Vec<PathBuf>) {
+    let commits = |count: usize, first: usize| {
+        (0..count).map(move |number| {
+            let parents: Vec<usize> = number.checked_sub(1).map(|last| first + last).into_iter().collect();
+            let time = 1_700_000_000 + 60 * i64::try_from(first + number).expect("small");
+            Commit::new(&parents, time).file(&format!("f{}", first + number), &format!("text {}\n", first + number))
+        })
+    };
+    let all: Vec<Commit> = commits(5, 0).chain(commits(3, 5)).collect();
+    let repo = dag::repository(&all, &[("refs/heads/main", 4), ("refs/heads/older", 2), ("refs/heads/side", 7)])
+        .0
+        .stored_as("loose");
+    repo.git(&["pack-refs", "--all"]);
+    let objects = repo.path().join(".git/objects");
+    let mut places = Vec::new();
+    for branch in ["main", "side"] {
+        if loose && branch == "side" {
+            let tip = repo.git(&["rev-parse", "side"]);
+            places = vec![objects.join(&tip[..2]).join(&tip[2..]), objects.join(&tip[..2])];
+            continue;
+        }
+        let packed = repo.git_with(&["pack-objects", "-q", "--revs", ".git/objects/pack/pack"], branch.as_bytes());
+        let name = format!("pack/pack-{}", String::from_utf8_lossy(&packed).trim());
+        places = vec![objects.join(format!("{name}.pack")), objects.join(format!("{name}.idx"))];
+    }
+    repo.git(&["prune-packed", "-q"]);
+    (repo, places)
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("the mode is set");
+}
+
+#[test]
+fn what_the_system_keeps_from_us_is_an_error_and_never_taken_for_missing() {
+    for loose in [false, true] {
+        let (repo, mut places) = two_in_two_places(loose);
+        let tip = repo.git(&["rev-parse", "side"]);
+        let reference = repo.path().join(".git/refs/heads/side");
+        std::fs::write(&reference, format!("{tip}\n")).expect("a ref that is loose too");
+        places.push(reference);
+        let (all, main) = (rev_list(&repo), repo.git(&["rev-list", "main"]));
+        let main: Vec<&str> = main.lines().collect();
+        for place in places {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&place.metadata().expect("there").permissions());
+            set_mode(&place, 0);
+            for args in
+                [&["scan"][..], &["scan", "--patch-id"], &["where", main[2]], &["missing", "older", "--from=main"]]
+            {
+                let _ = std::fs::remove_dir_all(repo.home().join("bhfuil"));
+                let output = as_anybody(&repo, args);
+                let told = events(&output);
+                let said = format!("{} {args:?}: {told:#?}", place.display());
+                assert_eq!(output.status.code(), Some(3), "{said}");
+                let end = &told[told.len() - 1];
+                assert_eq!((&end["status"], &end["complete"]), (&"partial".into(), &false.into()), "{said}");
+                let errors = of_type(&told, "error");
+                assert!(!errors.is_empty() && errors.iter().all(|error| error["code"] == "io"), "{said}");
+                assert!(errors[0]["message"].as_str().expect("text").contains("Permission denied"), "{said}");
+                assert_eq!(of_type(&told, "warning").len(), 0, "{said}");
+                if args[0] == "scan" {
+                    assert_eq!(commit_ids(&told), main, "{said}");
+                    assert_eq!(end.get("cursor"), None);
+                } else if args[0] == "where" {
+                    assert!(of_type(&told, "match").iter().any(|found| found["id"] == main[2]), "{said}");
+                }
+            }
+            set_mode(&place, mode);
+            // What was not read then is not held to be known.
+            let output = as_anybody(&repo, &["scan"]);
+            assert_eq!(
+                (output.status.code(), commit_ids(&events(&output))),
+                (Some(0), all.clone()),
+                "{}",
+                place.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_ref_whose_object_is_not_there_is_a_warning_as_in_git() {
+    let source = source();
+    let repo = source.stored_as("loose");
+    let main = repo.git(&["rev-parse", "main"]);
+    repo.git(&["branch", "older", "old~2"]);
+    let damaged = repo.path().join(".git/objects").join(&main[..2]).join(&main[2..]);
+    for (name, id) in [("gone", "1".repeat(40)), ("damaged", main)] {
+        std::fs::write(repo.path().join(".git/refs/heads").join(name), id).expect("written");
+    }
+    repo.git(&["symbolic-ref", "HEAD", "refs/heads/old"]);
+    repo.git(&["update-ref", "-d", "refs/heads/main"]);
+    set_mode(&damaged, 0o644);
+    std::fs::write(&damaged, b"no zlib").expect("written");
+    let old = repo.git(&["rev-list", "old"]);
+    for args in [&["scan"][..], &["where", "old"], &["missing", "older", "--from=old"]] {
+        let output = bhfuil(&repo).args(args).output().expect("runs");
+        let told = events(&output);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {told:#?}");
+        let warned = of_type(&told, "warning");
+        assert!(warned.len() >= 2 && warned.iter().all(|warning| warning["code"] == "broken-ref"), "{warned:?}");
+        if args == ["scan"] {
+            assert_eq!(commit_ids(&told).join("\n"), old);
+        }
+    }
 }

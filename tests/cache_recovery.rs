@@ -6,7 +6,7 @@ mod support;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Output};
+use std::process::{Child, Command, Output};
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -165,8 +165,8 @@ fn garbage_in_the_middle_never_shows_in_the_answer() {
     let mut noticed = 0;
     for round in 0..24 {
         let mut bytes = sound.clone();
-        let at = 100 + dice.below(sound.len() - 164);
-        bytes[at..at + 64].iter_mut().for_each(|byte| *byte = dice.next().to_le_bytes()[0]);
+        let at = 100 + dice.below(sound.len() - 612);
+        bytes[at..at + 512].iter_mut().for_each(|byte| *byte = dice.next().to_le_bytes()[0]);
         std::fs::write(&path, &bytes).expect("writes");
         let events = full(&repo);
         let codes = codes(&events);
@@ -175,6 +175,79 @@ fn garbage_in_the_middle_never_shows_in_the_answer() {
         assert_eq!(self::codes(&full(&repo)), Vec::<&str>::new(), "round {round}, byte {at}");
     }
     assert!(noticed > 0, "some hit what every scan reads");
+}
+
+const QUESTIONS: [&[&str]; 3] =
+    [&["where", "main~3"], &["missing", "stable/1.0", "--from=main"], &["where", "--similar", "stable/2.0~1"]];
+
+/// What a question is answered, warnings and the repository's own state apart; and the codes of the warnings.
+fn answer(output: &Output, what: &str) -> (Vec<Value>, Vec<String>) {
+    assert_eq!(output.status.code(), Some(0), "{what}: {output:?}");
+    let told = events(output);
+    assert!(of_type(&told, "error").is_empty() && told[told.len() - 1]["complete"] == true, "{what}: {told:?}");
+    let kinds = ["match", "presence", "missing", "commit"];
+    let answer: Vec<Value> = kinds.iter().flat_map(|kind| of_type(&told, kind)).cloned().collect();
+    assert!(!answer.is_empty(), "{what}");
+    (answer, codes(&told).into_iter().map(str::to_owned).collect())
+}
+
+#[test]
+fn garbage_anywhere_leaves_what_is_where_and_missing_as_it_is() {
+    let repo = Repo::fixture("backports");
+    let ask = |args: &[&str], what: &str| answer(&bhfuil(&repo).args(args).output().expect("runs"), what);
+    let expected = QUESTIONS.map(|args| ask(args, "undisturbed").0);
+    // What is kept from the second time on is there then.
+    assert_eq!(QUESTIONS.map(|args| ask(args, "again").0), expected);
+    let sound = settled(&repo);
+    let path = database(&repo);
+    let (mut dice, mut noticed) = (Dice(4242), 0);
+    for round in 0..20 {
+        let mut bytes = sound.clone();
+        let at = 100 + dice.below(sound.len() - 164);
+        bytes[at..at + 64].iter_mut().for_each(|byte| *byte = dice.next().to_le_bytes()[0]);
+        for rest in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{rest}", path.display()));
+        }
+        std::fs::write(&path, &bytes).expect("writes");
+        for (args, expected) in QUESTIONS.iter().zip(&expected) {
+            let what = format!("round {round}, byte {at}, {args:?}");
+            let (told, codes) = ask(args, &what);
+            assert_eq!(&told, expected, "{what}");
+            assert!(codes.is_empty() || codes == ["cache-rebuilt"], "{what}: {codes:?}");
+            noticed += codes.len();
+        }
+    }
+    assert!(noticed > 0, "some hit what is read");
+}
+
+#[test]
+fn a_cache_that_may_grow_no_further_leaves_what_is_where_and_missing_as_it_is() {
+    let repo = Repo::fixture("backports");
+    let ask = |args: &[&str]| answer(&bhfuil(&repo).args(args).output().expect("runs"), "undisturbed");
+    let expected = QUESTIONS.map(|args| ask(args).0);
+    let largest = files(&folder(&repo)).iter().map(|file| file.metadata().expect("there").len()).max().expect("files");
+    let (mut dice, mut warned) = (Dice(77), 0);
+    for round in 0..10 {
+        let _ = std::fs::remove_dir_all(folder(&repo));
+        // Up to twice of what it takes, since the log of what is being written grows apart.
+        let limit = dice.below(usize::try_from(largest).expect("small") / 512);
+        for (args, expected) in QUESTIONS.iter().zip(&expected) {
+            let mut command = Command::new("bash");
+            repo.seal(&mut command).current_dir(repo.path()).env("bhfuil", env!("CARGO_BIN_EXE_git-bhfuil"));
+            command.args(["-c", &format!("ulimit -c 0; ulimit -f {limit} && exec \"$bhfuil\" \"$@\""), "bash"]);
+            let output = command.args(*args).output().expect("bash starts");
+            let what = format!("round {round}, {limit} KiB, {args:?}");
+            let (told, codes) = answer(&output, &what);
+            assert_eq!(&told, expected, "{what}");
+            let known = ["cache-unavailable", "cache-unwritten", "cache-rebuilt"];
+            assert!(codes.len() <= 1 && codes.iter().all(|code| known.contains(&code.as_str())), "{what}: {codes:?}");
+            warned += codes.len();
+        }
+        for (args, expected) in QUESTIONS.iter().zip(&expected) {
+            assert_eq!(&ask(args), &(expected.clone(), vec![]), "round {round}, {limit} KiB, {args:?}, afterwards");
+        }
+    }
+    assert!(warned > 2, "{warned} had too little room");
 }
 
 #[test]

@@ -234,7 +234,7 @@ impl Database {
 
     /// Runs `query` in one read transaction: everything in it sees the same state. Blocks; call it on a worker.
     ///
-    /// While a transaction is [held](Self::hold), and nothing was written from here since it began, that is as good as another, which
+    /// While a transaction is held, and nothing was written from here since it began, that is as good as another, which
     /// would have to be opened.
     ///
     /// # Errors

@@ -319,7 +319,7 @@ fn read<'a>(objects: &impl Find, id: &gix::oid, kind: Kind, buffer: &'a mut Vec<
         Ok(Some(object)) if object.kind == kind => Ok(object.data),
         Ok(Some(object)) => Err(corrupt(id, &format!("it is a {}, not a {kind}", object.kind))),
         Ok(None) => Err(oid(id).map_or_else(|| corrupt(id, "its id has an odd length"), ObjectError::Missing)),
-        Err(error) => Err(corrupt(id, &error.to_string())),
+        Err(cause) => Err(oid(id).map_or_else(|| corrupt(id, &cause.to_string()), |id| ObjectError::of(id, &cause))),
     }
 }
 

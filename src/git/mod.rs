@@ -9,6 +9,7 @@ pub mod patch;
 pub mod refs;
 pub mod repository;
 pub mod state;
+mod surroundings;
 pub mod walk;
 
 pub use repository::{GIT_LIMIT, Handle, ObjectError, ObjectKind, Repository, Sought};

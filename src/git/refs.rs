@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::Context as _;
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 
-use super::repository::{Handle, ObjectKind, Repository};
+use super::repository::{Handle, ObjectError, ObjectKind, Repository};
+use crate::error::Kind;
 use crate::facts::Oid;
 use crate::facts::oid::OidSet;
 use crate::graph::{Graph, Mark, Position};
@@ -18,9 +18,14 @@ use crate::spelling;
 /// What a ref says, before anything is looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Value {
-    Direct { id: Oid, peeled: Packed },
+    Direct {
+        id: Oid,
+        peeled: Packed,
+    },
     Symbolic(Bytes),
     Broken,
+    /// The system doesn't let its file be read, for this reason.
+    Unread(Box<str>),
 }
 
 /// What `packed-refs` knows about the object behind a ref.
@@ -64,13 +69,18 @@ pub fn short(name: &[u8]) -> &[u8] {
     prefixes.iter().find_map(|prefix| name.strip_prefix(*prefix)).unwrap_or(name)
 }
 
-/// A ref that could not be followed, and why. Reported, never fatal, as in git.
+/// A ref that could not be followed, and why. Reported, never fatal. Git passes over it too, whatever the cause; here one that the system
+/// keeps from being read makes the answer partial: nobody knows what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenRef {
     /// The full name.
     pub name: Bytes,
     /// What is wrong with it, to follow the name in a message.
     pub reason: String,
+    /// Whether that is only that the system doesn't let it be read: it may be as good as any.
+    pub is_unread: bool,
+    /// The object behind it that could not be read, if it is that.
+    pub id: Option<Oid>,
 }
 
 /// Which refs are asked for.
@@ -306,10 +316,12 @@ impl RefStore {
         &self,
         name: &Bytes,
         value: &Value,
-        peel: impl FnOnce(Oid, Packed) -> Result<(Option<Oid>, Option<Position>), String>,
+        peel: impl FnOnce(Oid, Packed) -> Result<(Option<Oid>, Option<Position>), ObjectError>,
         list: &mut RefList,
     ) {
-        let mut broken = |reason: String| list.broken.push(BrokenRef { name: name.clone(), reason });
+        let is_unread = false;
+        let mut broken =
+            |reason: String| list.broken.push(BrokenRef { name: name.clone(), reason, is_unread, id: None });
         let (symbolic, id, packed) = match self.follow(value) {
             Followed::Object { symbolic, id, packed } => (symbolic, id, packed),
             // An unborn HEAD is how every repository begins, and nothing to report.
@@ -322,10 +334,19 @@ impl RefStore {
                 broken("is broken".into());
                 return;
             }
+            Followed::Unread(cause) => {
+                let reason = format!("can't be read: {cause}");
+                list.broken.push(BrokenRef { name: name.clone(), reason, is_unread: true, id: None });
+                return;
+            }
         };
         match peel(*id, packed) {
             Ok((commit, position)) => list.refs.push(Ref { name: name.clone(), symbolic, id: *id, commit, position }),
-            Err(reason) => broken(reason),
+            Err(cause) => {
+                let reason = format!("leads to an object that can't be read: {cause}");
+                let is_unread = matches!(cause, ObjectError::Unreadable(..));
+                list.broken.push(BrokenRef { name: name.clone(), reason, is_unread, id: Some(cause.id()) });
+            }
         }
     }
 
@@ -337,6 +358,7 @@ impl RefStore {
             match value {
                 Value::Direct { id, peeled } => return Followed::Object { symbolic, id, packed: *peeled },
                 Value::Broken => return Followed::Broken,
+                Value::Unread(cause) => return Followed::Unread(cause),
                 Value::Symbolic(target) => match self.get(target) {
                     Some(next) => {
                         symbolic.get_or_insert_with(|| target.clone());
@@ -414,6 +436,7 @@ enum Followed<'store> {
     Object { symbolic: Option<Bytes>, id: &'store Oid, packed: Packed },
     Dangling(Bytes),
     Broken,
+    Unread(&'store str),
 }
 
 impl Packed {
@@ -425,26 +448,30 @@ impl Packed {
 
 struct Peeling<'a> {
     handle: &'a Handle,
-    known: HashMap<Oid, Result<Option<Oid>, String>>,
+    known: HashMap<Oid, Result<Option<Oid>, ObjectError>>,
 }
 
 impl Peeling<'_> {
-    fn peel(&mut self, start: Oid) -> Result<Option<Oid>, String> {
+    fn peel(&mut self, start: Oid) -> Result<Option<Oid>, ObjectError> {
         let handle = self.handle;
         let look = || match handle.peel(&start) {
             Ok((commit, ObjectKind::Commit)) => Ok(Some(commit)),
             Ok(_) => Ok(None),
-            Err(cause) => Err(format!("leads to an object that can't be read: {cause}")),
+            Err(cause) => Err(cause),
         };
         self.known.entry(start).or_insert_with(look).clone()
     }
 }
 
+fn is_absence(cause: &std::io::Error) -> bool {
+    matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
 fn read_if_there(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-        Err(cause) => Err(cause).with_context(|| format!("reading {}", path.display())),
+        Err(cause) if is_absence(&cause) => Ok(None),
+        Err(cause) => Err(Kind::Io.wrap(cause, format!("reading {}", path.display()))),
     }
 }
 
@@ -510,13 +537,14 @@ fn parse_loose(text: &[u8]) -> Value {
 
 fn read_loose(folder: &Path, prefix: &[u8], values: &mut Vec<(Bytes, Value)>) -> anyhow::Result<()> {
     use std::os::unix::ffi::OsStrExt as _;
+    let unlisted = |cause| Kind::Io.wrap(cause, format!("listing refs in {}", folder.display()));
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
-        Err(cause) => return Err(cause).with_context(|| format!("listing refs in {}", folder.display())),
+        Err(cause) => return Err(unlisted(cause)),
     };
     for entry in entries {
-        let entry = entry.with_context(|| format!("listing refs in {}", folder.display()))?;
+        let entry = entry.map_err(unlisted)?;
         let file_name = entry.file_name();
         let part = file_name.as_bytes();
         // Lock files stand beside the refs that are being written.
@@ -526,12 +554,18 @@ fn read_loose(folder: &Path, prefix: &[u8], values: &mut Vec<(Bytes, Value)>) ->
         let mut name = prefix.to_vec();
         name.push(b'/');
         name.extend_from_slice(part);
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        let kind = entry.file_type();
+        if kind.is_ok_and(|kind| kind.is_dir() || kind.is_symlink() && entry.path().is_dir()) {
             read_loose(&entry.path(), &name, values)?;
-        } else if let Some(text) = read_if_there(&entry.path())? {
-            let value = if is_a_refname(&name) { parse_loose(&text) } else { Value::Broken };
-            values.push((name.into(), value));
+            continue;
         }
+        let value = match std::fs::read(entry.path()) {
+            Err(cause) if is_absence(&cause) => continue,
+            _ if !is_a_refname(&name) => Value::Broken,
+            Ok(text) => parse_loose(&text),
+            Err(cause) => Value::Unread(cause.to_string().into()),
+        };
+        values.push((name.into(), value));
     }
     Ok(())
 }

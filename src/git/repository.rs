@@ -1,9 +1,10 @@
 //! A repository on disk: where its parts lie, and reading objects from it. Never writes, never fetches a missing object.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,9 @@ use gix::objs::{Exists as _, Find as _};
 
 use gix::sec::Trust;
 use gix::sec::trust::DefaultForLevel as _;
+use tempfile::TempDir;
 
+use super::surroundings;
 use crate::error::Kind;
 use crate::facts::Oid;
 use crate::facts::oid::SHA1_LEN;
@@ -51,6 +54,8 @@ pub struct Repository {
     pub partial: bool,
     /// How long git may take for one question about it, in milliseconds.
     git_limit: AtomicU64,
+    /// The folder that stands for those that the environment names, for as long as it is needed.
+    _objects: Option<TempDir>,
 }
 
 impl fmt::Debug for Repository {
@@ -129,7 +134,7 @@ impl Repository {
         let dir = &absolute(dir);
         let opened = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(
             dir,
-            gix::discover::upwards::Options::default(),
+            surroundings::search(),
             trusted_alike(),
         );
         let found = opened.or_else(|cause| {
@@ -139,8 +144,18 @@ impl Repository {
             named.and_then(|named| gix::ThreadSafeRepository::open_opts(named, as_it_is()).ok()).ok_or(cause)
         });
         let explicit = std::env::var_os("GIT_DIR");
-        let shared = found.map_err(|cause| open_error(dir, explicit.as_deref(), &cause))?;
-        Ok(Self::of(dir, shared, explicit.is_some()))
+        let mut shared = found.map_err(|cause| open_error(dir, explicit.as_deref(), &cause))?;
+        if explicit.is_none() && surroundings::is_at_a_ceiling(dir) {
+            return Err(Kind::NoRepository.hinted(
+                format!("not a git repository (or any of the parent directories): {}", dir.display()),
+                "there is one at a folder of GIT_CEILING_DIRECTORIES, or above: name it with -C <dir>",
+            ));
+        }
+        let objects = surroundings::other_objects(shared.objects.path())?;
+        if let Some(place) = &objects {
+            read_objects_in(place.path(), &mut shared)?;
+        }
+        Ok(Self { _objects: objects, ..Self::of(dir, shared, explicit.is_some()) })
     }
 
     /// As [`Self::discover`], but what the environment names doesn't count: for a repository that is named itself.
@@ -180,6 +195,7 @@ impl Repository {
             git_dir,
             common_dir,
             git_limit: AtomicU64::new(milliseconds(GIT_LIMIT)),
+            _objects: None,
             shared,
         }
     }
@@ -233,6 +249,23 @@ fn options(trust: Trust) -> gix::open::Options {
         return options;
     }
     options.config_overrides([format!("gitoxide.objects.allocLimit={LARGEST}")])
+}
+
+/// Lets `shared` read objects in the folder `place` instead of its own.
+fn read_objects_in(place: &Path, shared: &mut gix::ThreadSafeRepository) -> anyhow::Result<()> {
+    let own = &shared.objects;
+    let limit = usize::try_from(LARGEST).ok().filter(|_| std::env::var_os("GIT_ALLOC_LIMIT").is_none());
+    let options = gix::odb::store::init::Options {
+        use_multi_pack_index: own.use_multi_pack_index(),
+        alloc_limit_bytes: limit,
+        ..Default::default()
+    };
+    let mut replacements = own.replacements().collect::<Vec<_>>().into_iter();
+    let other = gix::odb::Store::at_opts(place.to_owned(), own.object_hash(), &mut replacements, options);
+    let other =
+        other.map_err(|cause| Kind::RepoOpen.wrap(cause, "opening the folders of objects that the environment names"));
+    shared.objects = other?.into();
+    Ok(())
 }
 
 fn trusted_alike() -> gix::sec::trust::Mapping<gix::open::Options> {
@@ -321,8 +354,10 @@ impl From<gix::objs::Kind> for ObjectKind {
 pub enum ObjectError {
     /// It isn't there.
     Missing(Oid),
-    /// It is there, but not what it should be, or not readable; the reason follows.
+    /// It is there, but not what it should be; the reason follows.
     Corrupt(Oid, String),
+    /// The system doesn't let it be read, or what it may lie in: what it is, or whether it is there at all, isn't known. The reason follows.
+    Unreadable(Oid, String),
 }
 
 impl ObjectError {
@@ -330,7 +365,7 @@ impl ObjectError {
     #[must_use]
     pub fn id(&self) -> Oid {
         match self {
-            Self::Missing(id) | Self::Corrupt(id, _) => *id,
+            Self::Missing(id) | Self::Corrupt(id, _) | Self::Unreadable(id, _) => *id,
         }
     }
 
@@ -340,15 +375,52 @@ impl ObjectError {
         match self {
             Self::Missing(_) => Kind::MissingObject,
             Self::Corrupt(..) => Kind::CorruptObject,
+            Self::Unreadable(..) => Kind::Io,
         }
     }
+}
+
+impl ObjectError {
+    /// What `cause`, which came of reading `id`, says of it.
+    pub(super) fn of(id: Oid, cause: &gix::Error) -> Self {
+        let refused =
+            cause.iter_errors().filter_map(|one| one.downcast_ref::<std::io::Error>()).find(|one| is_refusal(one));
+        match refused {
+            Some(refused) => Self::Unreadable(id, format!("{cause}: {refused}")),
+            None => Self::Corrupt(id, cause.to_string()),
+        }
+    }
+}
+
+/// Whether it is the system that says no: too few descriptors, no permission, a broken disk. Not that there is nothing.
+fn is_refusal(cause: &std::io::Error) -> bool {
+    cause.raw_os_error().is_some() && !matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// Why the system doesn't let `path` be used as `attempt` does, if it doesn't.
+fn refusal(path: &Path, attempt: impl Fn(&Path) -> std::io::Result<()>) -> Option<String> {
+    let cause = attempt(path).err().filter(is_refusal)?;
+    Some(format!("{}: {cause}", path.display()))
+}
+
+/// The first pack below the folder `objects`, or index of packs, or their folder, that can't be opened, and why.
+fn closed_pack(objects: &Path) -> Option<String> {
+    let folder = objects.join("pack");
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        return refusal(&folder, |folder| std::fs::read_dir(folder).map(drop));
+    };
+    let of_packs = |path: &PathBuf| path.extension().is_none_or(|end| end == "idx" || end == "pack");
+    let files = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(of_packs);
+    files.into_iter().find_map(|file| refusal(&file, |file| std::fs::File::open(file).map(drop)))
 }
 
 impl fmt::Display for ObjectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(id) => write!(f, "object {id} is missing"),
-            Self::Corrupt(id, reason) => write!(f, "object {id} can't be read: {reason}"),
+            Self::Corrupt(id, reason) | Self::Unreadable(id, reason) => {
+                write!(f, "object {id} can't be read: {reason}")
+            }
         }
     }
 }
@@ -362,6 +434,8 @@ pub struct Handle {
     names: RefCell<gix::OdbHandle>,
     /// When the folder of packs was last changed, as far as `names` knows.
     packs_changed: Cell<Option<SystemTime>>,
+    /// What of the packs can't be opened, once that was looked for.
+    closed: OnceCell<Option<String>>,
 }
 
 impl fmt::Debug for Handle {
@@ -377,7 +451,7 @@ impl Handle {
             .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
         let packs_changed = Cell::new(packs_changed(&repo));
         let names = RefCell::new(for_names(&repo));
-        Self { repo, names, packs_changed }
+        Self { repo, names, packs_changed, closed: OnceCell::new() }
     }
 
     /// Another, with a view of the object database as it is now.
@@ -413,9 +487,23 @@ impl Handle {
         }
         match self.repo.objects.try_find(&to_gix(id), buffer) {
             Ok(Some(data)) => Ok((data.kind.into(), data.data)),
-            Ok(None) => Err(ObjectError::Missing(*id)),
-            Err(cause) => Err(ObjectError::Corrupt(*id, cause.to_string())),
+            Ok(None) => Err(self.not_found(id)),
+            Err(cause) => Err(ObjectError::of(*id, &cause)),
         }
+    }
+
+    /// What is to be said of `id`, which the object database doesn't find: that it is missing, unless the system keeps us from a place
+    /// where it may be. What can't be opened is to the database as if it were not there.
+    fn not_found(&self, id: &Oid) -> ObjectError {
+        let hex = id.to_hex();
+        let store = self.repo.objects.store_ref();
+        let mut folders = store.alternate_db_paths().unwrap_or_default();
+        folders.insert(0, store.path().to_owned());
+        let file = |objects: &PathBuf| objects.join(&hex[..2]).join(&hex[2..]);
+        let loose =
+            folders.iter().find_map(|objects| refusal(&file(objects), |path| std::fs::metadata(path).map(drop)));
+        let closed = || self.closed.get_or_init(|| folders.iter().find_map(|objects| closed_pack(objects))).clone();
+        loose.or_else(closed).map_or(ObjectError::Missing(*id), |reason| ObjectError::Unreadable(*id, reason))
     }
 
     /// What `id` is, read from its header alone; `None` if it isn't there or can't be read.

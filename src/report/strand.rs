@@ -2,7 +2,7 @@
 //! was told on it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -42,6 +42,8 @@ pub struct Strand {
     is_partial: bool,
     failure: Option<String>,
     last_progress: Option<(String, Instant)>,
+    /// The codes of what [`Self::warn_once`] has told.
+    told_once: BTreeSet<String>,
 }
 
 impl Strand {
@@ -57,6 +59,7 @@ impl Strand {
             is_partial: false,
             failure: None,
             last_progress: None,
+            told_once: BTreeSet::new(),
         }
     }
 
@@ -167,6 +170,15 @@ impl Strand {
             }
         }
         self.event(&Event::Warning(warning)).await
+    }
+
+    /// As [`Self::warn`], unless one with the same code was told by this before: for what is met at every turn and the reader learns
+    /// nothing new from.
+    ///
+    /// # Errors
+    /// [`Gone`] if nobody reads any more.
+    pub async fn warn_once(&mut self, warning: Warning<'_>) -> Result<(), Gone> {
+        if self.told_once.insert(warning.code.to_string()) { self.warn(warning).await } else { Ok(()) }
     }
 
     /// Reports that a part of the answer failed: the repository's part ends as partial.
