@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! main → cli → command ─┬→ watch · sync         │
-//!                       ├→ backlog · osv → locate ┤
+//!                       ├→ backlog ─→ locate ───┤
+//!                       ├→ osv ─────→ locate ───┤
 //!                       ├→ upkeep · health      │
 //!                       ├→ repos ────→ config ──┤
 //!                       ├→ enrich → trackers · http
@@ -31,6 +32,8 @@
 //! [`config`]; [`install`] puts them where they are looked for. A [`template`] makes lines of one's own of the same events.
 //!
 //! [`backlog`] compares two branches by what [`locate`] knows of the changes of each, and makes the lists of what is to be done.
+//!
+//! [`osv`] holds what records of advisories say of commits against what [`locate`] and the graph know of them.
 //!
 //! [`config`] says what is set, by whom and where; each room is handed the few values that it needs. [`repos`] knows which repositories
 //! are registered: they are sections of the file that [`config`] owns, changed under a lock of [`files`]. [`sync`] clones and fetches those

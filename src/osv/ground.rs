@@ -1,5 +1,6 @@
 //! What the repository has of a range: where its commits are, which others are one change with them, and what each ref has of all these.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -130,18 +131,22 @@ impl<'r> Ground<'r> {
         of_kind.filter_map(fault).collect()
     }
 
-    /// The commits that are one change with one of `kind` and that the range doesn't name, each with one that it names.
+    /// The commits that are one change with one of `kind` and that the range doesn't name, each with one that it names; those left out
+    /// that were taken back on every ref that has them.
     pub(super) fn unnamed(&self, kind: Kind) -> Vec<(Position, Position)> {
         let groups = match kind {
             Kind::Introduced => &self.introduced[..],
             Kind::Fixed => &self.fixed,
             Kind::LastAffected | Kind::Limit => &[],
         };
+        // What hangs together with two that don't with each other is in both groups.
+        let mut known: HashSet<Position> = groups.iter().flat_map(|group| &group.named).copied().collect();
         let picks = groups.iter().flat_map(|group| {
-            let others = group.members.iter().filter(|member| !group.named.contains(member));
-            others.filter_map(|&member| Some((member, *group.named.first()?)))
+            let of = group.named.first();
+            let counts = move |member: &&Position| self.is_good_somewhere(group, **member);
+            group.members.iter().filter(counts).filter_map(move |&member| Some((member, *of?)))
         });
-        picks.collect()
+        picks.filter(|(pick, _)| known.insert(*pick)).collect()
     }
 
     /// Whether `commit` is `other` or in its history; both are commits of this range.
@@ -152,6 +157,12 @@ impl<'r> Ground<'r> {
 
     fn has(&self, tip: usize, commit: Position) -> bool {
         self.commits.binary_search(&commit).is_ok_and(|at| self.contained.has(tip, at))
+    }
+
+    /// Whether some tip has `member` and with it the change: one that was taken back wherever it is would make a record wrong.
+    fn is_good_somewhere(&self, group: &Group, member: Position) -> bool {
+        let Some(has) = &group.has else { return true };
+        has.iter().enumerate().any(|(tip, has)| has.is_there() && self.has(tip, member))
     }
 
     /// Whether the tip at this index is affected; as the range has it, if `recorded`, else with all that is one change with what it names,

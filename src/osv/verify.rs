@@ -17,7 +17,7 @@ use crate::git::refs::short;
 use crate::graph::Position;
 use crate::index::Trouble;
 use crate::locate::study::{Has, Study};
-use crate::report::{AnswerWriter, Ending, FailedPart, Strand};
+use crate::report::{AnswerWriter, Ending, FailedPart, Format, Strand};
 use crate::shutdown::Token;
 
 /// Names of a list that are said; of the rest how many they are.
@@ -265,7 +265,10 @@ impl<'t, 's> Teller<'t, 's> {
 
     /// What each ref has, and whether the record has it so.
     fn refs(&mut self, ground: &Ground<'_>) -> AnswerWriter {
-        let mut answer = self.study.report().format().answer();
+        let format = self.study.report().format();
+        let mut answer = format.answer();
+        // People have no use for every tag from before it all.
+        let is_whole = !matches!(format, Format::Human(_));
         let (mut more, mut fewer) = (Vec::new(), Vec::new());
         let mut is_unsure = false;
         for tip in 0..ground.tips.len() {
@@ -276,7 +279,9 @@ impl<'t, 's> Teller<'t, 's> {
                 (None, _) => is_unsure = true,
                 _ => {}
             }
-            answer.add(&Event::Presence(presence));
+            if is_whole || presence.state != PresenceState::NotApplicable || presence.line.is_some() {
+                answer.add(&Event::Presence(presence));
+            }
         }
         let mut evidence = Vec::new();
         if !more.is_empty() {
@@ -293,7 +298,8 @@ impl<'t, 's> Teller<'t, 's> {
         if is_unsure {
             evidence.push("history is cut off".into());
         } else if evidence.is_empty() {
-            evidence.push(format!("the same {} of {}", affected_count(ground), ground.tips.len()));
+            let count = (0..ground.tips.len()).filter(|&tip| ground.is_affected(tip, false)).count();
+            evidence.push(format!("{count} of {} are affected, as the record has it", ground.tips.len()));
         }
         let said = Said { claim: ClaimKind::Refs, event: None, id: None, holds, evidence: evidence.join("; ") };
         self.say(said);
@@ -368,11 +374,6 @@ const SAME: &str = "one commit introduces and ends it: nothing is affected by it
 /// Whether `end` of this kind may end what `begun` began.
 fn follows(ground: &Ground<'_>, begun: Position, kind: Kind, end: Position) -> bool {
     (begun != end || kind == Kind::LastAffected) && ground.is_before(begun, end)
-}
-
-fn affected_count(ground: &Ground<'_>) -> String {
-    let count = (0..ground.tips.len()).filter(|&tip| ground.is_affected(tip, false)).count();
-    format!("{count} affected")
 }
 
 fn said_of(difference: &Difference, is_all: bool, is_cut_off: bool) -> (Option<bool>, String) {
