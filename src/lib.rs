@@ -6,6 +6,7 @@
 //! ```text
 //! main → cli → command ─┬→ watch · sync         │
 //!                       ├→ backlog ─→ locate ───┤
+//!                       ├→ osv ─────→ locate ───┤
 //!                       ├→ upkeep · health      │
 //!                       ├→ repos ────→ config ──┤
 //!                       ├→ enrich → trackers · http
@@ -32,6 +33,8 @@
 //!
 //! [`backlog`] compares two branches by what [`locate`] knows of the changes of each, and makes the lists of what is to be done.
 //!
+//! [`osv`] holds what records of advisories say of commits against what [`locate`] and the graph know of them.
+//!
 //! [`config`] says what is set, by whom and where; each room is handed the few values that it needs. [`repos`] knows which repositories
 //! are registered: they are sections of the file that [`config`] owns, changed under a lock of [`files`]. [`sync`] clones and fetches those
 //! that lie elsewhere, [`watch`] tells what moves in any of them. Several are scanned or asked at once, so many at a time as
@@ -54,6 +57,7 @@
 //! | [`scan`] | the main job: where a stream begins, what it holds, how it ends | the command line |
 //! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
 //! | [`backlog`] | what a branch lacks of another, and what was decided against | which commits are one change |
+//! | [`osv`] | records of advisories: whether what they say of commits is so, the fixes that they lack | which commits are one change |
 //! | [`enrich`] | what trackers know of the issues that commits name, typed or in a stream that passes | how a server is asked |
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
@@ -393,6 +397,7 @@ pub mod lines;
 pub mod locate;
 pub mod matching;
 pub mod monitor;
+pub mod osv;
 pub mod panics;
 pub mod pipeline;
 pub mod progress;

@@ -55,7 +55,7 @@ fn every_page_has_what_one_looks_for() {
         let mut wanted = vec!["NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES", "EXIT STATUS", "SEE ALSO"];
         if page.section == 1 {
             let nested =
-                ["cache", "config", "repo", "task"].iter().any(|name| page.name == format!("git-bhfuil-{name}"));
+                ["cache", "config", "osv", "repo", "task"].iter().any(|name| page.name == format!("git-bhfuil-{name}"));
             wanted.insert(4, if nested { "COMMANDS" } else { "OPTIONS" });
         }
         let mut left = headings.iter().map(|heading| heading.trim_matches('"'));

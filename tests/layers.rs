@@ -11,9 +11,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "install", "enrich", "tasks", "backlog", "health", "upkeep", "watch", "sync", "scan", "locate",
-            "repos", "config", "describe", "pipeline", "http", "gitcli", "report", "progress", "monitor", "events",
-            "clock", "error", "shutdown",
+            "cli", "install", "enrich", "tasks", "backlog", "osv", "health", "upkeep", "watch", "sync", "scan",
+            "locate", "repos", "config", "describe", "pipeline", "http", "gitcli", "report", "progress", "monitor",
+            "events", "clock", "error", "shutdown",
         ],
     ),
     (
@@ -21,6 +21,13 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "enrich", "locate", "config", "describe", "index", "git", "gitcli", "graph", "lines", "facts", "files",
             "report", "events", "clock", "error", "shutdown", "spelling",
+        ],
+    ),
+    (
+        "osv",
+        &[
+            "locate", "trackers", "describe", "index", "gitcli", "git", "graph", "facts", "files", "report", "events",
+            "clock", "error", "shutdown",
         ],
     ),
     ("health", &["upkeep", "repos", "gitcli", "cache", "files", "error"]),

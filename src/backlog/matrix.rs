@@ -143,5 +143,8 @@ fn presence<'e>(
         first_tag: None,
         first_release: None,
         via: None,
+        affected: None,
+        recorded: None,
+        range: None,
     }
 }

@@ -17,6 +17,7 @@ pub mod install;
 pub mod manual;
 pub mod matrix;
 pub mod missing;
+pub mod osv;
 mod prose;
 pub mod repo;
 pub mod scan;
@@ -43,6 +44,7 @@ pub use self::{
     install::InstallArgs,
     matrix::MatrixArgs,
     missing::MissingArgs,
+    osv::{OsvArgs, OsvCommand},
     repo::{RepoArgs, RepoCommand},
     scan::ScanArgs,
     schema::SchemaArgs,
@@ -96,6 +98,8 @@ pub enum Subcommand {
     Missing(MissingArgs),
     /// Tells what trackers know of issues.
     Enrich(EnrichArgs),
+    /// Checks advisories' records.
+    Osv(OsvArgs),
     /// Registers repositories.
     Repo(RepoArgs),
     /// Streams commits and refs.
@@ -139,6 +143,8 @@ pub enum Command {
     Missing(MissingArgs),
     /// `enrich`.
     Enrich(EnrichArgs),
+    /// `osv` and one of its commands.
+    Osv(OsvCommand),
     /// `repo` and one of its commands.
     Repo(RepoCommand),
     /// `scan`.
@@ -242,6 +248,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             | Subcommand::Cache(_)
             | Subcommand::Config(_)
             | Subcommand::Enrich(_)
+            | Subcommand::Osv(_)
             | Subcommand::Repo(_)
             | Subcommand::Task(_)
             | Subcommand::Status(_)
@@ -279,6 +286,10 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
         Some(Subcommand::Cache(args)) => match args.command.fault() {
             Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
             None => Command::Cache(args.command),
+        },
+        Some(Subcommand::Osv(args)) => match args.command.fault() {
+            Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
+            None => Command::Osv(args.command),
         },
         Some(Subcommand::Repo(args)) => match args.command.fault() {
             Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),

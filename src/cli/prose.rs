@@ -26,7 +26,7 @@ pub(super) type Example = (&'static str, &'static str);
 
 /// The commands by what a user wants; those that are in none are for programs.
 pub(super) const GROUPS: &[(&str, &[&str])] = &[
-    ("Ask", &["where", "missing", "followups", "matrix", "verify", "explain", "dismiss"]),
+    ("Ask", &["where", "missing", "followups", "matrix", "verify", "explain", "dismiss", "osv"]),
     ("Stream", &["scan", "watch", "enrich", "schema"]),
     ("Repositories", &["repo"]),
     ("Keep", &["cache", "task", "status", "config", "install"]),
@@ -279,6 +279,62 @@ pub(super) const PROSE: &[Prose] = &[
              `compinit`: the command says which.",
         ],
         exits: &[(3, "Some file could not be written, or is somebody else's; an `error` event names it.")],
+    },
+    Prose {
+        command: "osv",
+        brief: "check the commits of advisories' records",
+        examples: &[
+            ("whether what a record says of commits is so", "git bhfuil osv verify OSV-2024-1.json"),
+            ("with the fixes of all branches", "git bhfuil osv complete OSV-2024-1.json"),
+        ],
+        more: &[
+            "A record is JSON in the form of <https://ossf.github.io/osv-schema/>; `-` is standard input. Of it the ranges of the type GIT \
+             count whose `repo` is the address of one of the repository's remotes, whatever the protocol; with `--all-ranges` all of them. \
+             Nothing is fetched and nobody asked.",
+            "A branch or tag is affected if it has a commit of `introduced`, or that is `0`, and no commit of `fixed`, none after that of \
+             `last_affected`, and lies before a `limit`, if there is one. A fix that came before an introducer doesn't end what that began.",
+            "`verify` tells a `claim` of each thing that a record says: that a commit exists, on a branch or tag; that a fix comes after an \
+             introducer, and an introducer before a fix; that each pick of either is named; that the refs affected are those that the record \
+             says are; and that `versions` are the tags affected, where they are listed. A `presence` says of each branch and tag whether it \
+             has the fix, whether it is `affected`, every pick counted and what was taken back not, and whether the record alone has it so \
+             (`recorded`). People are shown no branch or tag of no release line that never had what is wrong.",
+            "`complete` adds to each range, behind its last `fixed` event, every commit on a branch or tag that is one change with a `fixed` \
+             commit of it, by the same signals that `where` counts; not one that was taken back wherever it is. No other byte of the record \
+             is touched, `modified` neither, and a record that is complete comes out as it went in.",
+        ],
+        exits: &[
+            (
+                1,
+                "`verify` found something in a record that is wrong or missing, or no range of it is about this repository.",
+            ),
+            (
+                3,
+                "A record could not be read, or `complete` found a fix missing here, or history is cut off where it counts.",
+            ),
+        ],
+    },
+    Prose {
+        command: "osv complete",
+        brief: "name the fixes of all branches",
+        examples: &[
+            ("with the fixes of all branches", "git bhfuil osv complete OSV-2024-1.json"),
+            ("in the files themselves", "git bhfuil osv complete --in-place OSV-2024-1.json OSV-2024-2.json"),
+        ],
+        more: NO_MORE,
+        exits: NO_EXITS,
+    },
+    Prose {
+        command: "osv verify",
+        brief: "tell whether a record is true",
+        examples: &[
+            ("one record", "git bhfuil osv verify OSV-2024-1.json"),
+            (
+                "the branches that are affected and shouldn't be, by the record",
+                "git bhfuil osv verify OSV-2024-1.json --format=jsonl | jq -r 'select(.affected and (.recorded | not)) | .short'",
+            ),
+        ],
+        more: NO_MORE,
+        exits: NO_EXITS,
     },
     Prose {
         command: "repo",

@@ -7,6 +7,7 @@ mod config;
 mod enrich;
 mod errand;
 mod install;
+mod osv;
 mod repo;
 mod repositories;
 mod scan;
@@ -55,6 +56,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
             | Command::Matrix(_)
             | Command::Verify(_)
             | Command::Explain(_)
+            | Command::Osv(_)
             | Command::Repo(RepoCommand::Sync(_))
     );
     let is_seen = !matches!(&invocation.command, Command::Version | Command::Schema(_) | Command::Complete);
@@ -68,6 +70,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
         Command::Cache(command) => Box::pin(cache::run(&command, &dir, token)).await,
         Command::Config(command) => Box::pin(config::run(&command, &dir, token)).await,
         Command::Enrich(args) => Box::pin(enrich::run(&args, &dir, token)).await,
+        Command::Osv(command) => Box::pin(osv::run(&command, &dir, token)).await,
         Command::Repo(command) => Box::pin(repo::run(&command, &dir, token)).await,
         Command::Task(command) => Box::pin(task::run(&command, &dir, token)).await,
         Command::Watch(args) => Box::pin(watch::run(&args, &dir, token)).await,
@@ -168,7 +171,7 @@ async fn framed_aloud(
 /// Lets people page the output of `command`, if that is something to read and not to watch. What is wrong with the configuration is for others to
 /// say.
 async fn page(report: &Report, command: &str, dir: &Path) {
-    const READ: [&str; 14] = [
+    const READ: [&str; 15] = [
         "where",
         "scan",
         "missing",
@@ -176,6 +179,7 @@ async fn page(report: &Report, command: &str, dir: &Path) {
         "matrix",
         "verify",
         "explain",
+        "osv verify",
         "enrich",
         "status",
         "repo list",

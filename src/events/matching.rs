@@ -236,6 +236,18 @@ pub struct Presence<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub via: Option<Cow<'a, str>>,
+    /// Whether what an advisory is about is there, every commit counted that is one change with one of its record. Absent unless a record
+    /// was asked about, whose fix the change is; `null` where history is cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "asked")]
+    pub affected: Option<Option<bool>>,
+    /// The same, of the commits alone that the record names. Absent as `affected`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub recorded: Option<bool>,
+    /// The range of the record, for instance `affected[0].ranges[0]`. Absent as `affected`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub range: Option<Cow<'a, str>>,
 }
 
 /// What a ref has of a change.

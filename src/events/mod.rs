@@ -13,6 +13,7 @@
 //! Owns the shape of every line. Refuses behaviour: writing, ordering and flushing are `report`'s.
 
 mod asked;
+pub mod claim;
 pub mod commit;
 pub mod matching;
 pub mod refs;
@@ -27,6 +28,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    claim::Claim,
     commit::Commit,
     matching::{Candidate, Followup, Interdiff, Match, Missing, Presence, Verdict},
     refs::Ref,
@@ -80,6 +82,9 @@ pub enum Event<'a> {
     /// How the diffs of two commits differ.
     #[serde(borrow)]
     Interdiff(Interdiff<'a>),
+    /// Whether something that an advisory's record says is so.
+    #[serde(borrow)]
+    Claim(Claim<'a>),
     /// An issue as its tracker has it.
     #[serde(borrow)]
     Issue(Issue<'a>),

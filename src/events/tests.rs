@@ -18,10 +18,13 @@ const LINES: &str = r#"
 {"type":"match","query":"q","repo":"nova","change":"aa","id":"bb","strength":"equal","confidence":0.995,"rung":"patch-id-author-date","fidelity":"exact","signals":[{"kind":"trailer","value":"v","hops":1},{"kind":"patch-id","value":"p"}]}
 {"type":"match","query":"q","repo":"nova","change":"aa","id":"aa","strength":"equal","confidence":1.0,"signals":[{"kind":"same"}]}
 {"type":"presence","query":"q","repo":"nova","change":"aa","ref":"refs/heads/a","short":"a","line":"2025.1","state":"not-applicable","id":"aa","how":"backport","first_tag":"31.0.1","first_release":null,"via":"v"}
+{"type":"presence","query":"OSV-1","repo":"nova","change":"aa","ref":"refs/heads/a","short":"a","state":"missing","affected":null,"recorded":true,"range":"affected[0].ranges[0]"}
 {"type":"missing","repo":"nova","change":"aa","id":"aa","ref":"refs/heads/a","short":"a","state":"missing","because":"b","apply":"conflict","conflicts":["a","�"],"conflicts_b64":["YQ==","/w=="]}
 {"type":"followup","repo":"nova","id":"aa","of":"bb","relation":"fixes","ref":"refs/heads/a","state":"missing"}
 {"type":"verdict","repo":"nova","id":"aa","other":"bb","rung":"patch-id","holds":true,"evidence":"e"}
 {"type":"interdiff","repo":"nova","id":"aa","other":"bb","text":"t"}
+{"type":"claim","query":"OSV-1","repo":"nova","range":"affected[0].ranges[0]","claim":"named","event":"last_affected","id":"aa","holds":false,"evidence":"e"}
+{"type":"claim","query":"OSV-1","repo":"nova","range":"affected[0]","claim":"versions","holds":null,"evidence":"e"}
 {"type":"issue","tracker":"github","key":"openstack/nova#12","state":"closed","title":"t","url":"u","labels":["bug"],"cached":true,"stale":false,"fetched_at":null}
 {"type":"metadata","repo":"nova","tracker":"github","key":"openstack/nova","description":"d","default_branch":"master","url":"u","archived":false,"pushed_at":"2024-01-02T03:04:05Z","fetched_at":null}
 {"type":"release","repo":"nova","tag":"31.0.1","published_at":null,"url":"u"}

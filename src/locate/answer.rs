@@ -471,6 +471,9 @@ impl Answer<'_, '_, '_> {
             first_tag: None,
             first_release: None,
             via: None,
+            affected: None,
+            recorded: None,
+            range: None,
         }
     }
 

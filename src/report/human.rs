@@ -14,6 +14,7 @@ pub(super) fn write(event: &Event<'_>, look: Look, out: &mut Vec<u8>) {
         Event::Missing(missing) => worklist::write_missing(missing, look, out),
         Event::Verdict(verdict) => worklist::write_verdict(verdict, look, out),
         Event::Interdiff(interdiff) => worklist::write_interdiff(interdiff, look, out),
+        Event::Claim(claim) => worklist::write_claim(claim, look, out),
         Event::Followup(followup) => worklist::write_followup(followup, look, out),
         Event::Issue(issue) => write_issue(issue, look, out),
         // The rest frames the stream for programs; warnings and errors go to stderr.

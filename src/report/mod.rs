@@ -435,6 +435,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Followup(_) => "followup",
         Event::Verdict(_) => "verdict",
         Event::Interdiff(_) => "interdiff",
+        Event::Claim(_) => "claim",
         Event::Setting(_) => "setting",
         Event::Installed(_) => "installed",
         Event::Cache(_) => "cache",
@@ -454,7 +455,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
 /// The type of an event by its name on the wire, if it is one that `end` counts.
 #[must_use]
 pub fn counted_type(name: &str) -> Option<&'static str> {
-    const TYPES: [&str; 21] = [
+    const TYPES: [&str; 22] = [
         "ref",
         "commit",
         "candidate",
@@ -464,6 +465,7 @@ pub fn counted_type(name: &str) -> Option<&'static str> {
         "followup",
         "verdict",
         "interdiff",
+        "claim",
         "setting",
         "installed",
         "cache",

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use super::look::{CYAN, DIM, GREEN, Look, MAGENTA, RED, YELLOW, blanks, columns, wrap};
 use super::{safe, short, word};
 use crate::events::matching::{Apply, FollowupRelation, MissingState};
-use crate::events::{Followup, Interdiff, Missing, Verdict};
+use crate::events::{Claim, Followup, Interdiff, Missing, Verdict};
 
 /// Blanks before what is said of a commit.
 const INDENT: usize = 4;
@@ -60,6 +60,35 @@ pub(super) fn write_verdict(verdict: &Verdict<'_>, look: Look, out: &mut Vec<u8>
     // Two ids, the answer and the rung, with what stands between them.
     let used = columns(short(&verdict.id)) + columns(short(&verdict.other)) + holds.len() + columns(&rung) + 4;
     let evidence = briefly(&safe::line(&verdict.evidence));
+    if used + 1 + columns(&evidence) > look.width {
+        out.push(b'\n');
+        blanks(INDENT, out);
+        write_below(&evidence, look, out);
+    } else {
+        let _ = writeln!(out, " {evidence}");
+    }
+}
+
+/// `yes|no|? <id> <event> <claim>: <evidence>`, the evidence below where it needs more than the rest of the line.
+pub(super) fn write_claim(claim: &Claim<'_>, look: Look, out: &mut Vec<u8>) {
+    let (code, holds) = match claim.holds {
+        Some(true) => (GREEN, "yes"),
+        Some(false) => (RED, "no "),
+        None => (DIM, "?  "),
+    };
+    look.paint(code, holds, out);
+    let mut used = holds.len();
+    if let Some(id) = &claim.id {
+        let id = safe::line(short(id)).into_owned();
+        out.push(b' ');
+        look.paint(YELLOW, &id, out);
+        used += 1 + columns(&id);
+    }
+    let event = claim.event.map(|event| format!(" {}", word(event))).unwrap_or_default();
+    let what = format!("{event} {}:", word(claim.claim));
+    out.extend_from_slice(what.as_bytes());
+    used += columns(&what);
+    let evidence = briefly(&safe::line(&claim.evidence));
     if used + 1 + columns(&evidence) > look.width {
         out.push(b'\n');
         blanks(INDENT, out);

@@ -72,6 +72,9 @@ fn presence(
         first_tag: release.map(|release| Some(release.into())),
         first_release: release.map(|release| Some(release.into())),
         via: None,
+        affected: None,
+        recorded: None,
+        range: None,
     })
 }
 
