@@ -7,6 +7,7 @@ use std::sync::Arc;
 use smol::future::zip;
 
 use crate::cache::database::is_damaged;
+use crate::cache::holders::MOST;
 use crate::cache::placed::MANY;
 use crate::cache::texts::{StoredTexts, TextStore, Texts};
 use crate::cache::{Cache, LIGHT, Pass, Snapshot, StoredGraph, digest, location};
@@ -78,6 +79,8 @@ pub struct Index {
     is_checked: bool,
     /// Which of the usual refs hold which commits, as far as that is kept.
     holders: Option<Arc<Holders>>,
+    /// Whether that is kept, or that it is too much.
+    is_held: bool,
     /// Many refs that were asked for, with the digest of what they lead to: where that is, isn't kept yet.
     unplaced: Option<(Selection, i64)>,
     troubles: Vec<Trouble>,
@@ -168,34 +171,36 @@ impl Index {
     }
 
     /// Keeps what the next question about refs that stand is answered by without a sweep, or a look for each: which of the usual refs hold
-    /// which commits, and where many others lead. While refs move it would be for nothing.
+    /// which commits, and where many others lead. While refs move it would be for nothing. What can't be kept is found out again.
     ///
     /// # Errors
-    /// If a worker panicked. That the cache can't be written is a [`Trouble`].
+    /// If a worker panicked.
     pub async fn keep_for_the_next(&mut self, pool: &Pool) -> anyhow::Result<()> {
-        if self.fresh {
-            self.keep_holders(pool).await?;
-            self.keep_placed(pool).await?;
+        if !self.fresh {
+            return Ok(());
+        }
+        for kept in [self.keep_holders(pool).await?, self.keep_placed(pool).await?] {
+            if let Err(cause) = kept {
+                debug::warn("cache", || format!("what may be asked next was not kept: {cause:#}"));
+            }
         }
         Ok(())
     }
 
-    async fn keep_placed(&mut self, pool: &Pool) -> anyhow::Result<()> {
-        let Some((cache, (selection, digest))) = self.cache.clone().zip(self.unplaced.take()) else { return Ok(()) };
+    async fn keep_placed(&mut self, pool: &Pool) -> anyhow::Result<anyhow::Result<()>> {
+        let Some((cache, (selection, digest))) = self.cache.clone().zip(self.unplaced.take()) else {
+            return Ok(Ok(()));
+        };
         let (graph, refs) = (self.graph(pool).await?, Arc::clone(&self.refs));
         let mark = graph.mark();
         let placed = pool.run(move || refs.choose(&selection).placed(&graph)).await?;
-        if let Err(cause) = cache.keep_placed(mark, digest, &placed).await {
-            let unwritten = self.unwritten(&cause);
-            self.troubles.push(unwritten);
-        }
-        Ok(())
+        Ok(cache.keep_placed(mark, digest, &placed).await)
     }
 
     /// Only where it pays: of a small graph a sweep takes no time.
-    async fn keep_holders(&mut self, pool: &Pool) -> anyhow::Result<()> {
-        let Some(cache) = self.cache.clone().filter(|_| self.holders.is_none() && self.len() >= LIGHT) else {
-            return Ok(());
+    async fn keep_holders(&mut self, pool: &Pool) -> anyhow::Result<anyhow::Result<()>> {
+        let Some(cache) = self.cache.clone().filter(|_| !self.is_held && self.len() >= LIGHT) else {
+            return Ok(Ok(()));
         };
         let (graph, usual) = (self.graph(pool).await?, Arc::clone(&self.usual));
         let mark = graph.mark();
@@ -203,14 +208,11 @@ impl Index {
             let named = usual.refs.iter().filter(|entry| entry.symbolic.is_none());
             let ids: Vec<Oid> = named.filter_map(|entry| entry.commit).collect();
             let tips: Vec<Position> = graph.positions(&ids).into_iter().flatten().collect();
-            Holders::of(&graph, &tips).map(|holders| holders.stored())
+            // There are about as many sets as tips.
+            let is_few = tips.len() * tips.len() / 8 <= MOST;
+            if is_few { Holders::of(&graph, &tips).map(|holders| holders.stored()) } else { None }
         });
-        let Some(holders) = holders.await? else { return Ok(()) };
-        if let Err(cause) = cache.keep_holders(mark, holders).await {
-            let unwritten = self.unwritten(&cause);
-            self.troubles.push(unwritten);
-        }
-        Ok(())
+        Ok(cache.keep_holders(mark, holders.await?).await)
     }
 
     /// How many commits are indexed so far.
@@ -387,7 +389,7 @@ impl Index {
             .await?;
         let whole = graph.reachable(positions.iter().copied().flatten()).count() == graph.len();
         self.whole = if whole { graph.len() } else { 0 };
-        self.holders = None;
+        (self.holders, self.is_held) = (None, false);
         self.commits = Commits::Here(Arc::new(graph));
         let texts = texts?;
         let Some(cache) = &self.cache else { return Ok(true) };
@@ -447,6 +449,7 @@ impl Index {
         let snapshot = snapshot.filter(|snapshot| snapshot.digest == digest_of(&self.usual));
         self.fresh = snapshot.is_some();
         self.whole = snapshot.as_ref().map_or(0, reached);
+        self.is_held = snapshot.as_ref().is_some_and(|snapshot| snapshot.is_held);
         self.holders = snapshot.and_then(|snapshot| snapshot.holders);
         self.commits = Commits::Here(Arc::new(graph));
         Ok(())
@@ -554,6 +557,7 @@ fn join(handles: Handles, opened: Opened, seen: Seen) -> anyhow::Result<Index> {
         (_, Commits::Stored(_)) => (select(&Graph::default()), None),
     };
     let (fresh, whole) = (snapshot.is_some(), snapshot.as_ref().map_or(0, reached));
+    let is_held = snapshot.as_ref().is_some_and(|snapshot| snapshot.is_held);
     let holders = snapshot.and_then(|snapshot| snapshot.holders);
     let (refs, usual) = (Arc::new(refs), Arc::new(usual));
     let overlay = Arc::new(overlay);
@@ -567,6 +571,7 @@ fn join(handles: Handles, opened: Opened, seen: Seen) -> anyhow::Result<Index> {
         whole,
         is_checked,
         holders,
+        is_held,
         unplaced: None,
         troubles,
         handles,

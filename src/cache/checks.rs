@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::database::Database;
-use super::holders;
+use super::holders::{self, Kept};
 use super::patches;
 use super::postings::{self, Key};
 use super::repository::{Cache, SnapshotRef, digest, peeled};
@@ -148,7 +148,10 @@ impl Cache {
             let tips = || refs.iter().filter_map(|(_, _, commit)| graph.position(commit.as_ref()?));
             let reached = || graph.reachable(tips()).count() == graph.len();
             let kept = holders::read(reader, graph.mark())?;
-            let holds = kept.is_none_or(|kept| Holders::of(&graph, kept.tips()).is_some_and(|made| made == kept));
+            let holds = match kept {
+                Some(Kept::Holders(kept)) => Holders::of(&graph, kept.tips()).is_some_and(|made| made == kept),
+                Some(Kept::TooMuch) | None => true,
+            };
             let agrees = holds
                 && snapshot.as_ref().is_none_or(|(known, kept, sum, whole)| {
                     *known == digest(refs.iter().map(|(name, id, _)| (name.as_slice(), id)))

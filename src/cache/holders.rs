@@ -6,19 +6,27 @@ use super::Cache;
 use crate::graph::{Damaged, Holders, Mark, StoredHolders};
 
 /// Bytes of all arrays beyond which reading them takes longer than a sweep.
-const MOST: usize = 4 << 20;
+pub const MOST: usize = 4 << 20;
+
+/// What is kept of a graph.
+#[derive(Debug)]
+pub(super) enum Kept {
+    /// Which refs hold which commits.
+    Holders(Holders),
+    /// That this is too much to be kept.
+    TooMuch,
+}
 
 impl Cache {
-    /// Keeps `holders` of the graph with that mark, if they are few enough to help, in the place of those that were kept before.
+    /// Keeps `holders` of the graph with that mark in the place of those that were kept before. Of those that are too many to help, or that
+    /// couldn't be found, it is kept that they are.
     ///
     /// # Errors
     /// If the cache can't be written.
-    pub async fn keep_holders(&self, mark: Mark, holders: StoredHolders) -> anyhow::Result<()> {
-        let sum = sum(&holders);
-        let StoredHolders { tips, starts, numbers, sets } = holders;
-        if tips.len() + starts.len() + numbers.len() + sets.len() > MOST {
-            return Ok(());
-        }
+    pub async fn keep_holders(&self, mark: Mark, holders: Option<StoredHolders>) -> anyhow::Result<()> {
+        let few = holders.filter(|holders| holders.len() <= MOST).unwrap_or_default();
+        let sum = sum(&few);
+        let StoredHolders { tips, starts, numbers, sets } = few;
         let keep = "INSERT OR REPLACE INTO holders VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)";
         self.database()
             .write(move |transaction| {
@@ -29,8 +37,8 @@ impl Cache {
     }
 }
 
-/// Those that are kept of the graph with that mark; `None` if none are.
-pub(super) fn read(reader: &Connection, mark: Mark) -> anyhow::Result<Option<Holders>> {
+/// What is kept of the graph with that mark, if anything is.
+pub(super) fn read(reader: &Connection, mark: Mark) -> anyhow::Result<Option<Kept>> {
     let query = "SELECT tips, starts, numbers, sets, sum FROM holders WHERE mark = ?1";
     let kept = reader.query_row(query, [mark.number()], |row| {
         let stored = StoredHolders { tips: row.get(0)?, starts: row.get(1)?, numbers: row.get(2)?, sets: row.get(3)? };
@@ -38,7 +46,7 @@ pub(super) fn read(reader: &Connection, mark: Mark) -> anyhow::Result<Option<Hol
     });
     let Some((stored, expected)) = kept.optional()? else { return Ok(None) };
     anyhow::ensure!(sum(&stored) == expected, Damaged);
-    Ok(Some(Holders::read(&stored)?))
+    Ok(Some(if stored.len() == 0 { Kept::TooMuch } else { Kept::Holders(Holders::read(&stored)?) }))
 }
 
 fn sum(stored: &StoredHolders) -> u32 {

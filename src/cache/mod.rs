@@ -8,7 +8,7 @@ pub mod cursors;
 pub mod database;
 pub mod folder;
 pub mod history;
-mod holders;
+pub mod holders;
 pub mod location;
 mod migration;
 pub mod patches;

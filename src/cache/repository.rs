@@ -10,7 +10,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::aside::set_aside;
 use super::database::{Database, is_damaged, quick_check};
-use super::holders;
+use super::holders::{self, Kept};
 use super::schema::REPOSITORY;
 use super::segments::{StoredSegment, check, end, insert, join, look_at_graph, read_graph, source};
 use super::state::State;
@@ -70,8 +70,10 @@ pub struct Snapshot {
     pub whole: bool,
     /// How many commits it has.
     pub commits: usize,
-    /// Which of the refs hold which of them, if that was kept and the graph was read too.
+    /// Which of the refs hold which of them, if that is kept and the graph was read too.
     pub holders: Option<Arc<Holders>>,
+    /// Whether that is kept, or that it is too much.
+    pub is_held: bool,
 }
 
 /// A graph as the cache has it.
@@ -204,7 +206,7 @@ impl Cache {
     /// # Errors
     /// As [`Self::graph`].
     pub fn graph_at_rest(&self) -> anyhow::Result<StoredGraph> {
-        self.read_graph(|snapshot| snapshot.is_some_and(|snapshot| snapshot.holders.is_some()))
+        self.read_graph(|snapshot| snapshot.is_some_and(|snapshot| snapshot.is_held))
     }
 
     fn read_graph(&self, is_trusted: impl Fn(Option<&Snapshot>) -> bool) -> anyhow::Result<StoredGraph> {
@@ -233,7 +235,11 @@ impl Cache {
     ) -> anyhow::Result<(StoredGraph, Vec<StoredSegment>)> {
         let (overlay, mut snapshot) = self.made_for(reader)?;
         if let Some(snapshot) = &mut snapshot {
-            snapshot.holders = holders::read(reader, snapshot.mark)?.map(Arc::new);
+            let kept = holders::read(reader, snapshot.mark)?;
+            snapshot.is_held = kept.is_some();
+            if let Some(Kept::Holders(holders)) = kept {
+                snapshot.holders = Some(Arc::new(holders));
+            }
         }
         let (graph, segments) = look_at_graph(reader, self.hash_len)?;
         let is_checked = !is_trusted(snapshot.as_ref());
@@ -321,7 +327,7 @@ fn snapshot(reader: &Connection, hash_len: usize) -> anyhow::Result<Option<Snaps
         let count = usize::try_from(count)?;
         (mark, commits) = (mark.with(count, sum), commits + count);
     }
-    Ok(Some(Snapshot { digest, peeled, positions, mark, whole, commits, holders: None }))
+    Ok(Some(Snapshot { digest, peeled, positions, mark, whole, commits, holders: None, is_held: false }))
 }
 
 fn store(transaction: &Transaction<'_>, pass: &Pass, hash_len: usize) -> anyhow::Result<bool> {
@@ -517,7 +523,12 @@ mod tests {
         let pass =
             Pass { overlay: 0, base: 0, segment, texts, refs: refs.clone(), positions: vec![Some(5)], whole: false };
         assert!(smol::block_on(cache.store(pass)).expect("stored"));
-        let (graph, _) = cache.graph().expect("reads").under(0);
+        let (graph, snapshot) = cache.graph().expect("reads").under(0);
+        assert!(snapshot.is_some_and(|snapshot| !snapshot.is_held));
+        // That there is too much to be kept is kept.
+        smol::block_on(cache.keep_holders(graph.mark(), None)).expect("stored");
+        let (_, snapshot) = cache.graph_at_rest().expect("reads").under(0);
+        assert!(snapshot.is_some_and(|snapshot| snapshot.is_held && snapshot.holders.is_none()));
         std::fs::remove_file(cache.path()).expect("it was there");
         let seen = digest(refs.iter().map(|(name, id, _)| (name.as_slice(), id)));
         let snapshot = cache.snapshot(0, seen).expect("another connection reads").expect("there is one");

@@ -41,6 +41,15 @@ pub struct StoredHolders {
     pub sets: Vec<u8>,
 }
 
+impl StoredHolders {
+    /// How many bytes they have.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "none are empty but those of nothing")]
+    pub fn len(&self) -> usize {
+        [&self.tips, &self.starts, &self.numbers, &self.sets].map(Vec::len).iter().sum()
+    }
+}
+
 impl Holders {
     /// Which of `tips` hold each commit of `graph`. `None` if there are too many different sets.
     #[must_use]

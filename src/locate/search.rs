@@ -105,9 +105,6 @@ impl Search<'_> {
         while !self.token.is_cancelled() && self.tell_next().await? {}
         if !self.options.no_update && self.indexed.state == IndexState::Fresh && self.torn.is_none() {
             self.index.keep_for_the_next(&self.pool).await?;
-            for trouble in self.index.take_troubles() {
-                announce::warn(self.report, &self.name, &trouble).await?;
-            }
         }
         self.wind_up().await
     }
