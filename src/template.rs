@@ -7,7 +7,8 @@
 //! - `%%` is a percent sign, `%` and two hexadecimal digits are a byte (`%09` a tab, `%00` a NUL), all else is itself.
 //!
 //! A template is for the types of events that have all of its fields; of those an event that has none of them makes no line. What frames the
-//! stream, warnings and errors are meant only where no other type has them.
+//! stream, warnings and errors are meant only where no other type has them; a `repo` that has a `path`, which is one of the registry, is an
+//! answer as any other.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -24,6 +25,8 @@ const FRAME: [&str; 7] = ["begin", "repo", "progress", "warning", "error", "repo
 pub struct Template {
     pieces: Vec<Piece>,
     types: Vec<String>,
+    /// Whether it is for the repositories of the registry.
+    registered: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,7 @@ impl Template {
             fields.iter().all(|field| has(kind, field, &schema)).then(|| name.clone())
         };
         let mut types: Vec<String> = kinds.iter().filter_map(having).collect();
+        let registered = types.iter().any(|name| name == "repo");
         if types.iter().any(|name| !FRAME.contains(&name.as_str())) {
             types.retain(|name| !FRAME.contains(&name.as_str()));
         }
@@ -62,13 +66,15 @@ impl Template {
             let names: Vec<String> = fields.iter().map(|field| field.join(".")).collect();
             return Err(format!("no event has all of {}", names.join(", ")));
         }
-        Ok(Self { pieces, types })
+        Ok(Self { pieces, types, registered })
     }
 
     /// Appends the line of `event`, a line of the stream, to `out`; nothing if it isn't for such. What comes from the event goes through
     /// `shown`, which makes text fit for whoever reads it; `None` for those who want every byte.
     pub fn write(&self, event: &Value, shown: Option<fn(&str) -> String>, out: &mut Vec<u8>) {
-        if !event["type"].as_str().is_some_and(|name| self.types.iter().any(|known| known == name)) {
+        let is_meant = |name: &str| self.types.iter().any(|known| known == name);
+        let is_registered = || self.registered && event["type"] == "repo" && event["path"].is_string();
+        if !event["type"].as_str().is_some_and(is_meant) && !is_registered() {
             return;
         }
         if !self.pieces.iter().filter_map(field).any(|field| is_there(event, field)) {
@@ -245,6 +251,15 @@ mod tests {
         assert_eq!(types("%(counts.commit)"), ["repo-end", "end"]);
         assert!(!types("%(id)").contains(&"warning".to_owned()));
         assert!(types("%(type)").contains(&"commit".to_owned()));
+    }
+
+    #[test]
+    fn a_repository_of_the_registry_is_an_answer_and_one_that_is_streamed_is_not() {
+        let template = Template::parse("%(repo)").expect("a template");
+        let mut out = Vec::new();
+        template.write(&serde_json::json!({"type": "repo", "repo": "here", "git_dir": "/h"}), None, &mut out);
+        template.write(&serde_json::json!({"type": "repo", "repo": "nova", "path": "/n"}), None, &mut out);
+        assert_eq!(out, b"nova\n");
     }
 
     #[test]
