@@ -283,3 +283,15 @@ fn fifty_that_are_added_at_once_are_all_there() {
     assert_eq!(all.len(), 50, "no two have one name");
     assert_eq!(run(&place, &["config", "validate"]).status.code(), Some(0));
 }
+
+#[test]
+fn a_line_of_ones_own_is_made_of_each_registered_repository() {
+    let place = Repo::new();
+    for name in ["one", "two"] {
+        let path = bare(&place, name);
+        assert!(repo(&place, &["add", &path]).status.success());
+    }
+    let lines = |args: &[&str]| String::from_utf8(repo(&place, args).stdout).expect("UTF-8");
+    assert_eq!(lines(&["list", "--format=%(repo)"]), "one\ntwo\n");
+    assert_eq!(lines(&["show", "two", "--format=%(repo) %(ref_count)"]), "two 0\n");
+}
