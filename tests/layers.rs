@@ -26,8 +26,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "osv",
         &[
-            "locate", "trackers", "describe", "index", "gitcli", "git", "graph", "facts", "files", "report", "events",
-            "clock", "error", "shutdown",
+            "locate", "trackers", "announce", "describe", "index", "gitcli", "git", "graph", "facts", "files", "report",
+            "events", "clock", "error", "shutdown",
         ],
     ),
     ("health", &["upkeep", "repos", "gitcli", "cache", "files", "error"]),

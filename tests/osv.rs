@@ -328,3 +328,91 @@ fn where_history_is_cut_off_nothing_is_guessed() {
         !presences.is_empty() && presences.iter().all(|one| one["affected"].is_null() && one["state"] == "unknown")
     );
 }
+
+/// A record as `where` starts it, what is said beside it, and the exit code.
+fn started(repo: &Repo, args: &[&str]) -> (String, String, i32) {
+    let output = bhfuil(repo).args(["where", "--format=osv"]).args(args).output().expect("it runs");
+    let told = String::from_utf8(output.stderr).expect("UTF-8");
+    (String::from_utf8(output.stdout).expect("UTF-8"), told, output.status.code().expect("it ends by itself"))
+}
+
+#[test]
+fn a_record_starts_with_the_fixes_of_all_branches_and_what_they_say_they_mend() {
+    let (repo, id) = advised();
+    let message = format!("mend it again\n\nCVE-2026-1234\n\nFixes: {} (\"add the bug\")", &id("bug")[..12]);
+    repo.shell(&format!(
+        r"
+        git config user.name 'A U Thor' && git config user.email author@example.com
+        export GIT_AUTHOR_DATE='@1700100000 +0000' GIT_COMMITTER_DATE='@1700100000 +0000'
+        git checkout --quiet main && echo again >> bug && git commit --quiet -a -m '{message}'
+        git checkout --quiet stable/1; GIT_COMMITTER_DATE='@1700100060 +0000' git cherry-pick -x main > /dev/null
+        git checkout --quiet main
+        ",
+    ));
+    let (main, stable) = (repo.git(&["rev-parse", "main"]), repo.git(&["rev-parse", "stable/1"]));
+    let (text, told, code) = started(&repo, &["cve-2026-1234"]);
+    assert_eq!((told.as_str(), code), ("", 0));
+    let mut record: Value = serde_json::from_str(&text).expect("JSON");
+    let modified = record["modified"].take();
+    let is_a_time = |text: &str| text.len() == 20 && text.starts_with("20") && text.ends_with('Z');
+    assert!(modified.as_str().is_some_and(is_a_time), "{modified}");
+    let expected = serde_json::json!({
+        "id": "CVE-2026-1234",
+        "modified": null,
+        "affected": [{ "ranges": [{
+            "type": "GIT",
+            "repo": "https://github.com/Example/project",
+            "events": [
+                { "introduced": id("bug") },
+                { "introduced": id("bug-pick") },
+                { "fixed": main },
+                { "fixed": stable },
+            ],
+        }] }],
+        "references": [{ "type": "FIX", "url": format!("https://github.com/Example/project/commit/{main}") }],
+    });
+    assert_eq!(record, expected);
+    // It stands up to what verifies it, and is complete.
+    let (told, code) = verified(&repo, &text);
+    assert_eq!((false_ones(&told), code), (vec![], 0), "{:#?}", claims(&told));
+    let output = bhfuil(&repo).args(["osv", "complete", "-"]).write_stdin(text.as_str()).output().expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), text);
+    // The pick's own id is enough, wherever the question is asked from.
+    let (again, _, _) = started(&repo, &["--repo=.", &stable]);
+    assert_eq!(
+        again.replace(again.lines().nth(2).expect("a line"), ""),
+        text.replace(text.lines().nth(2).expect("a line"), "")
+    );
+}
+
+#[test]
+fn what_nobody_has_said_is_left_open_and_told() {
+    let (repo, id) = advised();
+    repo.git(&["config", "remote.origin.url", "../elsewhere"]);
+    let (text, told, code) = started(&repo, &[&id("fix")]);
+    let record: Value = serde_json::from_str(&text).expect("JSON");
+    let range = &record["affected"][0]["ranges"][0];
+    assert_eq!((record["id"].as_str(), range["repo"].as_str(), code), (Some(""), Some(""), 0));
+    assert_eq!(record.get("references"), None);
+    // The pick that was taken back where it is is no fix.
+    let expected = serde_json::json!([{ "fixed": id("fix") }, { "fixed": id("pick") }]);
+    assert_eq!(range["events"], expected);
+    for message in [
+        "neither the query nor a commit names an advisory",
+        "no remote of this repository is on the web",
+        &format!("no commit says what {} mends", id("fix")),
+        "refs/heads/stable/2 took the fix back",
+    ] {
+        assert!(told.contains(message), "{message}: {told}");
+    }
+    let (text, told, code) = started(&repo, &["CVE-2026-9999"]);
+    assert_eq!((text.as_str(), code), ("", 1), "{told}");
+    for (args, message) in [
+        (&["--all-repos", "x"][..], "--format=osv is of one repository at a time"),
+        (&["--issues", "x"], "--issues and --format=osv can't be used together"),
+    ] {
+        let (text, told, code) = started(&repo, args);
+        assert_eq!((text.as_str(), code), ("", 129));
+        assert!(told.contains(message), "{told}");
+    }
+}

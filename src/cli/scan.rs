@@ -161,6 +161,8 @@ pub enum Format {
     Human,
     /// One page for a browser: of tables alone.
     Html,
+    /// The record of an advisory.
+    Osv,
     /// A line of one's own for each event. It lives as long as the process, as the command line does that it was typed on.
     Template(&'static Template),
 }
@@ -188,6 +190,14 @@ pub(super) fn or_html(text: &str) -> Result<Format, String> {
         return Ok(Format::Html);
     }
     text.parse().map_err(|_| "expected auto, jsonl, human or html".to_owned())
+}
+
+/// The format of a command that finds what an advisory's record is begun with.
+pub(super) fn or_osv(text: &str) -> Result<Format, String> {
+    if text == "osv" {
+        return Ok(Format::Osv);
+    }
+    text.parse().map_err(|message: String| message.replacen("human or", "human, osv or", 1))
 }
 
 /// When colour is used.

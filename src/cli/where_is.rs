@@ -8,7 +8,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use super::{
     argv::{RawArg, TextArg},
-    scan::{Color, Format, jobs, threads},
+    scan::{Color, Format, jobs, or_osv, threads},
 };
 
 /// The signals that may be used, as `--signals` lists them.
@@ -90,9 +90,9 @@ pub struct WhereArgs {
     /// read commits on <n> threads
     #[argh(option, arg_name = "n", from_str_fn(threads))]
     pub threads: Option<NonZeroUsize>,
-    /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:
-    /// '%(id) %(subject)'
-    #[argh(option, arg_name = "format", default = "Format::Auto")]
+    /// form of the output: jsonl, human, auto (human on a terminal, the default), osv (the record of an advisory that the change
+    /// fixes, to be gone on with by hand), or a line of your own for each event: '%(id) %(subject)'
+    #[argh(option, arg_name = "format", default = "Format::Auto", from_str_fn(or_osv))]
     pub format: Format,
     /// colour: auto (on a terminal), always or never; the default is configured, else auto
     #[argh(option, arg_name = "when")]
@@ -135,6 +135,12 @@ impl WhereArgs {
         let several = self.is_about_several();
         if several && self.patch.is_some() {
             return Some("--patch is looked for in one repository at a time".to_owned());
+        }
+        if several && self.format == Format::Osv {
+            return Some("--format=osv is of one repository at a time".to_owned());
+        }
+        if self.issues && self.format == Format::Osv {
+            return Some("--issues and --format=osv can't be used together".to_owned());
         }
         if !self.refs.is_empty() && (self.branches || self.remotes) {
             return Some("--refs and --branches or --remotes can't be used together".to_owned());

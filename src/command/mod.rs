@@ -108,6 +108,7 @@ async fn format(asked: Asked, color: Option<AskedColor>, no_color: bool, dir: &P
         Asked::Jsonl => Format::Jsonl,
         Asked::Human => Format::human(color),
         Asked::Html => Format::Html,
+        Asked::Osv => Format::Osv,
         Asked::Template(template) => Format::template(template),
     };
     let color = match color {

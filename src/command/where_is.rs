@@ -12,6 +12,7 @@ use crate::enrich::{self, After, Overheard};
 use crate::error::exit;
 use crate::locate::across::{self, Member};
 use crate::locate::{self, Options, Selection, Signals, Sought, Tags};
+use crate::osv;
 use crate::report::{self, Ending, Loudness, Report, Strand};
 use crate::shutdown::Token;
 use crate::tasks::{Priority, Rules, Tasks};
@@ -53,7 +54,7 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
             let ending = if args.warm {
                 run_warming(options, &mut strand, token).await
             } else {
-                locate::run(options, &mut strand, token).await
+                one(options, &mut strand, token).await
             };
             report.join(strand);
             ending
@@ -69,6 +70,15 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
         (ending, _) => ending,
     };
     report.end(ending, token.signal()).await.exit_code
+}
+
+/// Asks one repository, for what it has of the changes or for the record of an advisory that begins with them.
+async fn one(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
+    if report.format() != report::Format::Osv {
+        return locate::run(options, report, token).await;
+    }
+    let web = enrich::on_the_web(options.sought.dir.clone()).await?;
+    Box::pin(osv::start(options, &web, report, token)).await
 }
 
 /// Notes what an answer is about. That the repositories can't be found is said by the answer itself.
@@ -131,7 +141,7 @@ async fn several(wanted: &Wanted<'_>, options: &Options, report: &mut Report, to
         && let Some(Chosen { sought, refs }) = chosen.pop()
     {
         let mut strand = report.strand();
-        let ending = locate::run(Options { sought, refs, ..options }, &mut strand, token).await;
+        let ending = one(Options { sought, refs, ..options }, &mut strand, token).await;
         (vec![strand], ending)
     } else {
         report.expect(chosen.len());

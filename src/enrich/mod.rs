@@ -35,6 +35,7 @@ use crate::events::{self, Event};
 use crate::report::{Ending, Strand};
 use crate::shutdown::Token;
 use crate::trackers::Release;
+use crate::trackers::which::OnTheWeb;
 
 pub use desk::MOST;
 use home::Place;
@@ -148,6 +149,14 @@ pub async fn after(overheard: &Overheard, after: After, report: &mut Strand, tok
 /// If settings can't be used.
 pub async fn commits_at(dir: PathBuf) -> anyhow::Result<Option<String>> {
     Ok(Place::read(dir, None).await?.home.commits_at())
+}
+
+/// Where the repository at `dir` is on the web, as far as its remotes and trackers tell.
+///
+/// # Errors
+/// As [`commits_at`].
+pub async fn on_the_web(dir: PathBuf) -> anyhow::Result<OnTheWeb> {
+    Ok(Place::read(dir, None).await?.home.on_the_web())
 }
 
 async fn told_releases(round: &mut Round<'_>, repo: &str, releases: &[Release]) -> anyhow::Result<()> {

@@ -154,7 +154,7 @@ fn show(format: Format, line: &[u8], whole: &[u8], out: &mut Vec<u8>) {
                 format.write_passing(&event, out);
             }
         }
-        Format::Human(_) | Format::Html => {
+        Format::Human(_) | Format::Html | Format::Osv => {
             if let Ok(event) = serde_json::from_slice::<Event<'_>>(line) {
                 format.write(&event, out);
             }

@@ -3,7 +3,7 @@
 //!
 //! `spans` knows where in a text each JSON value stands, `record` what of it is about commits. `ground` looks up what a range names: the
 //! commits, all that are one change with them by the ladder of [`crate::locate`], and which refs have what. `judge` evaluates that as
-//! the schema does, `verify` tells it, and `complete` inserts the fixes that are lacking into the text. Refuses the network, and to know
+//! the schema does, `verify` tells it, `complete` inserts the fixes that are lacking into the text, and `start` writes a new one. Refuses the network, and to know
 //! which commits are one change.
 
 mod complete;
@@ -11,6 +11,7 @@ mod ground;
 mod judge;
 mod record;
 mod spans;
+mod start;
 mod verify;
 
 use std::ffi::OsString;
@@ -19,15 +20,17 @@ use std::path::{Path, PathBuf};
 
 use self::ground::Ground;
 use self::record::{GitRange, Record};
+use self::start::Heard;
 pub use self::verify::verify;
+use crate::announce;
 use crate::error::Kind;
 use crate::files;
 use crate::git::{Repository, Sought, config};
 use crate::locate;
 use crate::locate::study::Study;
-use crate::report::Strand;
+use crate::report::{Ending, Strand};
 use crate::shutdown::Token;
-use crate::trackers::which::Remote;
+use crate::trackers::which::{OnTheWeb, Remote};
 
 /// What is asked of which records.
 #[derive(Debug, Clone, Default)]
@@ -116,6 +119,47 @@ async fn completed_by(study: &mut Study<'_>, source: &Source, remotes: Option<&[
     }
     completed.text = complete::with_fixes(&source.text, &additions);
     Ok(completed)
+}
+
+/// Looks for changes as `search` asks, and writes on `report` the record of an advisory that they fix: what is told of them otherwise isn't.
+/// `web` says where the repository is.
+///
+/// # Errors
+/// As [`locate::run`], and if nobody reads any more.
+pub async fn start(
+    search: locate::Options,
+    web: &OnTheWeb,
+    report: &mut Strand,
+    token: &Token,
+) -> anyhow::Result<Ending> {
+    let heard = Heard::default();
+    let again = locate::Options {
+        sought: search.sought.clone(),
+        cache_folder: search.cache_folder.clone(),
+        threads: search.threads,
+        signals: search.signals,
+        min_confidence: search.min_confidence,
+        no_update: true,
+        ..locate::Options::default()
+    };
+    let search = locate::Options { ear: Some(heard.ear()), ..search };
+    let ending = Box::pin(locate::run(search, report, token)).await?;
+    let noted = heard.take();
+    if noted.commits.is_empty() || ending.incomplete {
+        return Ok(ending);
+    }
+    // What is wrong with the repository was told.
+    let mut strand = Strand::mute();
+    let Some(mut study) = Study::open(again, &mut strand, token).await? else { return Ok(ending) };
+    let name = study.name().to_owned();
+    let (text, troubles) = start::started(&mut study, &noted, web).await?;
+    study.end().await?;
+    for trouble in troubles {
+        announce::warn(report, &name, &trouble).await?;
+    }
+    let negative = text.is_none() || ending.negative;
+    report.pass(text.unwrap_or_default().into_bytes(), &[]).await?;
+    Ok(Ending { negative, ..ending })
 }
 
 /// Puts a record in the place of the file that it was read from.

@@ -63,6 +63,16 @@ pub(super) enum Kind {
     Limit,
 }
 
+impl GitRange {
+    /// One that stands in no text yet: it begins with `introduced` and ends with `fixed`.
+    pub(super) fn of(introduced: &[String], fixed: &[String]) -> Self {
+        let event = |kind, text: &String| Event { kind, text: text.clone(), element: 0, alone: None };
+        let events = introduced.iter().map(|id| event(Kind::Introduced, id));
+        let events = events.chain(fixed.iter().map(|id| event(Kind::Fixed, id))).collect();
+        Self { path: String::new(), repo: None, events, span: 0..0, elements: Vec::new() }
+    }
+}
+
 impl Kind {
     const ALL: [Self; 4] = [Self::Introduced, Self::Fixed, Self::LastAffected, Self::Limit];
 

@@ -36,6 +36,7 @@ impl AnswerWriter {
             Format::Jsonl | Format::Template { .. } => self.format.write(event, &mut self.bytes),
             Format::Human(_) => self.sheet.take(event),
             Format::Html => self.page.take(event),
+            Format::Osv => {}
         }
         if let Some(name) = counted(event) {
             match self.counts.iter_mut().find(|(known, _)| *known == name) {
@@ -49,7 +50,7 @@ impl AnswerWriter {
     #[must_use]
     pub fn finish(mut self) -> (Vec<u8>, Vec<(&'static str, u64)>) {
         match self.format {
-            Format::Jsonl | Format::Template { .. } => {}
+            Format::Jsonl | Format::Template { .. } | Format::Osv => {}
             Format::Human(look) => self.sheet.write(look, &mut self.bytes),
             Format::Html => self.page.write(&mut self.bytes),
         }

@@ -58,7 +58,7 @@ impl ListWriter {
         };
         match self.format {
             Format::Jsonl | Format::Template { .. } => self.format.write(event, &mut self.bytes),
-            Format::Human(_) | Format::Html => self.rows.push(row),
+            Format::Human(_) | Format::Html | Format::Osv => self.rows.push(row),
         }
         match self.counts.iter_mut().find(|(known, _)| *known == name) {
             Some((_, count)) => *count += 1,

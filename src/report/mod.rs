@@ -55,6 +55,8 @@ pub enum Format {
     Human(Look),
     /// One page of HTML, of an answer that is a table.
     Html,
+    /// A record of an advisory, which is made as a whole and passed on as it is.
+    Osv,
     /// A line of one's own for each event that the template is for.
     Template {
         /// The template.
@@ -116,8 +118,8 @@ impl Format {
         match self {
             Self::Jsonl => jsonl::write(event, out),
             Self::Human(look) => human::write(event, look, out),
-            // A page is written as a whole.
-            Self::Html => {}
+            // These are written as a whole.
+            Self::Html | Self::Osv => {}
             Self::Template { .. } => {
                 // Only values that no event holds can't be told so.
                 if let Ok(event) = serde_json::to_value(event) {

@@ -113,6 +113,15 @@ impl Remote {
     }
 }
 
+/// Where a repository is on the web, as far as is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OnTheWeb {
+    /// Its address.
+    pub repository: Option<String>,
+    /// What the address of a commit's page begins with; the id follows.
+    pub commits: Option<String>,
+}
+
 /// What there is to know of a repository: its trackers, and where it comes from, the most telling remote first.
 #[derive(Debug, Clone, Default)]
 pub struct Home {
@@ -213,6 +222,13 @@ impl Home {
         let forges = self.configured.iter().filter(|tracker| is_forge(tracker.software));
         let set = forges.into_iter().find_map(|tracker| Some((tracker.tracker()?, tracker.project.clone()?)));
         set.or_else(|| self.remotes.iter().find_map(|remote| Some((self.forge(&remote.host)?, remote.project.clone()))))
+    }
+
+    /// Where it is on the web. That of its remotes which comes first is taken for the one that everybody knows.
+    #[must_use]
+    pub fn on_the_web(&self) -> OnTheWeb {
+        let address = |remote: &Remote| format!("https://{}/{}", remote.host, remote.project);
+        OnTheWeb { repository: self.remotes.first().map(address), commits: self.commits_at() }
     }
 
     /// The address of a commit's page where the repository comes from, without the id that ends it.
