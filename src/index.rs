@@ -610,7 +610,7 @@ fn unavailable(cause: &anyhow::Error) -> Trouble {
     Trouble {
         code: "cache-unavailable",
         message: format!("working without a cache: {}", error::message_of(cause)),
-        hint: Some("let GIT_BHFUIL_CACHE name a folder that can be written".into()),
+        hint: Some(error::hint_of(cause).unwrap_or("let GIT_BHFUIL_CACHE name a folder that can be written").into()),
     }
 }
 

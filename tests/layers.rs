@@ -26,8 +26,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "osv",
         &[
-            "locate", "trackers", "announce", "describe", "index", "gitcli", "git", "graph", "facts", "files", "report",
-            "events", "clock", "error", "shutdown",
+            "locate", "trackers", "announce", "describe", "index", "gitcli", "git", "graph", "facts", "files",
+            "report", "events", "clock", "error", "shutdown",
         ],
     ),
     ("health", &["upkeep", "repos", "gitcli", "cache", "files", "error"]),
@@ -86,7 +86,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("monitor", &["cache", "clock", "debug", "error"]),
     ("trackers", &["facts", "error"]),
     ("http", &["cache", "retry", "clock", "debug", "error", "shutdown"]),
-    ("cache", &["graph", "facts", "debug", "error", "panics"]),
+    ("cache", &["graph", "facts", "files", "debug", "error", "panics"]),
     ("graph", &["facts"]),
     ("matching", &["facts"]),
     ("lines", &["facts"]),

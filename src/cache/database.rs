@@ -17,6 +17,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+use super::file_system;
 pub use super::migration::Schema;
 use super::migration::{Foreign, header_version, log_ahead, migrate, own_version, refuse_newer};
 use crate::debug;
@@ -29,6 +30,8 @@ const BUSY: Duration = Duration::from_secs(30);
 const NOTICE: Duration = Duration::from_millis(20);
 /// Steps of `SQLite`'s machine after which a running statement notices the same: far less than a millisecond of them.
 const STEPS: i32 = 1000;
+/// How long it waits at first, until it is looked whether there are locks at all.
+const SOON: Duration = Duration::from_millis(250);
 /// The time between two tries to open a file that others are just making.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Idle connections that are kept for the next reader.
@@ -101,6 +104,7 @@ impl Database {
     /// [`is_damaged`] tells a broken file.
     pub fn open(path: &Path, schema: Schema) -> anyhow::Result<Self> {
         if let Some(folder) = path.parent() {
+            file_system::check_own(folder)?;
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
@@ -157,7 +161,7 @@ impl Database {
                 Access::Write => Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE | NO_MUTEX)?,
                 Access::Read => open_for_reading(&self.path)?,
             };
-            connection.busy_timeout(BUSY)?;
+            connection.busy_timeout(SOON)?;
             // A plan that may depend on the values is made anew each time that they are bound: as long as most queries take.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
             let version = own_version(&mut connection, self.schema);
@@ -182,12 +186,19 @@ impl Database {
             connection.pragma_update(None, "mmap_size", MAPPED)?;
             connection.pragma_update(None, "foreign_keys", true)?;
             connection.pragma_update(None, "trusted_schema", false)?;
+            connection.busy_timeout(BUSY)?;
             Ok(connection)
         };
         let patient = || {
             let begun = Instant::now();
+            let mut has_locks = false;
             loop {
                 match open() {
+                    // To SQLite a lock that there is no such thing as is one that another holds.
+                    Err(cause) if is_busy(&cause) && !has_locks && begun.elapsed() >= SOON => {
+                        file_system::check_locks(self.path.parent().unwrap_or(Path::new(".")))?;
+                        has_locks = true;
+                    }
                     // Switching a new file to WAL fails at once, whatever the timeout, while another process does the same.
                     Err(cause) if is_busy(&cause) && begun.elapsed() < BUSY => std::thread::sleep(PAUSE),
                     other => return other,

@@ -6,6 +6,7 @@ mod aside;
 pub mod checks;
 pub mod cursors;
 pub mod database;
+mod file_system;
 pub mod folder;
 pub mod history;
 pub mod holders;

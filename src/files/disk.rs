@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::Access;
 
@@ -55,6 +56,20 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
 pub fn file_system(path: &Path) -> Option<String> {
     let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
     type_in(&mounts, &std::fs::canonicalize(path).ok()?)
+}
+
+/// The type of the file system that `path` lies on, or will when it is made, if it is another machine's; see [`is_remote`]. Each folder is looked
+/// up once. Blocks.
+#[must_use]
+pub fn remote(path: &Path) -> Option<String> {
+    static KNOWN: Mutex<Vec<(PathBuf, Option<String>)>> = Mutex::new(Vec::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, kind)) = known.iter().find(|(folder, _)| folder == path) {
+        return kind.clone();
+    }
+    let kind = file_system(&existing(path)).filter(|kind| is_remote(kind));
+    known.push((path.to_owned(), kind.clone()));
+    kind
 }
 
 /// That of the mount (proc(5), `mountinfo`) that is nearest to `path`; of several at one place the last hides the others.

@@ -253,19 +253,22 @@ fn options(trust: Trust) -> gix::open::Options {
 
 /// Lets `shared` read objects in the folder `place` instead of its own.
 fn read_objects_in(place: &Path, shared: &mut gix::ThreadSafeRepository) -> anyhow::Result<()> {
-    let own = &shared.objects;
+    let other = store_at(place, &shared.objects)
+        .map_err(|cause| Kind::RepoOpen.wrap(cause, "opening the folders of objects that the environment names"));
+    shared.objects = other?.into();
+    Ok(())
+}
+
+/// The objects in the folder `place`, read as `like` is.
+fn store_at(place: &Path, like: &gix::odb::Store) -> std::io::Result<gix::odb::Store> {
     let limit = usize::try_from(LARGEST).ok().filter(|_| std::env::var_os("GIT_ALLOC_LIMIT").is_none());
     let options = gix::odb::store::init::Options {
-        use_multi_pack_index: own.use_multi_pack_index(),
+        use_multi_pack_index: like.use_multi_pack_index(),
         alloc_limit_bytes: limit,
         ..Default::default()
     };
-    let mut replacements = own.replacements().collect::<Vec<_>>().into_iter();
-    let other = gix::odb::Store::at_opts(place.to_owned(), own.object_hash(), &mut replacements, options);
-    let other =
-        other.map_err(|cause| Kind::RepoOpen.wrap(cause, "opening the folders of objects that the environment names"));
-    shared.objects = other?.into();
-    Ok(())
+    let mut replacements = like.replacements().collect::<Vec<_>>().into_iter();
+    gix::odb::Store::at_opts(place.to_owned(), like.object_hash(), &mut replacements, options)
 }
 
 fn trusted_alike() -> gix::sec::trust::Mapping<gix::open::Options> {
@@ -436,6 +439,8 @@ pub struct Handle {
     packs_changed: Cell<Option<SystemTime>>,
     /// What of the packs can't be opened, once that was looked for.
     closed: OnceCell<Option<String>>,
+    /// The objects once more, once something was not found.
+    anew: OnceCell<Option<gix::odb::Handle>>,
 }
 
 impl fmt::Debug for Handle {
@@ -451,7 +456,7 @@ impl Handle {
             .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
         let packs_changed = Cell::new(packs_changed(&repo));
         let names = RefCell::new(for_names(&repo));
-        Self { repo, names, packs_changed, closed: OnceCell::new() }
+        Self { repo, names, packs_changed, closed: OnceCell::new(), anew: OnceCell::new() }
     }
 
     /// Another, with a view of the object database as it is now.
@@ -503,7 +508,22 @@ impl Handle {
         let loose =
             folders.iter().find_map(|objects| refusal(&file(objects), |path| std::fs::metadata(path).map(drop)));
         let closed = || self.closed.get_or_init(|| folders.iter().find_map(|objects| closed_pack(objects))).clone();
-        loose.or_else(closed).map_or(ObjectError::Missing(*id), |reason| ObjectError::Unreadable(*id, reason))
+        let just_now =
+            || self.is_there_after_all(id).then(|| "what it lies in could not be opened at first".to_owned());
+        loose
+            .or_else(closed)
+            .or_else(just_now)
+            .map_or(ObjectError::Missing(*id), |reason| ObjectError::Unreadable(*id, reason))
+    }
+
+    /// Whether an object database that is opened anew has `id`: the first may have met a moment in which there was no descriptor to be had,
+    /// or no memory.
+    fn is_there_after_all(&self, id: &Oid) -> bool {
+        let anew = self.anew.get_or_init(|| {
+            let own = self.repo.objects.store_ref();
+            store_at(own.path(), own).ok().map(|store| gix::odb::Store::to_cache(&store.into()))
+        });
+        anew.as_ref().is_some_and(|anew| anew.exists(&to_gix(id)))
     }
 
     /// What `id` is, read from its header alone; `None` if it isn't there or can't be read.
@@ -533,16 +553,20 @@ impl Handle {
         let mut current = *id;
         let mut buffer = Vec::new();
         loop {
-            match self.kind(&current) {
-                None => return Err(self.object(&current, &mut buffer).err().unwrap_or(ObjectError::Missing(current))),
-                Some(ObjectKind::Tag) => {
+            let kind = match self.kind(&current) {
+                Some(kind) => kind,
+                // Why it has none; or what a moment kept from us.
+                None => self.object(&current, &mut buffer)?.0,
+            };
+            match kind {
+                ObjectKind::Tag => {
                     let (_, data) = self.object(&current, &mut buffer)?;
                     let target = data.strip_prefix(b"object ").and_then(|rest| rest.get(..2 * id.as_bytes().len()));
                     current = target
                         .and_then(Oid::from_hex)
                         .ok_or_else(|| ObjectError::Corrupt(current, "a tag without an object line".into()))?;
                 }
-                Some(kind) => return Ok((current, kind)),
+                kind => return Ok((current, kind)),
             }
         }
     }
