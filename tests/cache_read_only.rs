@@ -20,6 +20,11 @@ fn chmod(path: &Path, mode: u32) {
 
 /// A scan by somebody who may only read the cache.
 fn scan(repo: &Repo, args: &[&str]) -> Output {
+    run(repo, &[&["scan"], args].concat())
+}
+
+/// What `args` say, by somebody who may only read the cache.
+fn run(repo: &Repo, args: &[&str]) -> Output {
     let cache = repo.home().join("bhfuil");
     let program = repo.path().with_file_name("git-bhfuil");
     if !program.exists() {
@@ -35,7 +40,7 @@ fn scan(repo: &Repo, args: &[&str]) -> Output {
     let mut command = Command::new(program);
     command.env_clear().envs([("HOME", repo.home()), ("GIT_BHFUIL_CACHE", cache.clone())]);
     command.env("PATH", std::env::var_os("PATH").expect("a path")).env("GIT_CONFIG_NOSYSTEM", "1");
-    command.env("GIT_DIR", repo.path().join(".git")).current_dir("/").arg("scan").args(args);
+    command.env("GIT_DIR", repo.path().join(".git")).current_dir("/").args(args);
     if std::fs::metadata("/proc/self").expect("proc").uid() == 0 {
         command.uid(NOBODY);
     }
@@ -82,4 +87,44 @@ fn a_cache_that_may_only_be_read_is_read() {
     // Whoever may write it goes on where it was.
     let updated = events(&bhfuil(&repo).arg("scan").output().expect("runs"));
     assert_eq!((index(&updated), codes(&updated), commit_ids(&updated)), ("updated", vec![], all()));
+}
+
+#[test]
+fn where_and_missing_answer_from_a_cache_that_may_only_be_read() {
+    let repo = Repo::fixture("backports");
+    let answer = |output: &Output| -> Vec<String> {
+        let told = events(output);
+        let frame = ["begin", "repo", "progress", "warning", "repo-end", "end"];
+        let own = told.iter().filter(|event| !frame.contains(&event["type"].as_str().unwrap_or_default()));
+        own.map(Value::to_string).collect()
+    };
+    let branch = repo.git(&["for-each-ref", "--format=%(refname:short)", "--count=1", "refs/heads/stable"]);
+    let picked = repo.git(&["rev-list", "--grep=cherry picked from", "-n1", "--all"]);
+    assert!(!branch.is_empty() && !picked.is_empty());
+    let commands: [&[&str]; 2] = [&["where", &picked], &["missing", &branch]];
+    let truths = commands.map(|args| {
+        let output = bhfuil(&repo).args(args).env("GIT_BHFUIL_CACHE", repo.home().join("other")).output();
+        answer(&output.expect("runs"))
+    });
+    // The cache of a scan lacks what these two file; then it has all; then it is behind.
+    bhfuil(&repo).arg("scan").assert().success();
+    for round in 0..3 {
+        for (args, truth) in commands.iter().zip(&truths) {
+            let output = run(&repo, args);
+            let told = events(&output);
+            assert_eq!((answer(&output), output.status.code()), (truth.clone(), Some(0)), "{args:?} in round {round}");
+            assert!(!truth.is_empty() && codes(&told).iter().all(|code| *code == "cache-unwritten"), "{told:#?}");
+            assert!(codes(&told).len() <= 1 && (round != 1 || codes(&told).is_empty()), "{args:?} {round}: {told:#?}");
+        }
+        if round == 0 {
+            for args in commands {
+                bhfuil(&repo).args(args).assert().success();
+            }
+        } else {
+            repo.shell(
+                "git config user.name A; git config user.email a@example.com
+                git update-ref refs/heads/new $(git commit-tree -m new 'HEAD^{tree}')",
+            );
+        }
+    }
 }
