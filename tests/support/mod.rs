@@ -18,6 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) mod dag;
+pub(crate) mod packs;
 pub(crate) mod shells;
 
 /// A repository in a temporary directory, gone with it. Beside it lies `home/`, where git and `git-bhfuil` look for
