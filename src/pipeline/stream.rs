@@ -3,10 +3,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::handles::Handles;
 use super::pool::{JobError, Pending, Pool};
-use super::walker::{Chunk, Item, Walker};
+use super::walker::{Chunk, FULL, Item, Walker};
 use crate::cache::patches::KeptPatch;
 use crate::cache::texts::{BLOCK, TextBlock};
 use crate::git::{Handle, ObjectError};
@@ -18,6 +19,9 @@ const FIRST_STEP: usize = 16;
 const LARGEST_STEP: usize = BLOCK;
 /// Pieces that may wait for their turn, for each thread: enough to keep the workers busy while the cache's disk is waited for.
 const AHEAD: usize = 6;
+/// Bytes of commits, and of what was made of them, that may wait. So much is never reached but where messages take megabytes: then fewer
+/// pieces wait.
+const MOST: usize = 64 << 20;
 
 /// What a chunk of commits became.
 #[derive(Debug, Default)]
@@ -26,6 +30,8 @@ pub struct Piece {
     pub bytes: Vec<u8>,
     /// Where the output of each commit ends in `bytes`. A commit that a filter passed over has none.
     pub ends: Vec<usize>,
+    /// How many commits of the chunk it is made of, from its first on: fewer than all once it is [full](Self::is_full).
+    pub seen: usize,
     /// Commits that could not be read.
     pub broken: Vec<ObjectError>,
     /// Facts that could not be known because an object isn't here.
@@ -36,6 +42,21 @@ pub struct Piece {
     pub texts: Option<TextBlock>,
     /// What was found out by diffs, for the cache.
     pub patches: Vec<KeptPatch>,
+}
+
+impl Piece {
+    /// Whether it is to be passed on before the next commit is looked at.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() >= FULL
+    }
+}
+
+/// What is rendered, or waits for its turn.
+struct Rendering {
+    made: Pending<(Piece, Chunk)>,
+    /// Bytes of the commits that it began with.
+    load: usize,
 }
 
 /// Turns commits into output, on a worker.
@@ -51,7 +72,9 @@ pub struct Stream {
     step: usize,
     walking: Option<Pending<(Walker, Chunk)>>,
     walker: Option<Walker>,
-    rendering: VecDeque<Pending<Piece>>,
+    rendering: VecDeque<Rendering>,
+    /// Bytes of pieces that are made and not taken yet.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for Stream {
@@ -74,6 +97,7 @@ impl Stream {
             walking: None,
             walker: Some(walker),
             rendering: VecDeque::new(),
+            waiting: Arc::default(),
         }
     }
 
@@ -86,19 +110,37 @@ impl Stream {
             self.begun = true;
             self.start_step().await?;
         }
-        while self.rendering.len() < AHEAD * self.pool.threads() {
+        while self.rendering.len() < AHEAD * self.pool.threads() && self.load() < MOST {
             let Some(walking) = self.walking.take() else { break };
             let (walker, chunk) = walking.result().await?;
             self.walker = Some(walker);
             if !chunk.done {
                 self.start_step().await?;
             }
-            self.start_rendering(chunk).await?;
+            let rendering = self.start_rendering(chunk, false).await?;
+            self.rendering.push_back(rendering);
         }
-        match self.rendering.pop_front() {
-            Some(piece) if !self.stop.is_cancelled() => Ok(Some(piece.result().await?)),
-            _ => Ok(None),
+        while let Some(first) = self.rendering.pop_front() {
+            if self.stop.is_cancelled() {
+                break;
+            }
+            let (piece, rest) = first.made.result().await?;
+            self.waiting.fetch_sub(piece.bytes.len(), Ordering::Relaxed);
+            let is_put_off = piece.seen == 0 && !rest.items.is_empty();
+            if !rest.items.is_empty() {
+                let rest = self.start_rendering(rest, true).await?;
+                self.rendering.push_front(rest);
+            }
+            if !is_put_off {
+                return Ok(Some(piece));
+            }
         }
+        Ok(None)
+    }
+
+    /// Bytes of commits that wait to be rendered, or are just being.
+    fn load(&self) -> usize {
+        self.rendering.iter().map(|rendering| rendering.load).sum()
     }
 
     /// The walker, once the stream has ended; `None` while a step of it is still running.
@@ -119,18 +161,21 @@ impl Stream {
         Ok(())
     }
 
-    async fn start_rendering(&mut self, chunk: Chunk) -> Result<(), JobError> {
+    /// Has `chunk` rendered, as far as that makes one piece; put off where enough waits already, unless it `is_first` in line.
+    async fn start_rendering(&self, mut chunk: Chunk, is_first: bool) -> Result<Rendering, JobError> {
         let (handles, render, stop) = (self.handles.clone(), Arc::clone(&self.render), self.stop.clone());
+        let (waiting, load) = (Arc::clone(&self.waiting), chunk.bytes());
         let work = move || {
             // Nobody takes what was still waiting for its turn.
-            if stop.is_cancelled() {
-                return Piece::default();
+            if stop.is_cancelled() || (!is_first && waiting.load(Ordering::Relaxed) >= MOST) {
+                return (Piece::default(), chunk);
             }
             let mut piece = handles.with(|handle| render(handle, &chunk.items));
-            piece.broken.splice(0..0, chunk.broken);
-            piece
+            piece.broken.splice(0..0, chunk.broken.drain(..));
+            chunk.items.drain(..piece.seen);
+            waiting.fetch_add(piece.bytes.len(), Ordering::Relaxed);
+            (piece, chunk)
         };
-        self.rendering.push_back(self.pool.submit(work).await?);
-        Ok(())
+        Ok(Rendering { made: self.pool.submit(work).await?, load })
     }
 }

@@ -8,6 +8,9 @@ use crate::graph::{Graph, Position};
 use crate::shutdown::Token;
 use std::sync::Arc;
 
+/// Bytes of commits that make a chunk full, however few they are.
+pub const FULL: usize = 8 << 20;
+
 /// One commit to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
@@ -53,6 +56,14 @@ pub struct Chunk {
     pub done: bool,
 }
 
+impl Chunk {
+    /// How many bytes of commits it holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.items.iter().filter_map(|item| item.raw.as_ref()).map(Vec::len).sum()
+    }
+}
+
 impl Walker {
     /// Walks `source` by `walk`, at most `limit` commits.
     #[must_use]
@@ -79,7 +90,7 @@ impl Walker {
         self.expected
     }
 
-    /// The next `size` commits at most; fewer only at the end or once `stop` is cancelled.
+    /// The next `size` commits at most; fewer only at the end, where they are large, or once `stop` is cancelled.
     pub fn step(&mut self, size: usize, stop: &Token) -> Chunk {
         let mut chunk = Chunk::default();
         let size = size.min(self.left);
@@ -99,10 +110,12 @@ impl Walker {
                 }
             }
             Steps::Walk(Source::Objects(history), walk) => {
-                while chunk.items.len() < size && !chunk.done && !stop.is_cancelled() {
+                let mut bytes = 0;
+                while chunk.items.len() < size && bytes < FULL && !chunk.done && !stop.is_cancelled() {
                     match walk.next(history.as_mut(), || stop.is_cancelled()) {
                         Some(node) => {
                             let raw = history.take_raw(node);
+                            bytes += raw.as_ref().map_or(0, Vec::len);
                             chunk.items.push(Item { id: history.id(node), raw, position: None });
                         }
                         None => chunk.done = true,

@@ -43,9 +43,10 @@ pub(super) fn renderer(wishes: Wishes, format: Format, keep: Keep, cache: Option
         let mut kept = if let Keep::Use(texts) = &keep { Some(texts.reader()) } else { None };
         let mut packer = if matches!(keep, Keep::Gather) { TextPacker::with_room() } else { TextPacker::default() };
         for item in items {
-            if stop.is_cancelled() {
+            if stop.is_cancelled() || piece.is_full() {
                 break;
             }
+            piece.seen += 1;
             let known = kept.as_mut().zip(item.position).and_then(|(reader, position)| reader.get(position, &item.id));
             let raw = match item.raw.as_deref().or(known) {
                 Some(raw) => Ok(raw),

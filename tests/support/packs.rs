@@ -1,5 +1,6 @@
 //! A pack written by hand, with its index, of objects that no git would write: `gitformat-pack(5)`.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use sha1::{Digest as _, Sha1};
@@ -22,7 +23,10 @@ pub(crate) fn name(text: &str) -> [u8; 20] {
 }
 
 pub(crate) fn hex(id: &[u8; 20]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
+    id.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// A change: the size of what it is made of, of what it makes, and what it says.
@@ -125,10 +129,10 @@ pub(crate) fn write(objects: &Path, entries: &[([u8; 20], Entry)]) {
         let up_to = listed.partition_point(|(id, _)| id[0] <= first);
         index.extend(u32::try_from(up_to).expect("few").to_be_bytes());
     }
-    listed.iter().for_each(|(id, _)| index.extend(*id));
+    index.extend(listed.iter().flat_map(|(id, _)| **id));
     // What the checksum of each entry is nobody who reads one looks at.
-    listed.iter().for_each(|_| index.extend(0_u32.to_be_bytes()));
-    listed.iter().for_each(|(_, at)| index.extend(at.to_be_bytes()));
+    index.resize(index.len() + 4 * listed.len(), 0);
+    index.extend(listed.iter().flat_map(|(_, at)| at.to_be_bytes()));
     index.extend(checksum);
     let own = Sha1::digest(&index);
     index.extend(own);
