@@ -10,6 +10,7 @@
 //!                       ├→ upkeep · health      │
 //!                       ├→ repos ────→ config ──┤
 //!                       ├→ enrich → trackers · http
+//!                       ├→ mcp ───→ report · progress
 //!                       ├→ scan ───┬→ index ────┤
 //!                       └→ locate ─┼→ pipeline ─┼→ git · gitcli · cache → graph → facts
 //!                            │     ├→ describe ─┘
@@ -35,6 +36,9 @@
 //!
 //! [`osv`] holds what records of advisories say of commits against what [`locate`] and the graph know of them.
 //!
+//! [`mcp`] serves what these answer to programs that give tools to a model: each call is the command of its name, whose events are gathered
+//! and not written.
+//!
 //! [`config`] says what is set, by whom and where; each room is handed the few values that it needs. [`repos`] knows which repositories
 //! are registered: they are sections of the file that [`config`] owns, changed under a lock of [`files`]. [`sync`] clones and fetches those
 //! that lie elsewhere, [`watch`] tells what moves in any of them. Several are scanned or asked at once, so many at a time as
@@ -58,6 +62,7 @@
 //! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
 //! | [`backlog`] | what a branch lacks of another, and what was decided against | which commits are one change |
 //! | [`osv`] | records of advisories: whether what they say of commits is so, the fixes that they lack | which commits are one change |
+//! | [`mcp`] | the Model Context Protocol: messages, versions, calls that run at once, and what is taken back of them | what a tool does |
 //! | [`enrich`] | what trackers know of the issues that commits name, typed or in a stream that passes | how a server is asked |
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
@@ -396,6 +401,7 @@ pub mod install;
 pub mod lines;
 pub mod locate;
 pub mod matching;
+pub mod mcp;
 pub mod monitor;
 pub mod osv;
 pub mod panics;

@@ -11,7 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "install", "enrich", "tasks", "backlog", "osv", "health", "upkeep", "watch", "sync", "scan",
+            "cli", "mcp", "install", "enrich", "tasks", "backlog", "osv", "health", "upkeep", "watch", "sync", "scan",
             "locate", "repos", "config", "describe", "pipeline", "http", "gitcli", "report", "progress", "monitor",
             "events", "clock", "error", "shutdown",
         ],
@@ -30,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "clock", "error", "shutdown",
         ],
     ),
+    ("mcp", &["report", "progress", "events", "clock", "error", "shutdown"]),
     ("health", &["upkeep", "repos", "gitcli", "cache", "files", "error"]),
     (
         "upkeep",
@@ -128,6 +129,7 @@ const DOORS: &[(&str, &str)] = &[
     ("console", "report"),
     ("unicode_width", "report"),
     ("signal_hook", "shutdown"),
+    ("serde_path_to_error", "command"),
 ];
 
 #[test]
