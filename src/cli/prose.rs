@@ -221,7 +221,7 @@ pub(super) const PROSE: &[Prose] = &[
         brief: "answer by the Model Context Protocol",
         examples: &[
             ("a server for one repository, as a client starts it", "git bhfuil -C /srv/nova.git mcp"),
-            ("what it offers, by hand", "echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}' | git bhfuil mcp"),
+            ("whether it answers", "echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}' | git bhfuil mcp"),
         ],
         more: &[
             "A client starts it and speaks first: messages of JSON-RPC, a line each, on standard input and output. Its tools are called \
