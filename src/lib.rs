@@ -1,5 +1,85 @@
 //! Where is this change? The library behind `git bhfuil`: it finds commits and what they say of each other, and streams that as
-//! JSON Lines. The program is for people and pipelines; this page is the map of the house for those who work in it.
+//! JSON Lines. The program is for people and pipelines; this page is for who asks from another program, and the map of the house for those who
+//! work in it.
+//!
+//! - [Asking from another program](#asking-from-another-program)
+//! - [What stays](#what-stays): what a new version may change
+//! - [What flows where](#what-flows-where) and [the rooms](#the-rooms)
+//! - [The concurrent core](#the-concurrent-core), part by part, each with an example
+//!
+//! # Asking from another program
+//!
+//! What a command answers is told on a strand of a [`Report`](report::Report), and one that is begun aside gives its lines to whoever reads them: the
+//! same that the command writes. Any executor will do; where a call is dropped or its [`Token`](shutdown::Token) cancelled, the work ends.
+//!
+//! ```
+//! use git_bhfuil::events::Event;
+//! use git_bhfuil::locate::{self, Options, Sought};
+//! use git_bhfuil::report::Report;
+//! use git_bhfuil::shutdown::Token;
+//!
+//! # let home = tempfile::tempdir()?;
+//! # let script = "git init -q -b main . && git commit -q --allow-empty -m base && git branch stable/1.0 && echo 1 >f && git add f \
+//! #     && git commit -q -m 'f: fix' && git checkout -q stable/1.0 && git commit -q --allow-empty -m other && git cherry-pick main >out";
+//! # let mut shell = std::process::Command::new("sh");
+//! # shell.args(["-ec", script]).current_dir(home.path()).env("HOME", home.path()).env("GIT_CONFIG_NOSYSTEM", "1");
+//! # for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_CONFIG_PARAMETERS"] { shell.env_remove(name); }
+//! # for name in ["AUTHOR", "COMMITTER"] { shell.env(format!("GIT_{name}_NAME"), "a").env(format!("GIT_{name}_EMAIL"), "a"); }
+//! # assert!(shell.status()?.success());
+//! # let path = home.path().to_owned();
+//! // Of a repository with a fix on `main` and its pick on `stable/1.0`:
+//! let options = Options {
+//!     sought: Sought { dir: path, name: Some("nova".into()) },
+//!     cache_folder: Some(home.path().join("cache")),
+//!     queries: vec!["main".into()],
+//!     ..Options::default()
+//! };
+//! let (token, (mut report, lines)) = (Token::new(), Report::begin_aside("where", None));
+//! let ask = async {
+//!     let mut strand = report.strand();
+//!     let ending = locate::run(options, &mut strand, &token).await;
+//!     report.join(strand);
+//!     report.end(ending, None).await
+//! };
+//! let read = async {
+//!     let mut stream = Vec::new();
+//!     while let Ok(piece) = lines.recv().await {
+//!         stream.extend(piece);
+//!     }
+//!     stream
+//! };
+//! let (ended, stream) = smol::block_on(smol::future::zip(ask, read));
+//! assert!(ended.complete);
+//! let events: Vec<Event<'_>> = serde_json::Deserializer::from_slice(&stream).into_iter().collect::<Result<_, _>>()?;
+//! let on = |short: &str| events.iter().find_map(|event| match event {
+//!     Event::Presence(presence) if presence.short == short => Some((presence.state, presence.how)),
+//!     _ => None,
+//! });
+//! use git_bhfuil::events::matching::{PresenceHow, PresenceState};
+//! assert_eq!(on("main"), Some((PresenceState::Present, Some(PresenceHow::Ancestor))));
+//! assert_eq!(on("stable/1.0"), Some((PresenceState::Present, Some(PresenceHow::Backport))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`scan::run`] streams commits likewise; [`backlog::missing`], [`backlog::followups`], [`backlog::matrix`], [`backlog::verify`] and
+//! [`backlog::explain`] compare branches and commits, [`locate::across`] asks several repositories at once.
+//!
+//! # What stays
+//!
+//! Versions are those of [Semantic Versioning](https://semver.org). Until 1.0 the middle number counts as the first: 0.2 may break what was
+//! promised by 0.1, and 0.1.1 may not. What breaks something is told under *Changes* in the README, with what to do about it.
+//!
+//! - **The public API** is what this documentation shows. No break is: a further item; a further field of a struct that has a `Default` (end yours
+//!   in `..Default::default()`); a further variant of an enum (end a `match` in `_`); a further room. Types of other crates that show in it
+//!   (`serde_json::Value`, `anyhow::Error`, the receiver of `async-channel`) are part of it. The Rust that is needed may rise with the middle number.
+//! - **The event schema** has a number of its own, [`events::SCHEMA`], which each stream begins with. Within it types, fields and values are only
+//!   added, and a field has one type wherever it is met: who ignores what they don't know reads every later stream of that number. It holds
+//!   of `git bhfuil schema`, and of what [`mcp`] answers. A new number comes with a new first number of the version.
+//! - **The command line** and its exit codes stay as the events do: commands, options and codes are only added.
+//!
+//! Not promised: what is meant for people (texts of `message`, `hint`, `because` and `evidence`, tables, help, logs), the order of keys after
+//! `type`, how often `progress` comes, how sure a rung is (`confidence` is measured anew), how long something takes. Files of the cache are
+//! ours; an older version's are brought up to date, a newer one's are left alone.
 //!
 //! # What flows where
 //!
@@ -10,6 +90,7 @@
 //!                       ├→ upkeep · health      │
 //!                       ├→ repos ────→ config ──┤
 //!                       ├→ enrich → trackers · http
+//!                       ├→ mcp ───→ report · progress
 //!                       ├→ scan ───┬→ index ────┤
 //!                       └→ locate ─┼→ pipeline ─┼→ git · gitcli · cache → graph → facts
 //!                            │     ├→ describe ─┘
@@ -35,6 +116,9 @@
 //!
 //! [`osv`] holds what records of advisories say of commits against what [`locate`] and the graph know of them.
 //!
+//! [`mcp`] serves what these answer to programs that give tools to a model: each call is the command of its name, whose events are gathered
+//! and not written.
+//!
 //! [`config`] says what is set, by whom and where; each room is handed the few values that it needs. [`repos`] knows which repositories
 //! are registered: they are sections of the file that [`config`] owns, changed under a lock of [`files`]. [`sync`] clones and fetches those
 //! that lie elsewhere, [`watch`] tells what moves in any of them. Several are scanned or asked at once, so many at a time as
@@ -58,6 +142,7 @@
 //! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
 //! | [`backlog`] | what a branch lacks of another, and what was decided against | which commits are one change |
 //! | [`osv`] | records of advisories: whether what they say of commits is so, the fixes that they lack | which commits are one change |
+//! | [`mcp`] | the Model Context Protocol: messages, versions, calls that run at once, and what is taken back of them | what a tool does |
 //! | [`enrich`] | what trackers know of the issues that commits name, typed or in a stream that passes | how a server is asked |
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
@@ -115,6 +200,7 @@
 //! | Breaker | [`http::breaker`] | opens at the threshold, lets one probe through, closes on success; other servers don't notice; known to the next run |
 //! | Monitor | [`monitor::Monitor`], [`monitor::history`], [`health`] | a call that is dropped was cancelled; concurrent processes lose nothing and count nothing twice; history bounded by number and age; a remedy for each check that fails |
 //! | Errors | [`error`] | the kind is attached where the cause is known and survives any context put on top |
+//! | CLI bridge | [`command::run`], [`cli::parse`] | one `block_on`; a command is a future; the first signal ends every phase of it, with its last line written; a panic is exit code 128 |
 //!
 //! **Git workers.** Blocking work, awaited. The thread outlives a panic:
 //!
@@ -327,6 +413,52 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 //!
+//! **Prefetch.** A task that gives way to whatever goes before; what it has found out is kept for who asks later:
+//!
+//! ```
+//! use git_bhfuil::clock::Clock;
+//! use git_bhfuil::locate::{self, Options, Sought};
+//! use git_bhfuil::report::Strand;
+//! use git_bhfuil::tasks::{Priority, Rules, Said, State, Tasks};
+//!
+//! # let home = tempfile::tempdir()?;
+//! # let script = "git init -q -b main . && git commit -q --allow-empty -m base && git branch stable/1.0 && echo 1 >f && git add f \
+//! #     && git commit -q -m 'f: fix' && git checkout -q stable/1.0 && git commit -q --allow-empty -m other && git cherry-pick main >out";
+//! # let mut shell = std::process::Command::new("sh");
+//! # shell.args(["-ec", script]).current_dir(home.path()).env("HOME", home.path()).env("GIT_CONFIG_NOSYSTEM", "1");
+//! # for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_CONFIG_PARAMETERS"] { shell.env_remove(name); }
+//! # for name in ["AUTHOR", "COMMITTER"] { shell.env(format!("GIT_{name}_NAME"), "a").env(format!("GIT_{name}_EMAIL"), "a"); }
+//! # assert!(shell.status()?.success());
+//! # let path = home.path().to_owned();
+//! let options = Options {
+//!     sought: Sought { dir: path, name: Some("nova".into()) },
+//!     cache_folder: Some(home.path().join("cache")),
+//!     ..Options::default()
+//! };
+//! let tasks = Tasks::new(Rules::default(), 10, Clock::Real, None);
+//! smol::block_on(tasks.drive(async {
+//!     let before = tasks.foreground();
+//!     let ahead = options.clone();
+//!     let warm = tasks.spawn("patch-ids", Priority::Low, |hand| async move {
+//!         let warmed = locate::warm(ahead, Some(&hand), &mut Strand::mute(), &hand.stop).await?;
+//!         Ok(warmed.worked_out.to_string())
+//!     })?;
+//!     // Something is answered, and then there is time.
+//!     assert_ne!(tasks.status(&warm).map(|it| it.state()), Some(State::Completed));
+//!     drop(before);
+//!     let Some(Said::Text(worked_out)) = tasks.wait(&warm).await.and_then(|it| it.said) else { panic!("it is done") };
+//!     assert_ne!(worked_out, "0", "the fix and its pick at least");
+//!     let again = locate::warm(options, None, &mut Strand::mute(), &Default::default()).await?;
+//!     assert_eq!((again.worked_out, again.likely > 0), (0, true));
+//!     Ok::<_, anyhow::Error>(())
+//! }))?;
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
+//! **HTTP, breaker.** [`http`] has an example of a client and a server, [`http::limit`] and [`http::breaker::Breaker`] of the rules alone.
+//!
+//! **Repository manager, progress.** [`repos::Limit`] has an example, and [`progress::Progress`] has one.
+//!
 //! **Monitor.** Any operation can be timed, sync or async, on any executor; what was seen outlives the process:
 //!
 //! ```
@@ -371,6 +503,20 @@
 //! assert_eq!(error::hint_of(&refused), Some("update git-bhfuil"));
 //! assert_eq!(error::message_of(&refused), "opening nova: the cache has version 9");
 //! ```
+//!
+//! **CLI bridge.** A command line is a future whose outcome is an exit code:
+//!
+//! ```
+//! use git_bhfuil::error::exit;
+//! use git_bhfuil::shutdown::Token;
+//! use git_bhfuil::{cli, command};
+//!
+//! let token = Token::new();
+//! let run = |words: &[&str]| smol::block_on(command::run(cli::parse(words.iter().map(Into::into)), &token));
+//! assert_eq!(run(&["--version"]), exit::ANSWERED);
+//! // With what is wrong, and the usage, on stderr.
+//! assert_eq!(run(&["missing", "--gaps", "--from=main"]), exit::USAGE);
+//! ```
 
 pub mod announce;
 pub mod backlog;
@@ -396,6 +542,7 @@ pub mod install;
 pub mod lines;
 pub mod locate;
 pub mod matching;
+pub mod mcp;
 pub mod monitor;
 pub mod osv;
 pub mod panics;

@@ -11,7 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "install", "enrich", "tasks", "backlog", "osv", "health", "upkeep", "watch", "sync", "scan",
+            "cli", "mcp", "install", "enrich", "tasks", "backlog", "osv", "health", "upkeep", "watch", "sync", "scan",
             "locate", "repos", "config", "describe", "pipeline", "http", "gitcli", "report", "progress", "monitor",
             "events", "clock", "error", "shutdown",
         ],
@@ -30,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "report", "events", "clock", "error", "shutdown",
         ],
     ),
+    ("mcp", &["report", "progress", "events", "clock", "error", "shutdown"]),
     ("health", &["upkeep", "repos", "gitcli", "cache", "files", "error"]),
     (
         "upkeep",
@@ -128,6 +129,7 @@ const DOORS: &[(&str, &str)] = &[
     ("console", "report"),
     ("unicode_width", "report"),
     ("signal_hook", "shutdown"),
+    ("serde_path_to_error", "command"),
 ];
 
 #[test]
@@ -146,6 +148,40 @@ fn every_room_is_on_the_map_in_the_documentation() {
     for (room, _) in ROOMS.iter().filter(|(room, _)| *room != "main") {
         assert!(map.contains(&format!("//! | [`{room}`] |")), "{room} is in no line of the table of rooms");
     }
+}
+
+/// The rows of the table "The concurrent core", each with a paragraph whose example runs, or that says where one is.
+#[test]
+fn every_part_of_the_core_has_an_example() {
+    let guide = std::fs::read_to_string("src/lib.rs").expect("src/lib.rs");
+    let (_, core) = guide.split_once("# The concurrent core").expect("the table");
+    let parts: Vec<&str> = core
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | ")?.split_once(" | ").map(|(part, _)| part))
+        .skip(1)
+        .collect();
+    assert_eq!(parts.len(), 18, "{parts:?}");
+    let mut shown: BTreeSet<String> = BTreeSet::new();
+    for paragraph in core.split("//! **").skip(1) {
+        let (names, text) = paragraph.split_once(".**").expect("it is called something");
+        let elsewhere = text.split("[`").skip(1).filter_map(|link| link.split_once('`')).map(|(place, _)| place);
+        let has_one = text.contains("//! ```\n") || elsewhere.into_iter().all(has_an_example);
+        assert!(has_one, "{names}");
+        shown.extend(names.split(", ").map(str::to_lowercase));
+    }
+    let lacking: Vec<_> = parts.iter().filter(|part| !shown.contains(&part.to_lowercase())).collect();
+    assert_eq!(lacking, [&""; 0]);
+}
+
+/// Whether the room of an item that is linked to shows an example.
+fn has_an_example(item: &str) -> bool {
+    let mut sources = Vec::new();
+    collect(Path::new("src"), &mut sources);
+    let own = item.split("::").next().unwrap_or(item);
+    sources
+        .iter()
+        .filter(|(path, _)| room(path) == own)
+        .any(|(_, text)| text.lines().any(|line| ["//! ```", "/// ```"].contains(&line.trim())))
 }
 
 #[test]

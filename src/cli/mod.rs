@@ -16,6 +16,7 @@ mod help;
 pub mod install;
 pub mod manual;
 pub mod matrix;
+pub mod mcp;
 pub mod missing;
 pub mod osv;
 mod prose;
@@ -43,6 +44,7 @@ pub use self::{
     followups::FollowupsArgs,
     install::InstallArgs,
     matrix::MatrixArgs,
+    mcp::McpArgs,
     missing::MissingArgs,
     osv::{OsvArgs, OsvCommand},
     repo::{RepoArgs, RepoCommand},
@@ -94,6 +96,8 @@ pub enum Subcommand {
     Install(InstallArgs),
     /// Shows which branches have which changes.
     Matrix(MatrixArgs),
+    /// Answers by the Model Context Protocol.
+    Mcp(McpArgs),
     /// Lists what a branch lacks.
     Missing(MissingArgs),
     /// Tells what trackers know of issues.
@@ -139,6 +143,8 @@ pub enum Command {
     Install(InstallArgs),
     /// `matrix`.
     Matrix(MatrixArgs),
+    /// `mcp`.
+    Mcp(McpArgs),
     /// `missing`.
     Missing(MissingArgs),
     /// `enrich`.
@@ -244,6 +250,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             | Subcommand::Install(_)
             | Subcommand::Followups(_)
             | Subcommand::Matrix(_)
+            | Subcommand::Mcp(_)
             | Subcommand::Verify(_)
             | Subcommand::Cache(_)
             | Subcommand::Config(_)
@@ -274,6 +281,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
         Some(Subcommand::Explain(args)) => Command::Explain(args),
         Some(Subcommand::Followups(args)) => Command::Followups(args),
         Some(Subcommand::Matrix(args)) => Command::Matrix(args),
+        Some(Subcommand::Mcp(args)) => Command::Mcp(args),
         Some(Subcommand::Verify(args)) => Command::Verify(args),
         Some(Subcommand::Schema(args)) => Command::Schema(args),
         Some(Subcommand::Status(args)) => Command::Status(args),

@@ -27,7 +27,7 @@ pub(super) type Example = (&'static str, &'static str);
 /// The commands by what a user wants; those that are in none are for programs.
 pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ("Ask", &["where", "missing", "followups", "matrix", "verify", "explain", "dismiss", "osv"]),
-    ("Stream", &["scan", "watch", "enrich", "schema"]),
+    ("Stream", &["scan", "watch", "enrich", "schema", "mcp"]),
     ("Repositories", &["repo"]),
     ("Keep", &["cache", "task", "status", "config", "install"]),
 ];
@@ -215,6 +215,25 @@ pub(super) const PROSE: &[Prose] = &[
         ],
         more: NO_MORE,
         exits: &[PARTIAL_REPOSITORY],
+    },
+    Prose {
+        command: "mcp",
+        brief: "answer by the Model Context Protocol",
+        examples: &[
+            ("a server for one repository, as a client starts it", "git bhfuil -C /srv/nova.git mcp"),
+            ("whether it answers", "echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}' | git bhfuil mcp"),
+        ],
+        more: &[
+            "A client starts it and speaks first: messages of JSON-RPC, a line each, on standard input and output. Its tools are called \
+             `where`, `missing`, `followups` and `explain`, take most of what these commands take as options, and answer with the events \
+             that they write, described in git-bhfuil-events(5): 200 of them unless the call says otherwise, and how many were left out. \
+             They are about the repository it was started in, or the one that a call names by path or registered name.",
+            "Calls run at once, three at a time. One that the client takes back is stopped, and one that asks for it is told of its progress. \
+             Nothing is changed in any repository, and no server is asked.",
+            "Versions 2024-11-05 to 2026-07-28 of the protocol are spoken, <https://modelcontextprotocol.io/specification>. It ends when \
+             its input does and what was asked is answered.",
+        ],
+        exits: NO_EXITS,
     },
     Prose {
         command: "missing",

@@ -7,6 +7,7 @@ mod config;
 mod enrich;
 mod errand;
 mod install;
+mod mcp;
 mod osv;
 mod repo;
 mod repositories;
@@ -56,6 +57,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
             | Command::Matrix(_)
             | Command::Verify(_)
             | Command::Explain(_)
+            | Command::Mcp(_)
             | Command::Osv(_)
             | Command::Repo(RepoCommand::Sync(_))
     );
@@ -78,6 +80,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
         Command::Missing(args) => Box::pin(backlog::missing(&args, invocation.paths, &dir, token)).await,
         Command::Followups(args) => Box::pin(backlog::followups(&args, &dir, token)).await,
         Command::Matrix(args) => Box::pin(backlog::matrix(&args, &dir, token)).await,
+        Command::Mcp(_) => Box::pin(mcp::run(&dir, token)).await,
         Command::Verify(args) => Box::pin(backlog::verify(&args, &dir, token)).await,
         Command::Explain(args) => Box::pin(backlog::explain(&args, &dir, token)).await,
         Command::Dismiss(args) => Box::pin(backlog::dismiss(&args, &dir, token)).await,

@@ -37,7 +37,7 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
     if !(args.stdin && std::io::stdin().is_terminal()) {
         super::page(&report, "where", dir).await;
     }
-    let refs = selection(args);
+    let refs = asked_for(args);
     let wanted = Wanted {
         repo: &args.repo,
         group: &args.group,
@@ -133,7 +133,12 @@ async fn run_warming(options: Options, report: &mut Strand, token: &Token) -> an
 }
 
 /// Asks the repositories that are `wanted`, together where they are several.
-async fn several(wanted: &Wanted<'_>, options: &Options, report: &mut Report, token: &Token) -> anyhow::Result<Ending> {
+pub(super) async fn several(
+    wanted: &Wanted<'_>,
+    options: &Options,
+    report: &mut Report,
+    token: &Token,
+) -> anyhow::Result<Ending> {
     let mut chosen = wanted.chosen().await?;
     let Shared { limit, pool } = wanted.shared().await?;
     let options = Options { pool: Some(pool), ..options.clone() };
@@ -174,7 +179,7 @@ fn options(args: &WhereArgs, signals: Signals, dir: &Path) -> Options {
         pool: None,
         cache_folder: locate::cache_folder(),
         threads: args.threads.map(Into::into),
-        refs: selection(args),
+        refs: asked_for(args),
         queries: args.queries.iter().map(|query| query.0.clone()).collect(),
         stdin: args.stdin.then_some(if args.null { 0 } else { b'\n' }),
         patch: args.patch.as_ref().map(|file| file.0.clone()),
@@ -198,15 +203,32 @@ fn options(args: &WhereArgs, signals: Signals, dir: &Path) -> Options {
     }
 }
 
-/// The refs that are asked about. `--branches` and `--remotes` leave tags to `--tags`.
-fn selection(args: &WhereArgs) -> Selection {
-    if !args.refs.is_empty() {
-        return Selection::Globs(super::globs(&args.refs));
+/// The kinds of refs that are asked about.
+#[derive(Clone, Copy)]
+pub(super) struct Kinds {
+    /// Branches.
+    pub(super) branches: bool,
+    /// Remote branches.
+    pub(super) remotes: bool,
+    /// Whether it was said which tags are told.
+    pub(super) tags: bool,
+}
+
+/// The refs that `args` ask about.
+fn asked_for(args: &WhereArgs) -> Selection {
+    let kinds = Kinds { branches: args.branches, remotes: args.remotes, tags: args.tags.is_some() };
+    selection(super::globs(&args.refs), kinds)
+}
+
+/// The refs that are asked about: those that match, else those of the kinds. These leave tags to what is said of tags.
+pub(super) fn selection(globs: Vec<Vec<u8>>, kinds: Kinds) -> Selection {
+    if !globs.is_empty() {
+        return Selection::Globs(globs);
     }
-    if !args.branches && !args.remotes {
+    let Kinds { branches, remotes, tags } = kinds;
+    if !branches && !remotes {
         return Selection::Usual;
     }
-    let kinds =
-        [(args.branches, "refs/heads/*"), (args.remotes, "refs/remotes/*"), (args.tags.is_some(), "refs/tags/*")];
+    let kinds = [(branches, "refs/heads/*"), (remotes, "refs/remotes/*"), (tags, "refs/tags/*")];
     Selection::Globs(kinds.iter().filter(|(asked, _)| *asked).map(|(_, glob)| glob.as_bytes().to_vec()).collect())
 }

@@ -21,6 +21,7 @@ pub mod repository;
 pub mod stream;
 #[cfg(test)]
 mod tests;
+pub mod tool;
 pub mod tracker;
 pub mod work;
 

@@ -9,8 +9,13 @@ use super::safe::is_unsafe;
 use crate::events::Event;
 
 pub(super) fn write(event: &Event<'_>, out: &mut Vec<u8>) {
+    write_any(event, out);
+}
+
+/// As an event is written: a message of another protocol, say.
+pub(super) fn write_any(value: &impl serde::Serialize, out: &mut Vec<u8>) {
     let start = out.len();
-    if serde_json::to_writer(&mut *out, event).is_err() {
+    if serde_json::to_writer(&mut *out, value).is_err() {
         // Only values that no event holds (a map with keys that aren't text) can fail.
         out.truncate(start);
         return;

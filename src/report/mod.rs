@@ -8,6 +8,7 @@ mod jsonl;
 mod listing;
 mod look;
 mod marks;
+mod messages;
 mod output;
 mod overview;
 mod page;
@@ -28,6 +29,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use async_channel::Receiver;
+
 use crate::error::{self, Class, Kind, exit};
 use crate::events::stream::{ErrorClass, Status};
 use crate::events::{Begin, End, Error, Event, SCHEMA};
@@ -40,8 +43,9 @@ pub use bar::Bar;
 use bar::Bars;
 pub use listing::ListWriter;
 pub use look::{Color, Look};
-pub use output::Gone;
+pub use messages::Messages;
 use output::Output;
+pub use output::{Gone, is_read};
 pub use overview::OverviewWriter;
 pub use pager::leave_pager;
 pub use strand::{FailedPart, Strand};
@@ -172,6 +176,8 @@ pub struct Report {
     failure: Option<String>,
     exit_code: u8,
     started: Instant,
+    /// Whether another part of the program reads it: nothing is said on stderr then.
+    is_aside: bool,
 }
 
 /// How the stream ends, for the last line.
@@ -209,6 +215,26 @@ impl Report {
     ) -> std::io::Result<Self> {
         let bars = Bars::new(command, loudness, format == Format::Jsonl);
         let output = Output::start(bars.clone())?;
+        Ok(Self::with(command, queries, (format, loudness), (output, bars)))
+    }
+
+    /// Begins the stream of `command` for another part of the program: what would be written, JSON Lines, comes out of the receiver, in pieces
+    /// of whole lines. Nothing is said on stderr. It has to be read: what produces waits. Once it is dropped, nobody reads any more.
+    #[must_use]
+    pub fn begin_aside(command: &str, queries: Option<Vec<String>>) -> (Self, Receiver<Vec<u8>>) {
+        let loudness = Loudness { quiet: true, progress: None };
+        let bars = Bars::new(command, loudness, true);
+        let (output, lines) = Output::aside();
+        let report = Self::with(command, queries, (Format::Jsonl, loudness), (output, bars));
+        (Self { is_aside: true, ..report }, lines)
+    }
+
+    fn with(
+        command: &str,
+        queries: Option<Vec<String>>,
+        (format, loudness): (Format, Loudness),
+        (output, bars): (Output, Bars),
+    ) -> Self {
         let report = Self {
             format,
             loudness,
@@ -220,6 +246,7 @@ impl Report {
             failure: None,
             exit_code: exit::ANSWERED,
             started: Instant::now(),
+            is_aside: false,
         };
         let begin = Begin {
             schema: SCHEMA,
@@ -231,7 +258,7 @@ impl Report {
         report.format.write(&Event::Begin(begin), &mut line);
         // The channel is empty: there is room.
         report.output.start_with(line);
-        Ok(report)
+        report
     }
 
     /// Lets people page what is written, once something is, by what is `configured` or else as git does it; for what [`is_for_a_terminal`].
@@ -373,7 +400,9 @@ impl Report {
             last_at: None,
         };
         let _ = self.event(&Event::Error(event)).await;
-        say_fatal(&message, hint);
+        if !self.is_aside {
+            say_fatal(&message, hint);
+        }
     }
 }
 
@@ -393,7 +422,7 @@ impl Strands {
     /// Whether somebody may still read what is told.
     #[must_use]
     pub fn is_read(&self) -> bool {
-        output::is_read()
+        is_read()
     }
 
     /// As [`Report::strand`].

@@ -1,5 +1,5 @@
 //! Writing to stdout on a thread of its own, so that a slow reader holds up neither the executor nor the answer to a signal.
-//! The channel in front of it is short: whoever produces waits.
+//! The channel in front of it is short: whoever produces waits. Another part of the program may read it instead, and then nothing is written.
 
 use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,17 +51,24 @@ pub(super) struct Output {
     pieces: Pieces,
     /// The pager to start with the first piece.
     pager: Arc<Mutex<Option<String>>>,
-    thread: JoinHandle<io::Result<()>>,
+    /// `None` where another part of the program reads.
+    thread: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Output {
+    /// One that is read by whoever has the receiver.
+    pub(super) fn aside() -> (Self, Receiver<Vec<u8>>) {
+        let (pieces, queue) = async_channel::bounded(WAITING);
+        (Self { pieces: Pieces(Some(pieces.clone())), queue: pieces, pager: Arc::default(), thread: None }, queue)
+    }
+
     pub(super) fn start(bars: Bars) -> io::Result<Self> {
         let (pieces, queue) = async_channel::bounded(WAITING);
         let pager = Arc::<Mutex<Option<String>>>::default();
         let wanted = Arc::clone(&pager);
         let write = move || write_all(&queue, &bars, &wanted);
         let thread = std::thread::Builder::new().name("stdout".into()).spawn(write)?;
-        Ok(Self { pieces: Pieces(Some(pieces.clone())), queue: pieces, pager, thread })
+        Ok(Self { pieces: Pieces(Some(pieces.clone())), queue: pieces, pager, thread: Some(thread) })
     }
 
     /// Has the pager `line` started when there is something to read.
@@ -85,14 +92,16 @@ impl Output {
     pub(super) fn finish(self) -> io::Result<()> {
         // Strands that were forgotten would keep it open for ever.
         self.queue.close();
-        let written = self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the output thread panicked")));
+        let Some(thread) = self.thread else { return Ok(()) };
+        let written = thread.join().unwrap_or_else(|_| Err(io::Error::other("the output thread panicked")));
         pager::leave_pager();
         written
     }
 }
 
 /// Whether somebody may still read stdout: who writes seldom would else hear only then that nobody does.
-pub(super) fn is_read() -> bool {
+#[must_use]
+pub fn is_read() -> bool {
     let stdout = io::stdout();
     let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
