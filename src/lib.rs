@@ -7,6 +7,7 @@
 //! main → cli → command ─┬→ watch · sync         │
 //!                       ├→ backlog ─→ locate ───┤
 //!                       ├→ osv ─────→ locate ───┤
+//!                       ├→ export               │
 //!                       ├→ upkeep · health      │
 //!                       ├→ repos ────→ config ──┤
 //!                       ├→ enrich → trackers · http
@@ -41,6 +42,9 @@
 //! [`repos::Limit`] lets, and share one pool of threads. What nobody waits for is a task, a process of its own that does the same work as a
 //! command; [`tasks`] knows how each stands.
 //!
+//! [`export`] makes tables of the lines of a scan and of answers, for engines that read many: [`report`] hands it the lines instead of writing
+//! them.
+//!
 //! [`enrich`] tells what [`trackers`] know of the issues that commits name, asked through [`http`], which alone opens a connection; nothing
 //! else waits for one.
 //!
@@ -58,6 +62,7 @@
 //! | [`locate`] | where a change is: queries, the commits that are one change, what each ref has of it | the command line |
 //! | [`backlog`] | what a branch lacks of another, and what was decided against | which commits are one change |
 //! | [`osv`] | records of advisories: whether what they say of commits is so, the fixes that they lack | which commits are one change |
+//! | [`export`] | the stream as tables: their columns, their files, the SQL that goes with them | where lines come from |
 //! | [`enrich`] | what trackers know of the issues that commits name, typed or in a stream that passes | how a server is asked |
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
@@ -384,6 +389,7 @@ pub mod describe;
 pub mod enrich;
 pub mod error;
 pub mod events;
+pub mod export;
 pub mod facts;
 pub mod files;
 pub mod git;

@@ -11,9 +11,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "install", "enrich", "tasks", "backlog", "osv", "health", "upkeep", "watch", "sync", "scan",
-            "locate", "repos", "config", "describe", "pipeline", "http", "gitcli", "report", "progress", "monitor",
-            "events", "clock", "error", "shutdown",
+            "cli", "install", "export", "enrich", "tasks", "backlog", "osv", "health", "upkeep", "watch", "sync",
+            "scan", "locate", "repos", "config", "describe", "pipeline", "http", "gitcli", "report", "progress",
+            "monitor", "events", "clock", "error", "shutdown",
         ],
     ),
     (
@@ -30,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "clock", "error", "shutdown",
         ],
     ),
+    ("export", &["files", "events", "error"]),
     ("health", &["upkeep", "repos", "gitcli", "cache", "files", "error"]),
     (
         "upkeep",
@@ -120,6 +121,7 @@ const DOORS: &[(&str, &str)] = &[
     ("rustix::stdio", "report"),
     ("rustix::termios", "gitcli"),
     ("notify", "watch"),
+    ("parquet", "export"),
     ("fastrand", "retry"),
     ("argh", "cli"),
     ("argh_shared", "cli"),

@@ -255,6 +255,8 @@ fn of_option(line: &Line<'_>, flag: &FlagInfo<'static>) -> Value {
     let FlagInfoKind::Option { arg_name } = flag.kind else { return Value::Unknown };
     match (flag.long, bare(arg_name)) {
         ("--directory" | "--prefix", _) => Value::Live(Live::Folders),
+        ("--format", "form") => fixed(&["parquet", "jsonl"]),
+        ("--sql", _) => fixed(&["duckdb", "spark"]),
         ("--format", _) => fixed(&["auto", "jsonl", "human"]),
         ("--color", _) => fixed(&["auto", "always", "never"]),
         ("--tags", _) => fixed(&["first", "all", "none"]),
@@ -264,6 +266,7 @@ fn of_option(line: &Line<'_>, flag: &FlagInfo<'static>) -> Value {
         ("--repo", _) if line.name.starts_with("config") => Value::Live(Live::Repositories),
         ("--repo", _) => Value::Live(Live::RepositoriesAndFolders),
         ("--since", "when") => Value::Revisions,
+        (_, "folder") => Value::Live(Live::Folders),
         (_, "file") => Value::Live(Live::Files),
         (_, "glob") => Value::Live(Live::Refs),
         (_, "branch") => Value::Live(Live::Branches),
@@ -411,6 +414,8 @@ mod tests {
             ("where --tags=", &["--tags=first", "--tags=all", "--tags=none"]),
             ("where --tags f", &["first"]),
             ("where --signals=same,change-", &["--signals=same,change-id"]),
+            ("export --format=", &["--format=parquet", "--format=jsonl"]),
+            ("export --sql d", &["duckdb"]),
             ("where --color a", &["auto", "always"]),
             ("config set color al", &["always"]),
             ("config set tracker.bugs.type gitl", &["gitlab"]),
@@ -439,6 +444,7 @@ mod tests {
             ("task start scan no", Live::RepositoriesAndFolders, "", "no"),
             ("config get bh", Live::Keys, "", "bh"),
             ("where --patch=a", Live::Files, "--patch=", "a"),
+            ("export --output=fl", Live::Folders, "--output=", "fl"),
             ("scan main -- s", Live::Files, "", "s"),
             ("-C ", Live::Folders, "", ""),
         ] {

@@ -11,6 +11,7 @@ pub mod config;
 pub mod dismiss;
 pub mod enrich;
 pub mod explain;
+pub mod export;
 pub mod followups;
 mod help;
 pub mod install;
@@ -40,6 +41,7 @@ pub use self::{
     dismiss::DismissArgs,
     enrich::EnrichArgs,
     explain::ExplainArgs,
+    export::ExportArgs,
     followups::FollowupsArgs,
     install::InstallArgs,
     matrix::MatrixArgs,
@@ -88,6 +90,8 @@ pub enum Subcommand {
     Dismiss(DismissArgs),
     /// Tells why two commits match or don't.
     Explain(ExplainArgs),
+    /// Writes tables.
+    Export(ExportArgs),
     /// Lists what follows up what a branch has.
     Followups(FollowupsArgs),
     /// Puts all parts in place.
@@ -133,6 +137,8 @@ pub enum Command {
     Dismiss(DismissArgs),
     /// `explain`.
     Explain(ExplainArgs),
+    /// `export`.
+    Export(ExportArgs),
     /// `followups`.
     Followups(FollowupsArgs),
     /// `install`.
@@ -220,6 +226,11 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
     let name = command.clone().unwrap_or_default();
     let command = match parsed.command {
         _ if parsed.version => Command::Version,
+        Some(Subcommand::Scan(ScanArgs { shard: Some(_), repo, group, all_repos, .. }))
+            if !scan::is_of_registry(&repo, &group, all_repos) =>
+        {
+            return Err(usage_error(Some("scan"), scan::SHARD_OF_WHAT.to_owned()));
+        }
         Some(Subcommand::Scan(args)) => match args.clash(paths.as_deref().unwrap_or_default()) {
             Some((one, other)) => {
                 return Err(usage_error(Some("scan"), format!("{one} and {other} can't be used together")));
@@ -241,6 +252,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             Subcommand::Schema(_)
             | Subcommand::Dismiss(_)
             | Subcommand::Explain(_)
+            | Subcommand::Export(_)
             | Subcommand::Install(_)
             | Subcommand::Followups(_)
             | Subcommand::Matrix(_)
@@ -272,6 +284,10 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
         Some(Subcommand::Install(args)) => Command::Install(args),
         Some(Subcommand::Dismiss(args)) => Command::Dismiss(args),
         Some(Subcommand::Explain(args)) => Command::Explain(args),
+        Some(Subcommand::Export(args)) => match args.fault() {
+            Some(fault) => return Err(usage_error(Some("export"), fault.to_owned())),
+            None => Command::Export(args),
+        },
         Some(Subcommand::Followups(args)) => Command::Followups(args),
         Some(Subcommand::Matrix(args)) => Command::Matrix(args),
         Some(Subcommand::Verify(args)) => Command::Verify(args),

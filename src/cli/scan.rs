@@ -72,6 +72,9 @@ pub struct ScanArgs {
     /// scan all repositories that are registered
     #[argh(switch)]
     pub all_repos: bool,
+    /// of the registered repositories that are meant only part <i> of <n>, from 1; which part one is in depends on its name alone
+    #[argh(option, arg_name = "i/n")]
+    pub shard: Option<Shard>,
     /// at most <n> repositories at a time
     #[argh(option, arg_name = "n", from_str_fn(jobs))]
     pub jobs: Option<NonZeroUsize>,
@@ -115,6 +118,9 @@ pub struct ScanArgs {
     /// with the refs
     #[argh(switch)]
     pub show_refs: bool,
+    /// with the first tag that has each commit
+    #[argh(switch)]
+    pub tagged: bool,
     /// with patch-ids, as git patch-id --stable has them
     #[argh(switch)]
     pub patch_id: bool,
@@ -212,6 +218,38 @@ impl FromStr for Color {
             _ => Err("expected auto, always or never"),
         }
     }
+}
+
+/// A part of the repositories that are registered, as `--shard=<i>/<n>` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Which, from 1.
+    pub part: u32,
+    /// Of how many, at least as many.
+    pub of: u32,
+}
+
+impl FromStr for Shard {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = |digits: &str| digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let numbers = text.split_once('/').and_then(|(part, of)| Some((number(part)?, number(of)?)));
+        let (part, of) = numbers.ok_or("expected <i>/<n>, such as 1/4")?;
+        match of {
+            0 => Err("there are no parts"),
+            of if (1..=of).contains(&part) => Ok(Self { part, of }),
+            _ => Err("<i> counts the parts from 1 to <n>"),
+        }
+    }
+}
+
+/// What is wrong where `--shard` is a part of nothing.
+pub(super) const SHARD_OF_WHAT: &str = "--shard is a part of --all-repos or --group, without --repo";
+
+/// Whether the repositories that are meant are registered ones, which names tell apart for good.
+pub(super) fn is_of_registry(repo: &[RawArg], group: &[RawArg], all: bool) -> bool {
+    repo.is_empty() && (all || !group.is_empty())
 }
 
 fn max_count(text: &str) -> Result<i64, String> {

@@ -40,8 +40,8 @@ pub use bar::Bar;
 use bar::Bars;
 pub use listing::ListWriter;
 pub use look::{Color, Look};
-pub use output::Gone;
 use output::Output;
+pub use output::{Aside, Gone};
 pub use overview::OverviewWriter;
 pub use pager::leave_pager;
 pub use strand::{FailedPart, Strand};
@@ -162,6 +162,7 @@ pub struct Report {
     format: Format,
     loudness: Loudness,
     output: Output,
+    aside: Option<Aside>,
     bars: Bars,
     counts: BTreeMap<&'static str, u64>,
     /// Whether an answer was written already.
@@ -211,6 +212,7 @@ impl Report {
             format,
             loudness,
             output,
+            aside: None,
             bars,
             counts: BTreeMap::new(),
             answered: Arc::default(),
@@ -254,13 +256,19 @@ impl Report {
     /// A part of the stream, for one repository; [`Self::join`] takes it back.
     #[must_use]
     pub fn strand(&self) -> Strand {
-        Strand::new(
-            self.format,
-            self.loudness,
-            self.output.pieces().clone(),
-            self.bars.bar(),
-            Arc::clone(&self.answered),
-        )
+        let new = |pieces| Strand::new(self.format, self.loudness, pieces, self.bars.bar(), Arc::clone(&self.answered));
+        match &self.aside {
+            None => new(self.output.pieces().clone()),
+            Some(aside) => {
+                let rest = self.format == Format::Jsonl;
+                new(self.output.pieces().beside(aside.clone(), rest)).for_programs()
+            }
+        }
+    }
+
+    /// From now on lines of some types go to somebody else, or no longer do. People then see nothing of the others but warnings and errors.
+    pub fn set_aside(&mut self, aside: Option<Aside>) {
+        self.aside = aside;
     }
 
     /// The same for work that goes on side by side, each part of which ends by itself.
@@ -438,6 +446,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Claim(_) => "claim",
         Event::Setting(_) => "setting",
         Event::Installed(_) => "installed",
+        Event::Exported(_) => "exported",
         Event::Cache(_) => "cache",
         Event::Operation(_) => "operation",
         Event::Health(_) => "health",
@@ -455,7 +464,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
 /// The type of an event by its name on the wire, if it is one that `end` counts.
 #[must_use]
 pub fn counted_type(name: &str) -> Option<&'static str> {
-    const TYPES: [&str; 22] = [
+    const TYPES: [&str; 23] = [
         "ref",
         "commit",
         "candidate",
@@ -468,6 +477,7 @@ pub fn counted_type(name: &str) -> Option<&'static str> {
         "claim",
         "setting",
         "installed",
+        "exported",
         "cache",
         "operation",
         "health",
