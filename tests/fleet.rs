@@ -290,7 +290,7 @@ fn a_repository_that_fails_leaves_the_tables_of_the_others() {
     assert_eq!(repos, BTreeSet::from(["r1".to_owned(), "r3".to_owned()]));
 }
 
-/// What DuckDB answers when the views over the tables in `folder` are there: rows of words.
+/// What `DuckDB` answers when the views over the tables in `folder` are there: rows of words.
 fn duckdb(fleet: &Fleet, folder: &str, question: &str) -> Vec<Vec<String>> {
     let output = format!("--output={}", fleet.folder(folder).display());
     let views = fleet.run(&["export", "--sql=duckdb", &output]);
@@ -346,7 +346,7 @@ fn what_queries_have_found_is_asked_without_naming_it() {
     let without_tags = |truth: &BTreeMap<String, [String; 3]>| -> BTreeMap<String, [String; 2]> {
         truth.iter().map(|(name, [carries, _, reverted])| (name.clone(), [carries.clone(), reverted.clone()])).collect()
     };
-    let question = format!("{} (SELECT *, '' AS first_tag FROM answers)", ASKED);
+    let question = format!("{ASKED} (SELECT *, '' AS first_tag FROM answers)");
     assert_eq!(without_tags(&of_each(duckdb(&fleet, "out", &question))), without_tags(&fleet.truth));
     let shared = duckdb(&fleet, "out", "SELECT signal, repositories FROM shared_changes WHERE signal = 'change-id'");
     assert_eq!(shared, [["change-id", "4"]].map(|row| row.map(str::to_owned).to_vec()), "r1, r2, r10 and r12");

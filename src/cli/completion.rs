@@ -254,7 +254,7 @@ fn fixed(words: &[&str]) -> Value {
 fn of_option(line: &Line<'_>, flag: &FlagInfo<'static>) -> Value {
     let FlagInfoKind::Option { arg_name } = flag.kind else { return Value::Unknown };
     match (flag.long, bare(arg_name)) {
-        ("--directory" | "--prefix", _) => Value::Live(Live::Folders),
+        ("--directory" | "--prefix", _) | (_, "folder") => Value::Live(Live::Folders),
         ("--format", "form") => fixed(&["parquet", "jsonl"]),
         ("--sql", _) => fixed(&["duckdb", "spark"]),
         ("--format", _) => fixed(&["auto", "jsonl", "human"]),
@@ -266,7 +266,6 @@ fn of_option(line: &Line<'_>, flag: &FlagInfo<'static>) -> Value {
         ("--repo", _) if line.name.starts_with("config") => Value::Live(Live::Repositories),
         ("--repo", _) => Value::Live(Live::RepositoriesAndFolders),
         ("--since", "when") => Value::Revisions,
-        (_, "folder") => Value::Live(Live::Folders),
         (_, "file") => Value::Live(Live::Files),
         (_, "glob") => Value::Live(Live::Refs),
         (_, "branch") => Value::Live(Live::Branches),

@@ -21,6 +21,7 @@ use super::scan::{SHARD_OF_WHAT, Shard, is_of_registry, jobs, threads};
     usage = "[<options>] --output=<folder> [<query>...]"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+#[expect(clippy::doc_markdown, reason = "argh shows these docs as help, where names stand bare")]
 #[allow(rustdoc::invalid_html_tags, reason = "argh shows these docs as help, where <n> names a value")]
 pub struct ExportArgs {
     /// what to look for besides
@@ -125,7 +126,7 @@ impl FromStr for FileForm {
 /// What reads the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SqlEngine {
-    /// DuckDB.
+    /// `DuckDB`.
     DuckDb,
     /// Spark.
     Spark,

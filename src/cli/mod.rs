@@ -226,15 +226,8 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
     let name = command.clone().unwrap_or_default();
     let command = match parsed.command {
         _ if parsed.version => Command::Version,
-        Some(Subcommand::Scan(ScanArgs { shard: Some(_), repo, group, all_repos, .. }))
-            if !scan::is_of_registry(&repo, &group, all_repos) =>
-        {
-            return Err(usage_error(Some("scan"), scan::SHARD_OF_WHAT.to_owned()));
-        }
-        Some(Subcommand::Scan(args)) => match args.clash(paths.as_deref().unwrap_or_default()) {
-            Some((one, other)) => {
-                return Err(usage_error(Some("scan"), format!("{one} and {other} can't be used together")));
-            }
+        Some(Subcommand::Scan(args)) => match args.fault(paths.as_deref().unwrap_or_default()) {
+            Some(fault) => return Err(usage_error(Some("scan"), fault)),
             None => Command::Scan(args),
         },
         Some(Subcommand::Where(args)) => match args.fault() {

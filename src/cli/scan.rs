@@ -133,8 +133,16 @@ impl ScanArgs {
         self.all_repos || !self.group.is_empty() || self.repo.len() > 1
     }
 
-    /// Two options, or an option and something else, that contradict each other; `paths` is what followed `--`.
-    pub(super) fn clash(&self, paths: &[OsString]) -> Option<(&'static str, &'static str)> {
+    /// What contradicts itself, as a message; `paths` is what followed `--`.
+    pub(super) fn fault(&self, paths: &[OsString]) -> Option<String> {
+        if self.shard.is_some() && !is_of_registry(&self.repo, &self.group, self.all_repos) {
+            return Some(SHARD_OF_WHAT.to_owned());
+        }
+        self.clash(paths).map(|(one, other)| format!("{one} and {other} can't be used together"))
+    }
+
+    /// Two options, or an option and something else, that contradict each other.
+    fn clash(&self, paths: &[OsString]) -> Option<(&'static str, &'static str)> {
         let follows = if self.after.is_some() { "--after" } else { "--new" };
         let bounded = self.since.is_some() || self.until.is_some();
         let limited = self.max_count.is_some_and(|count| count >= 0) || bounded || !paths.is_empty();

@@ -16,7 +16,6 @@ use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 use async_channel::{Receiver, Sender};
-use serde_json::{Map, Value};
 
 use self::columns::{TABLES, Table};
 use crate::error::Kind;
@@ -182,7 +181,8 @@ impl Files {
         let written = match &mut file.writer {
             #[cfg(feature = "parquet")]
             Writer::Parquet(writer) => {
-                let row: Map<String, Value> = serde_json::from_slice(line).context("reading a line of the stream")?;
+                let row: serde_json::Map<String, serde_json::Value> =
+                    serde_json::from_slice(line).context("reading a line of the stream")?;
                 writer.add(&row)
             }
             Writer::Jsonl(writer) => writer.write_all(line),
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn a_line_that_is_none_ends_it_and_replaces_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
-        let refused = exported(folder.path(), Form::Parquet, "{\"type\":\"commit\",\n").unwrap_err();
+        let refused = exported(folder.path(), Form::Parquet, "{\"type\":\"commit\",\n").expect_err("no JSON");
         assert!(format!("{refused:#}").contains("reading a line of the stream"), "{refused:#}");
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
     }

@@ -1,6 +1,6 @@
 //! The SQL that goes with the tables: where an engine finds them, and views that answer what a fleet is asked.
 //!
-//! One text for DuckDB and Spark; what each says differently, where files are, comes before it. A statement ends with a semicolon at the end of
+//! One text for `DuckDB` and Spark; what each says differently, where files are, comes before it. A statement ends with a semicolon at the end of
 //! a line, and nothing else does.
 
 use std::path::Path;
@@ -14,7 +14,7 @@ const VIEWS: &str = include_str!("views.sql");
 /// Whose SQL it is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// DuckDB 1.0 or newer.
+    /// `DuckDB` 1.0 or newer.
     DuckDb,
     /// Spark 3.5 or newer.
     Spark,
@@ -32,7 +32,12 @@ pub fn script(engine: Engine, folder: &Path) -> String {
         sources.replace(&format!("{{{name}}}"), &quoted(engine, &path.to_string_lossy()))
     };
     let sources = TABLES.iter().map(|table| table.name).fold(sources.to_owned(), named);
-    format!("{sources}\n{VIEWS}")
+    // What all views stand on is worked out once for all of them, where that isn't seen by itself.
+    let kept = match engine {
+        Engine::DuckDb => "",
+        Engine::Spark => "\nCACHE LAZY TABLE change_keys;\n",
+    };
+    format!("{sources}\n{VIEWS}{kept}")
 }
 
 /// A literal: Spark minds backslashes.
