@@ -14,9 +14,9 @@ const VIEWS: &str = include_str!("views.sql");
 /// Whose SQL it is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// `DuckDB` 1.0 or newer.
+    /// `DuckDB`.
     DuckDb,
-    /// Spark 3.5 or newer.
+    /// Spark SQL, from 3.5 on.
     Spark,
 }
 
