@@ -207,6 +207,8 @@ impl Wishes {
                 })
                 .collect(),
             patch_id: if self.patch_id { self.patch_id(handle, id, &commit, parents, desk) } else { None },
+            // Its own history doesn't say.
+            tagged: None,
             paths: self.paths.then(|| self.paths(handle, &commit, parents, desk)),
         };
         if let Some(ear) = &self.ear {

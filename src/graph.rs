@@ -8,6 +8,7 @@
 
 mod columns;
 mod containment;
+mod firsts;
 mod holders;
 mod links;
 mod numbered;
@@ -20,6 +21,7 @@ use std::ops::Range;
 pub use columns::Source;
 use columns::{Columns, Here};
 pub use containment::{Containment, Reach};
+pub use firsts::{Firsts, corrected_times};
 pub use holders::{Holders, StoredHolders};
 use links::{Links, grown};
 pub use numbered::Numbered;

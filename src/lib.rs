@@ -34,7 +34,7 @@
 //!     queries: vec!["main".into()],
 //!     ..Options::default()
 //! };
-//! let (token, (mut report, lines)) = (Token::new(), Report::begin_aside("where", None));
+//! let (token, (mut report, lines)) = (Token::new(), Report::begin_within("where", None));
 //! let ask = async {
 //!     let mut strand = report.strand();
 //!     let ending = locate::run(options, &mut strand, &token).await;
@@ -87,6 +87,7 @@
 //! main → cli → command ─┬→ watch · sync         │
 //!                       ├→ backlog ─→ locate ───┤
 //!                       ├→ osv ─────→ locate ───┤
+//!                       ├→ export               │
 //!                       ├→ upkeep · health      │
 //!                       ├→ repos ────→ config ──┤
 //!                       ├→ enrich → trackers · http
@@ -125,6 +126,9 @@
 //! [`repos::Limit`] lets, and share one pool of threads. What nobody waits for is a task, a process of its own that does the same work as a
 //! command; [`tasks`] knows how each stands.
 //!
+//! [`export`] makes tables of the lines of a scan and of answers, for engines that read many: [`report`] hands it the lines instead of writing
+//! them.
+//!
 //! [`enrich`] tells what [`trackers`] know of the issues that commits name, asked through [`http`], which alone opens a connection; nothing
 //! else waits for one.
 //!
@@ -143,6 +147,7 @@
 //! | [`backlog`] | what a branch lacks of another, and what was decided against | which commits are one change |
 //! | [`osv`] | records of advisories: whether what they say of commits is so, the fixes that they lack | which commits are one change |
 //! | [`mcp`] | the Model Context Protocol: messages, versions, calls that run at once, and what is taken back of them | what a tool does |
+//! | [`export`] | the stream as tables: their columns, their files, the SQL that goes with them | where lines come from |
 //! | [`enrich`] | what trackers know of the issues that commits name, typed or in a stream that passes | how a server is asked |
 //! | [`announce`] | what frames every answer: the repository, warnings, its end | the answer |
 //! | [`config`] | defaults, our own file, git config `bhfuil.*`, environment → typed settings, each with its origin | being passed on whole |
@@ -530,6 +535,7 @@ pub mod describe;
 pub mod enrich;
 pub mod error;
 pub mod events;
+pub mod export;
 pub mod facts;
 pub mod files;
 pub mod git;

@@ -11,9 +11,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "mcp", "install", "enrich", "tasks", "backlog", "osv", "health", "upkeep", "watch", "sync", "scan",
-            "locate", "repos", "config", "describe", "pipeline", "http", "gitcli", "report", "progress", "monitor",
-            "events", "clock", "error", "shutdown",
+            "cli", "mcp", "install", "export", "enrich", "tasks", "backlog", "osv", "health", "upkeep", "watch",
+            "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "http", "gitcli", "report",
+            "progress", "monitor", "events", "clock", "error", "shutdown",
         ],
     ),
     (
@@ -31,6 +31,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("mcp", &["report", "progress", "events", "clock", "error", "shutdown"]),
+    ("export", &["files", "events", "error"]),
     ("health", &["upkeep", "repos", "gitcli", "cache", "files", "error"]),
     (
         "upkeep",
@@ -121,6 +122,7 @@ const DOORS: &[(&str, &str)] = &[
     ("rustix::stdio", "report"),
     ("rustix::termios", "gitcli"),
     ("notify", "watch"),
+    ("parquet", "export"),
     ("fastrand", "retry"),
     ("argh", "cli"),
     ("argh_shared", "cli"),

@@ -254,7 +254,9 @@ fn fixed(words: &[&str]) -> Value {
 fn of_option(line: &Line<'_>, flag: &FlagInfo<'static>) -> Value {
     let FlagInfoKind::Option { arg_name } = flag.kind else { return Value::Unknown };
     match (flag.long, bare(arg_name)) {
-        ("--directory" | "--prefix", _) => Value::Live(Live::Folders),
+        ("--directory" | "--prefix", _) | (_, "folder") => Value::Live(Live::Folders),
+        ("--format", "form") => fixed(&["parquet", "jsonl"]),
+        ("--sql", _) => fixed(&["duckdb", "spark"]),
         ("--format", _) => fixed(&["auto", "jsonl", "human"]),
         ("--color", _) => fixed(&["auto", "always", "never"]),
         ("--tags", _) => fixed(&["first", "all", "none"]),
@@ -411,6 +413,8 @@ mod tests {
             ("where --tags=", &["--tags=first", "--tags=all", "--tags=none"]),
             ("where --tags f", &["first"]),
             ("where --signals=same,change-", &["--signals=same,change-id"]),
+            ("export --format=", &["--format=parquet", "--format=jsonl"]),
+            ("export --sql d", &["duckdb"]),
             ("where --color a", &["auto", "always"]),
             ("config set color al", &["always"]),
             ("config set tracker.bugs.type gitl", &["gitlab"]),
@@ -439,6 +443,7 @@ mod tests {
             ("task start scan no", Live::RepositoriesAndFolders, "", "no"),
             ("config get bh", Live::Keys, "", "bh"),
             ("where --patch=a", Live::Files, "--patch=", "a"),
+            ("export --output=fl", Live::Folders, "--output=", "fl"),
             ("scan main -- s", Live::Files, "", "s"),
             ("-C ", Live::Folders, "", ""),
         ] {

@@ -19,7 +19,7 @@ const COMMANDS_AT: usize = 13;
 
 /// The options that several commands share, under what heading they stand: what is about this command alone comes first.
 const SHARED: &[(&str, &[&str])] = &[
-    ("Repositories", &["--repo", "--group", "--all-repos", "--jobs"]),
+    ("Repositories", &["--repo", "--group", "--all-repos", "--shard", "--jobs"]),
     (
         "Output",
         &["--format", "--color", "--no-color", "--progress", "--no-progress", "--quiet", "--verbose", "--threads"],

@@ -11,6 +11,7 @@ pub mod config;
 pub mod dismiss;
 pub mod enrich;
 pub mod explain;
+pub mod export;
 pub mod followups;
 mod help;
 pub mod install;
@@ -41,6 +42,7 @@ pub use self::{
     dismiss::DismissArgs,
     enrich::EnrichArgs,
     explain::ExplainArgs,
+    export::ExportArgs,
     followups::FollowupsArgs,
     install::InstallArgs,
     matrix::MatrixArgs,
@@ -90,6 +92,8 @@ pub enum Subcommand {
     Dismiss(DismissArgs),
     /// Tells why two commits match or don't.
     Explain(ExplainArgs),
+    /// Writes tables.
+    Export(ExportArgs),
     /// Lists what follows up what a branch has.
     Followups(FollowupsArgs),
     /// Puts all parts in place.
@@ -137,6 +141,8 @@ pub enum Command {
     Dismiss(DismissArgs),
     /// `explain`.
     Explain(ExplainArgs),
+    /// `export`.
+    Export(ExportArgs),
     /// `followups`.
     Followups(FollowupsArgs),
     /// `install`.
@@ -226,10 +232,8 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
     let name = command.clone().unwrap_or_default();
     let command = match parsed.command {
         _ if parsed.version => Command::Version,
-        Some(Subcommand::Scan(args)) => match args.clash(paths.as_deref().unwrap_or_default()) {
-            Some((one, other)) => {
-                return Err(usage_error(Some("scan"), format!("{one} and {other} can't be used together")));
-            }
+        Some(Subcommand::Scan(args)) => match args.fault(paths.as_deref().unwrap_or_default()) {
+            Some(fault) => return Err(usage_error(Some("scan"), fault)),
             None => Command::Scan(args),
         },
         Some(Subcommand::Where(args)) => match args.fault() {
@@ -247,6 +251,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
             Subcommand::Schema(_)
             | Subcommand::Dismiss(_)
             | Subcommand::Explain(_)
+            | Subcommand::Export(_)
             | Subcommand::Install(_)
             | Subcommand::Followups(_)
             | Subcommand::Matrix(_)
@@ -279,6 +284,10 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
         Some(Subcommand::Install(args)) => Command::Install(args),
         Some(Subcommand::Dismiss(args)) => Command::Dismiss(args),
         Some(Subcommand::Explain(args)) => Command::Explain(args),
+        Some(Subcommand::Export(args)) => match args.fault() {
+            Some(fault) => return Err(usage_error(Some("export"), fault.to_owned())),
+            None => Command::Export(args),
+        },
         Some(Subcommand::Followups(args)) => Command::Followups(args),
         Some(Subcommand::Matrix(args)) => Command::Matrix(args),
         Some(Subcommand::Mcp(args)) => Command::Mcp(args),

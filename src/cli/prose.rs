@@ -27,7 +27,7 @@ pub(super) type Example = (&'static str, &'static str);
 /// The commands by what a user wants; those that are in none are for programs.
 pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ("Ask", &["where", "missing", "followups", "matrix", "verify", "explain", "dismiss", "osv"]),
-    ("Stream", &["scan", "watch", "enrich", "schema", "mcp"]),
+    ("Stream", &["scan", "watch", "enrich", "export", "schema", "mcp"]),
     ("Repositories", &["repo"]),
     ("Keep", &["cache", "task", "status", "config", "install"]),
 ];
@@ -195,6 +195,25 @@ pub(super) const PROSE: &[Prose] = &[
         ],
         more: NO_MORE,
         exits: &[(1, "The two are not one change.")],
+    },
+    Prose {
+        command: "export",
+        brief: "write tables for DuckDB, Spark and the like",
+        examples: &[
+            ("all registered repositories", "git bhfuil export --all-repos --patch-id --tagged --output=fleet"),
+            ("the first of four parts, by itself", "git bhfuil export --all-repos --shard=1/4 --output=fleet/1"),
+            ("and what every ref has of a fix", "git bhfuil export --all-repos --output=fleet CVE-2024-1234"),
+            ("views for the four parts together", "git bhfuil export --sql=duckdb --output='fleet/*'"),
+        ],
+        more: &[
+            "The tables are `commits`, `refs`, `matches` and `presence`; the latter two are empty without a query. Their columns are the fields of \
+             the events, nested as these are, see git-bhfuil-events(5); a field that is `null` there, asked for and not known, is named in the column \
+             `unknown`, and `authored_at` and `committed_at` are times. `--format=jsonl` writes the lines of the stream as they are.",
+            "A part of a fleet is asked by itself: what only a commit in another part says of a change is not in its `matches` and `presence`. The \
+             views of `--sql` join all parts, by patch-id, Change-Id and trailers: `fleet` says which repositories carry the changes in `wanted`, and \
+             under which tag first, `carriers` as which commits, `shared_changes` what several have.",
+        ],
+        exits: &[(1, "A query found nothing."), PARTIAL_REPOSITORY],
     },
     Prose {
         command: "followups",

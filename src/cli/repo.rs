@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use argh::{ArgsInfo, FromArgs};
 
 use super::argv::{RawArg, TextArg};
-use super::scan::{Color, Format, jobs, threads};
+use super::scan::{Color, Format, Shard, jobs, threads};
 
 /// Register repositories under names, by which they can be asked about from anywhere.
 #[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
@@ -44,6 +44,9 @@ impl RepoCommand {
             }
             Self::Sync(RepoSyncArgs { names, all: false, group, .. }) if names.is_empty() && group.is_empty() => {
                 Some("a name, --group or --all is missing")
+            }
+            Self::Sync(RepoSyncArgs { names, shard: Some(_), .. }) if !names.is_empty() => {
+                Some("--shard is of --group or --all: a name says enough")
             }
             _ => None,
         }
@@ -156,6 +159,9 @@ pub struct RepoSyncArgs {
     /// all that are registered
     #[argh(switch)]
     pub all: bool,
+    /// of the registered repositories that are meant only part <i> of <n>, from 1; which part one is in depends on its name alone
+    #[argh(option, arg_name = "i/n")]
+    pub shard: Option<Shard>,
     /// at most <n> repositories at a time
     #[argh(option, arg_name = "n", from_str_fn(jobs))]
     pub jobs: Option<NonZeroUsize>,

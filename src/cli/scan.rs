@@ -72,6 +72,9 @@ pub struct ScanArgs {
     /// scan all repositories that are registered
     #[argh(switch)]
     pub all_repos: bool,
+    /// of the registered repositories that are meant only part <i> of <n>, from 1; which part one is in depends on its name alone
+    #[argh(option, arg_name = "i/n")]
+    pub shard: Option<Shard>,
     /// at most <n> repositories at a time
     #[argh(option, arg_name = "n", from_str_fn(jobs))]
     pub jobs: Option<NonZeroUsize>,
@@ -115,6 +118,9 @@ pub struct ScanArgs {
     /// with the refs
     #[argh(switch)]
     pub show_refs: bool,
+    /// with the first tag that has each commit
+    #[argh(switch)]
+    pub tagged: bool,
     /// with patch-ids, as git patch-id --stable has them
     #[argh(switch)]
     pub patch_id: bool,
@@ -127,8 +133,16 @@ impl ScanArgs {
         self.all_repos || !self.group.is_empty() || self.repo.len() > 1
     }
 
-    /// Two options, or an option and something else, that contradict each other; `paths` is what followed `--`.
-    pub(super) fn clash(&self, paths: &[OsString]) -> Option<(&'static str, &'static str)> {
+    /// What contradicts itself, as a message; `paths` is what followed `--`.
+    pub(super) fn fault(&self, paths: &[OsString]) -> Option<String> {
+        if self.shard.is_some() && !is_of_registry(&self.repo, &self.group, self.all_repos) {
+            return Some(SHARD_OF_WHAT.to_owned());
+        }
+        self.clash(paths).map(|(one, other)| format!("{one} and {other} can't be used together"))
+    }
+
+    /// Two options, or an option and something else, that contradict each other.
+    fn clash(&self, paths: &[OsString]) -> Option<(&'static str, &'static str)> {
         let follows = if self.after.is_some() { "--after" } else { "--new" };
         let bounded = self.since.is_some() || self.until.is_some();
         let limited = self.max_count.is_some_and(|count| count >= 0) || bounded || !paths.is_empty();
@@ -222,6 +236,38 @@ impl FromStr for Color {
             _ => Err("expected auto, always or never"),
         }
     }
+}
+
+/// A part of the repositories that are registered, as `--shard=<i>/<n>` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Which, from 1.
+    pub part: u32,
+    /// Of how many, at least as many.
+    pub of: u32,
+}
+
+impl FromStr for Shard {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = |digits: &str| digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let numbers = text.split_once('/').and_then(|(part, of)| Some((number(part)?, number(of)?)));
+        let (part, of) = numbers.ok_or("expected <i>/<n>, such as 1/4")?;
+        match of {
+            0 => Err("there are no parts"),
+            of if (1..=of).contains(&part) => Ok(Self { part, of }),
+            _ => Err("<i> counts the parts from 1 to <n>"),
+        }
+    }
+}
+
+/// What is wrong where `--shard` is a part of nothing.
+pub(super) const SHARD_OF_WHAT: &str = "--shard is a part of --all-repos or --group, without --repo";
+
+/// Whether the repositories that are meant are registered ones, which names tell apart for good.
+pub(super) fn is_of_registry(repo: &[RawArg], group: &[RawArg], all: bool) -> bool {
+    repo.is_empty() && (all || !group.is_empty())
 }
 
 fn max_count(text: &str) -> Result<i64, String> {

@@ -68,7 +68,7 @@ fn every_option_arrives() {
     let args = scan(
         "scan a ^b --refs r --refs s --since 1 --until 2 --author A --author B --grep g -n 7 --reverse --no-commits \
          -z --threads 2 --format jsonl --color always --progress -q -vvv --paths --mailmap --show-refs \
-         --patch-id --repo x --repo ../y --group g --all-repos --jobs 4",
+         --patch-id --tagged --group g --all-repos --shard 3/4 --jobs 4",
     );
     let text = |text: &str| Some(TextArg(text.to_owned()));
     let expected = ScanArgs {
@@ -84,7 +84,7 @@ fn every_option_arrives() {
         no_commits: true,
         stdin: false,
         null: true,
-        repo: raw(&["x", "../y"]),
+        repo: raw(&[]),
         group: raw(&["g"]),
         all_repos: true,
         jobs: std::num::NonZeroUsize::new(4),
@@ -101,6 +101,8 @@ fn every_option_arrives() {
         paths: true,
         mailmap: true,
         show_refs: true,
+        tagged: true,
+        shard: Some(super::scan::Shard { part: 3, of: 4 }),
         patch_id: true,
     };
     assert_eq!(args, expected);
@@ -108,6 +110,7 @@ fn every_option_arrives() {
     assert_eq!(scan("scan --after c").after, text("c"));
     assert_eq!(scan("scan --new n").new, text("n"));
     assert!(scan("scan --stdin").stdin);
+    assert_eq!(scan("scan --repo x --repo ../y").repo, raw(&["x", "../y"]));
     assert!(scan("scan --color=always --no-color").no_color);
     assert!(!scan("scan --no-color --color=always").no_color);
     assert_eq!((scan("scan").format, scan("scan").color), (Format::Auto, None));

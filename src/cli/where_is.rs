@@ -8,7 +8,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use super::{
     argv::{RawArg, TextArg},
-    scan::{Color, Format, jobs, or_osv, threads},
+    scan::{Color, Format, SHARD_OF_WHAT, Shard, is_of_registry, jobs, or_osv, threads},
 };
 
 /// The signals that may be used, as `--signals` lists them.
@@ -84,6 +84,9 @@ pub struct WhereArgs {
     /// ask all repositories that are registered
     #[argh(switch)]
     pub all_repos: bool,
+    /// of the registered repositories that are meant only part <i> of <n>, from 1; which part one is in depends on its name alone
+    #[argh(option, arg_name = "i/n")]
+    pub shard: Option<Shard>,
     /// at most <n> repositories at a time
     #[argh(option, arg_name = "n", from_str_fn(jobs))]
     pub jobs: Option<NonZeroUsize>,
@@ -141,6 +144,9 @@ impl WhereArgs {
         }
         if self.issues && self.format == Format::Osv {
             return Some("--issues and --format=osv can't be used together".to_owned());
+        }
+        if self.shard.is_some() && !is_of_registry(&self.repo, &self.group, self.all_repos) {
+            return Some(SHARD_OF_WHAT.to_owned());
         }
         if !self.refs.is_empty() && (self.branches || self.remotes) {
             return Some("--refs and --branches or --remotes can't be used together".to_owned());

@@ -92,8 +92,15 @@ impl Which<'_> {
         if self.repo.is_empty() {
             return Ok(vec![Sought::here(self.dir)]);
         }
-        let wanted =
-            Wanted { repo: self.repo, group: &[], all: false, jobs: None, threads: None, refs: &Selection::Usual };
+        let wanted = Wanted {
+            repo: self.repo,
+            group: &[],
+            all: false,
+            shard: None,
+            jobs: None,
+            threads: None,
+            refs: &Selection::Usual,
+        };
         Ok(wanted.chosen().await?.into_iter().map(|chosen| chosen.sought).collect())
     }
 

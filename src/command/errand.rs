@@ -199,7 +199,7 @@ pub(super) fn selection(args: &TaskStartArgs) -> Selection {
     let texts = |typed: &[crate::cli::argv::RawArg]| -> Vec<String> {
         typed.iter().map(|text| text.0.to_string_lossy().into_owned()).collect()
     };
-    Selection { names: texts(&args.repo), groups: texts(&args.group), all: args.all_repos }
+    Selection { names: texts(&args.repo), groups: texts(&args.group), all: args.all_repos, shard: None }
 }
 
 type Done = anyhow::Result<(Ending, String)>;

@@ -184,8 +184,15 @@ async fn where_is(call: &Call, asked: WhereArguments, dir: &Path) -> Result<Answ
     }
     let repo = typed(asked.repository.iter().chain(&asked.repositories));
     let (group, refs) = (typed(&asked.groups), selection(&asked));
-    let wanted =
-        Wanted { repo: &repo, group: &group, all: asked.all_repositories, jobs: None, threads: None, refs: &refs };
+    let wanted = Wanted {
+        repo: &repo,
+        group: &group,
+        all: asked.all_repositories,
+        jobs: None,
+        threads: None,
+        shard: None,
+        refs: &refs,
+    };
     if asked.patch.is_some() && (repo.len() > 1 || !group.is_empty() || asked.all_repositories) {
         return Err("bad arguments: a patch is looked for in one repository at a time".to_owned());
     }
@@ -305,7 +312,7 @@ async fn compared(
 ) -> anyhow::Result<backlog::Options> {
     let repo = typed(&repository);
     let refs = Selection::Usual;
-    let wanted = Wanted { repo: &repo, group: &[], all: false, jobs: None, threads: None, refs: &refs };
+    let wanted = Wanted { repo: &repo, group: &[], all: false, jobs: None, threads: None, shard: None, refs: &refs };
     let sought = if wanted.is_here() {
         Some(Sought::here(dir))
     } else {
@@ -344,7 +351,7 @@ async fn told(
     work: impl AsyncFnOnce(&mut Report) -> anyhow::Result<Ending>,
 ) -> Answer {
     let seen = Run::begin(monitor::process(), command, upkeep::folder().ok());
-    let (mut report, lines) = Report::begin_aside(command, queries);
+    let (mut report, lines) = Report::begin_within(command, queries);
     if call.is_watched()
         && let Some(reader) = report.progress()
     {

@@ -6,6 +6,7 @@ mod complete;
 mod config;
 mod enrich;
 mod errand;
+mod export;
 mod install;
 mod mcp;
 mod osv;
@@ -59,6 +60,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
             | Command::Explain(_)
             | Command::Mcp(_)
             | Command::Osv(_)
+            | Command::Export(_)
             | Command::Repo(RepoCommand::Sync(_))
     );
     let is_seen = !matches!(&invocation.command, Command::Version | Command::Schema(_) | Command::Complete);
@@ -72,6 +74,7 @@ pub async fn run(invocation: Result<Invocation, Exit>, token: &Token) -> u8 {
         Command::Cache(command) => Box::pin(cache::run(&command, &dir, token)).await,
         Command::Config(command) => Box::pin(config::run(&command, &dir, token)).await,
         Command::Enrich(args) => Box::pin(enrich::run(&args, &dir, token)).await,
+        Command::Export(args) => Box::pin(export::run(&args, &dir, token)).await,
         Command::Osv(command) => Box::pin(osv::run(&command, &dir, token)).await,
         Command::Repo(command) => Box::pin(repo::run(&command, &dir, token)).await,
         Command::Task(command) => Box::pin(task::run(&command, &dir, token)).await,

@@ -82,7 +82,8 @@ async fn sync_some(args: &RepoSyncArgs, dir: &Path, token: &Token) -> u8 {
     };
     let ending = match configured {
         Ok(()) => {
-            let selection = Selection { names: texts(&args.names), groups: texts(&args.group), all: args.all };
+            let shard = super::repositories::shard(args.shard);
+            let selection = Selection { names: texts(&args.names), groups: texts(&args.group), all: args.all, shard };
             sync_each(&selection, (args.jobs, args.threads), &mut report, token).await
         }
         Err(cause) => Err(cause),

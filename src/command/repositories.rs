@@ -12,7 +12,7 @@ use crate::config::syntax::Document;
 use crate::config::{OwnFile, View};
 use crate::error::Kind;
 use crate::pipeline::Pool;
-use crate::repos::{Entry, Limit, Listing, Registry, Selection, place_of};
+use crate::repos::{Entry, Limit, Listing, Registry, Selection, Shard, place_of};
 use crate::scan::{Selection as Refs, Sought};
 
 /// What was typed about repositories.
@@ -20,6 +20,8 @@ pub(super) struct Wanted<'a> {
     pub(super) repo: &'a [RawArg],
     pub(super) group: &'a [RawArg],
     pub(super) all: bool,
+    /// The part of them that is meant, of which there may be none.
+    pub(super) shard: Option<Shard>,
     pub(super) jobs: Option<NonZeroUsize>,
     pub(super) threads: Option<NonZeroUsize>,
     /// The refs that were asked for; those of the registry count where none were.
@@ -73,7 +75,7 @@ impl Wanted<'_> {
             }
         }
         let groups = self.group.iter().map(|group| group.0.to_string_lossy().into_owned()).collect();
-        let entries = listing.select(&Selection { names, groups, all: self.all })?;
+        let entries = listing.select(&Selection { names, groups, all: self.all, shard: self.shard })?;
         let mut chosen = entries.into_iter().map(|entry| self.registered(entry)).collect::<anyhow::Result<Vec<_>>>()?;
         let taken: Vec<&str> = listing.entries().iter().map(|entry| entry.name.as_str()).collect();
         chosen.extend(
@@ -82,7 +84,7 @@ impl Wanted<'_> {
                 .zip(paths)
                 .map(|(name, dir)| Chosen { sought: Sought { dir, name: Some(name) }, refs: self.refs.clone() }),
         );
-        if chosen.is_empty() {
+        if chosen.is_empty() && (self.shard.is_none() || listing.entries().is_empty()) {
             let hint = "git bhfuil repo add <path> registers one";
             return Err(Kind::NoRepository.hinted("no repository is registered", hint));
         }
@@ -180,6 +182,11 @@ fn parts(path: &Path) -> Vec<String> {
         *last = short.to_owned();
     }
     parts
+}
+
+/// The part of the registry that was typed.
+pub(super) fn shard(typed: Option<crate::cli::scan::Shard>) -> Option<Shard> {
+    typed.and_then(|typed| Shard::new(typed.part, typed.of))
 }
 
 /// The refs that globs ask for; the usual ones without any.

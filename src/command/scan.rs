@@ -62,7 +62,15 @@ pub(super) async fn run(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Pat
 }
 
 fn wanted<'a>(args: &'a ScanArgs, refs: &'a Selection) -> Wanted<'a> {
-    Wanted { repo: &args.repo, group: &args.group, all: args.all_repos, jobs: args.jobs, threads: args.threads, refs }
+    Wanted {
+        repo: &args.repo,
+        group: &args.group,
+        all: args.all_repos,
+        shard: repositories::shard(args.shard),
+        jobs: args.jobs,
+        threads: args.threads,
+        refs,
+    }
 }
 
 pub(super) async fn here(
@@ -86,7 +94,8 @@ pub(super) async fn several(
 ) -> anyhow::Result<(Ending, Vec<Consumer>)> {
     let chosen = wanted.chosen().await?;
     let Shared { limit, pool } = wanted.shared().await?;
-    let is_alone = chosen.len() == 1;
+    // Of a part it is all the same how many there are.
+    let is_alone = chosen.len() == 1 && wanted.shard.is_none();
     report.expect(chosen.len());
     let from = &*report;
     let jobs = chosen.into_iter().map(|Chosen { sought, refs }| {
@@ -151,6 +160,7 @@ fn options(args: &ScanArgs, paths: Option<Vec<OsString>>, dir: &Path) -> anyhow:
         show_refs: args.show_refs,
         changed_paths: args.paths,
         patch_id: args.patch_id,
+        tagged: args.tagged,
         mailmap: args.mailmap,
         verbose: args.verbose > 0,
         ear: None,

@@ -89,7 +89,15 @@ pub(super) async fn ledger() -> anyhow::Result<Ledger> {
 
 /// The repositories that `args` name.
 pub(super) fn wanted<'a>(args: &'a TaskStartArgs, refs: &'a Refs) -> Wanted<'a> {
-    Wanted { repo: &args.repo, group: &args.group, all: args.all_repos, jobs: args.jobs, threads: args.threads, refs }
+    Wanted {
+        repo: &args.repo,
+        group: &args.group,
+        all: args.all_repos,
+        shard: None,
+        jobs: args.jobs,
+        threads: args.threads,
+        refs,
+    }
 }
 
 async fn start(args: &TaskStartArgs, dir: &Path, report: &mut Strand) -> anyhow::Result<Ending> {

@@ -77,6 +77,7 @@ async fn follow(args: &WatchArgs, every: Every, dir: &Path, strands: &Strands, t
         repo: &args.repo,
         group: &args.group,
         all: args.all_repos,
+        shard: None,
         jobs: args.jobs,
         threads: args.threads,
         refs: &refs,

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::repositories::{Chosen, Shared, Wanted};
+use super::repositories::{self, Chosen, Shared, Wanted};
 use crate::cli::where_is::Tags as Asked;
 use crate::cli::{self, WhereArgs};
 use crate::clock::Clock;
@@ -42,6 +42,7 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
         repo: &args.repo,
         group: &args.group,
         all: args.all_repos,
+        shard: repositories::shard(args.shard),
         jobs: args.jobs,
         threads: args.threads,
         refs: &refs,
@@ -143,6 +144,7 @@ pub(super) async fn several(
     let Shared { limit, pool } = wanted.shared().await?;
     let options = Options { pool: Some(pool), ..options.clone() };
     let (strands, ending) = if chosen.len() == 1
+        && wanted.shard.is_none()
         && let Some(Chosen { sought, refs }) = chosen.pop()
     {
         let mut strand = report.strand();

@@ -72,6 +72,10 @@ pub struct Commit<'a> {
     /// merge, an empty change); `null` where an object it needs is not here.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "asked")]
     pub patch_id: Option<Option<Cow<'a, str>>>,
+    /// The first tag that has the commit: of those whose history it is in, the one on the oldest commit, dates read so that no commit is
+    /// younger than its children. Absent unless asked for, and where no tag has it; `null` where history is cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "asked")]
+    pub tagged: Option<Option<Cow<'a, str>>>,
     /// The changed paths against the first parent, renames not looked for. Absent unless asked for; `null` where a tree
     /// it needs is not here.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "asked")]

@@ -36,7 +36,7 @@ pub use self::{
     repository::{Cache, Repo, RepoEnd},
     stream::{Begin, End, Error, Progress, Warning},
     tracker::{Contributor, Issue, Metadata, Release},
-    work::{Health, Installed, Operation, Setting, Task},
+    work::{Exported, Health, Installed, Operation, Setting, Task},
 };
 
 /// The number of the schema that these types describe; `begin.schema` carries it.
@@ -107,6 +107,9 @@ pub enum Event<'a> {
     /// A file of the program that was put in place, or taken away.
     #[serde(borrow)]
     Installed(Installed<'a>),
+    /// A table that was written to a file.
+    #[serde(borrow)]
+    Exported(Exported<'a>),
     /// How an operation has fared.
     #[serde(borrow)]
     Operation(Operation<'a>),

@@ -33,6 +33,7 @@ const LINES: &str = r#"
 {"type":"task","id":"1","kind":"scan","state":"running","stalled":true,"about":"nova","priority":"high","made_at":"2024-01-02T03:04:05Z","begun_at":"2024-01-02T03:04:06Z","ended_at":"2024-01-02T03:04:07Z","age_ms":5,"phase":"walk","done":1,"total":2,"pid":7,"log":"l","result_file":"r"}
 {"type":"setting","key":"bhfuil.jobs","value":"3","origin":"config:12"}
 {"type":"setting","key":"bhfuil.jobs","value":"3","origin":"default","scope":"default","repo":"nova"}
+{"type":"exported","table":"commits","path":"fleet/commits.parquet","rows":2,"bytes":700}
 {"type":"installed","path":"/usr/share/man/man1/a.1","part":"manual","state":"written"}
 {"type":"operation","operation":"scan","calls":12,"failed":1,"p50_ms":40,"p95_ms":90,"peak_bytes":1}
 {"type":"operation","operation":"fetch","calls":3,"failed":1,"p50_ms":40,"p95_ms":90,"peak_bytes":null,"longest_ms":91,"partial_calls":0,"cancelled":1,"success":0.5,"bytes":7,"last_at":"d"}

@@ -96,6 +96,25 @@ pub enum TaskState {
     Unrecognised,
 }
 
+/// A table that was written to a file.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
+pub struct Exported<'a> {
+    /// What is in it: `commits`, `refs`, `matches` or `presence`. An open set.
+    #[serde(borrow)]
+    pub table: Cow<'a, str>,
+    /// The file.
+    #[serde(borrow)]
+    pub path: Cow<'a, str>,
+    /// The exact bytes of `path` in base64 (padded). Absent where `path` is exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub path_b64: Option<Cow<'a, str>>,
+    /// How many rows it has.
+    pub rows: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
 /// A file of the program that was put where others look for it, or taken away.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
 pub struct Installed<'a> {

@@ -78,6 +78,52 @@ pub fn put_blocking(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// A file that is written bit by bit beside the one that it is to replace. Until it is [put there](Self::put) nobody sees it; dropped before,
+/// it is gone. For a thread that may block.
+#[derive(Debug)]
+pub struct Draft {
+    file: tempfile::NamedTempFile,
+    target: PathBuf,
+}
+
+impl Draft {
+    /// One that is to be the file at `path`, or what the symbolic link there leads to. Its folder is made if need be.
+    ///
+    /// # Errors
+    /// If it can't be made, or what is there is no regular file.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let target = followed(path);
+        let folder = folder(&target);
+        std::fs::create_dir_all(folder)?;
+        let mut new = tempfile::Builder::new();
+        let file = new.prefix(".bhfuil-").permissions(Permissions::from_mode(MODE)).tempfile_in(folder)?;
+        fill(file.as_file(), &target, &[])?;
+        Ok(Self { file, target })
+    }
+
+    /// Puts it in the place of the file, once it is on the disk, and returns its size in bytes.
+    ///
+    /// # Errors
+    /// If that fails; the file is then as it was.
+    pub fn put(self) -> io::Result<u64> {
+        self.file.as_file().sync_all()?;
+        let bytes = self.file.as_file().metadata()?.len();
+        self.file.persist(&self.target).map_err(|failed| failed.error)?;
+        sync(folder(&self.target));
+        Ok(bytes)
+    }
+}
+
+impl io::Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// What tells one state of a file from another without reading it. A file that is changed in place within a tick of the file system's
 /// clock keeps it: see [`Stamp::is_settled`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +232,23 @@ mod tests {
         });
         let left: Vec<_> = std::fs::read_dir(at(&folder, "below")).expect("a folder").collect();
         assert_eq!(left.len(), 1, "nothing else is left: {left:?}");
+    }
+
+    #[test]
+    fn a_draft_is_seen_once_it_is_put_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = at(&folder, "below/file");
+        smol::block_on(replace(&path, b"old".to_vec())).expect("written");
+        let mut draft = Draft::of(&path).expect("begun");
+        draft.write_all(b"one").expect("written");
+        assert_eq!(std::fs::read(&path).expect("there"), b"old");
+        drop(draft);
+        let mut draft = Draft::of(&path).expect("begun");
+        draft.write_all(b"another").expect("written");
+        assert_eq!(draft.put().expect("put"), 7);
+        assert_eq!(std::fs::read(&path).expect("there"), b"another");
+        assert_eq!(std::fs::read_dir(at(&folder, "below")).expect("a folder").count(), 1, "nothing else is left");
+        assert!(Draft::of(folder.path()).is_err(), "a folder is no file");
     }
 
     #[test]

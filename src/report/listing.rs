@@ -5,7 +5,7 @@ use super::{Format, safe, word};
 use crate::events::repository::CacheState;
 use crate::events::work::InstalledState;
 use crate::events::work::TaskState;
-use crate::events::{Cache, Event, Installed, Repo, Setting, Task};
+use crate::events::{Cache, Event, Exported, Installed, Repo, Setting, Task};
 
 /// Blanks between columns.
 const GAP: usize = 2;
@@ -51,6 +51,7 @@ impl ListWriter {
         let (name, row) = match event {
             Event::Setting(setting) => ("setting", setting_row(setting)),
             Event::Installed(file) => ("installed", installed_row(file)),
+            Event::Exported(table) => ("exported", exported_row(table)),
             Event::Repo(repo) => ("repo", repo_row(repo)),
             Event::Cache(cache) => ("cache", cache_row(cache)),
             Event::Task(task) => ("task", task_row(task)),
@@ -88,6 +89,13 @@ fn installed_row(file: &Installed<'_>) -> Vec<Cell> {
         _ => DIM,
     };
     vec![Cell::new(color, &word(file.state)), Cell::new("", &file.path)]
+}
+
+/// The name, how much there is of it, and where.
+fn exported_row(table: &Exported<'_>) -> Vec<Cell> {
+    let rows = format!("{} {}", table.rows, if table.rows == 1 { "row" } else { "rows" });
+    let bytes = format!("{} bytes", table.bytes);
+    vec![Cell::new(GREEN, &table.table), Cell::number("", &rows), Cell::number(DIM, &bytes), Cell::new("", &table.path)]
 }
 
 /// The name, where it lies or comes from, what it is in, and whether it is there.

@@ -2,6 +2,7 @@
 //! events. Only this room writes to stdout, and a reader that went away ends here. It computes nothing.
 
 mod answer;
+mod aside;
 mod bar;
 mod human;
 mod jsonl;
@@ -39,6 +40,7 @@ use crate::progress::Reader;
 use crate::template::Template;
 
 pub use answer::AnswerWriter;
+pub use aside::Aside;
 pub use bar::Bar;
 use bar::Bars;
 pub use listing::ListWriter;
@@ -168,6 +170,7 @@ pub struct Report {
     format: Format,
     loudness: Loudness,
     output: Output,
+    aside: Option<Aside>,
     bars: Bars,
     counts: BTreeMap<&'static str, u64>,
     /// Whether an answer was written already.
@@ -177,7 +180,7 @@ pub struct Report {
     exit_code: u8,
     started: Instant,
     /// Whether another part of the program reads it: nothing is said on stderr then.
-    is_aside: bool,
+    is_within: bool,
 }
 
 /// How the stream ends, for the last line.
@@ -221,12 +224,12 @@ impl Report {
     /// Begins the stream of `command` for another part of the program: what would be written, JSON Lines, comes out of the receiver, in pieces
     /// of whole lines. Nothing is said on stderr. It has to be read: what produces waits. Once it is dropped, nobody reads any more.
     #[must_use]
-    pub fn begin_aside(command: &str, queries: Option<Vec<String>>) -> (Self, Receiver<Vec<u8>>) {
+    pub fn begin_within(command: &str, queries: Option<Vec<String>>) -> (Self, Receiver<Vec<u8>>) {
         let loudness = Loudness { quiet: true, progress: None };
         let bars = Bars::new(command, loudness, true);
-        let (output, lines) = Output::aside();
+        let (output, lines) = Output::within();
         let report = Self::with(command, queries, (Format::Jsonl, loudness), (output, bars));
-        (Self { is_aside: true, ..report }, lines)
+        (Self { is_within: true, ..report }, lines)
     }
 
     fn with(
@@ -239,6 +242,7 @@ impl Report {
             format,
             loudness,
             output,
+            aside: None,
             bars,
             counts: BTreeMap::new(),
             answered: Arc::default(),
@@ -246,7 +250,7 @@ impl Report {
             failure: None,
             exit_code: exit::ANSWERED,
             started: Instant::now(),
-            is_aside: false,
+            is_within: false,
         };
         let begin = Begin {
             schema: SCHEMA,
@@ -283,13 +287,19 @@ impl Report {
     /// A part of the stream, for one repository; [`Self::join`] takes it back.
     #[must_use]
     pub fn strand(&self) -> Strand {
-        Strand::new(
-            self.format,
-            self.loudness,
-            self.output.pieces().clone(),
-            self.bars.bar(),
-            Arc::clone(&self.answered),
-        )
+        let new = |pieces| Strand::new(self.format, self.loudness, pieces, self.bars.bar(), Arc::clone(&self.answered));
+        match &self.aside {
+            None => new(self.output.pieces().clone()),
+            Some(aside) => {
+                let rest = self.format == Format::Jsonl;
+                new(self.output.pieces().beside(aside.clone(), rest)).for_programs()
+            }
+        }
+    }
+
+    /// From now on lines of some types go to somebody else, or no longer do. People then see nothing of the others but warnings and errors.
+    pub fn set_aside(&mut self, aside: Option<Aside>) {
+        self.aside = aside;
     }
 
     /// The same for work that goes on side by side, each part of which ends by itself.
@@ -400,7 +410,7 @@ impl Report {
             last_at: None,
         };
         let _ = self.event(&Event::Error(event)).await;
-        if !self.is_aside {
+        if !self.is_within {
             say_fatal(&message, hint);
         }
     }
@@ -469,6 +479,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
         Event::Claim(_) => "claim",
         Event::Setting(_) => "setting",
         Event::Installed(_) => "installed",
+        Event::Exported(_) => "exported",
         Event::Cache(_) => "cache",
         Event::Operation(_) => "operation",
         Event::Health(_) => "health",
@@ -486,7 +497,7 @@ fn counted(event: &Event<'_>) -> Option<&'static str> {
 /// The type of an event by its name on the wire, if it is one that `end` counts.
 #[must_use]
 pub fn counted_type(name: &str) -> Option<&'static str> {
-    const TYPES: [&str; 22] = [
+    const TYPES: [&str; 23] = [
         "ref",
         "commit",
         "candidate",
@@ -499,6 +510,7 @@ pub fn counted_type(name: &str) -> Option<&'static str> {
         "claim",
         "setting",
         "installed",
+        "exported",
         "cache",
         "operation",
         "health",

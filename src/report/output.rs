@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use async_channel::{Receiver, Sender};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::aside::Aside;
 use super::bar::Bars;
 use super::pager;
 
@@ -27,17 +28,38 @@ impl std::fmt::Display for Gone {
 impl std::error::Error for Gone {}
 
 /// Where pieces of whole lines go in. Clones share it.
-#[derive(Debug, Clone)]
-pub(super) struct Pieces(Option<Sender<Vec<u8>>>);
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pieces {
+    stdout: Option<Sender<Vec<u8>>>,
+    aside: Option<Aside>,
+}
 
 impl Pieces {
     /// Where all is thrown away.
     pub(super) fn nowhere() -> Self {
-        Self(None)
+        Self::default()
+    }
+
+    fn to(stdout: Sender<Vec<u8>>) -> Self {
+        Self { stdout: Some(stdout), aside: None }
+    }
+
+    /// Where only what `aside` doesn't want goes to stdout, and that only if `rest` says so.
+    pub(super) fn beside(&self, aside: Aside, rest: bool) -> Self {
+        Self { stdout: self.stdout.clone().filter(|_| rest), aside: Some(aside) }
+    }
+
+    /// Whether events of this type come to somebody.
+    pub(super) fn tells(&self, name: &str) -> bool {
+        self.aside.as_ref().is_none_or(|aside| aside.tells(name))
     }
 
     pub(super) async fn write(&self, piece: Vec<u8>) -> Result<(), Gone> {
-        let Some(pieces) = &self.0 else { return Ok(()) };
+        let piece = match &self.aside {
+            Some(aside) => aside.take(piece).await?,
+            None => piece,
+        };
+        let Some(pieces) = &self.stdout else { return Ok(()) };
         if piece.is_empty() {
             return if pieces.is_closed() { Err(Gone) } else { Ok(()) };
         }
@@ -57,9 +79,9 @@ pub(super) struct Output {
 
 impl Output {
     /// One that is read by whoever has the receiver.
-    pub(super) fn aside() -> (Self, Receiver<Vec<u8>>) {
+    pub(super) fn within() -> (Self, Receiver<Vec<u8>>) {
         let (pieces, queue) = async_channel::bounded(WAITING);
-        (Self { pieces: Pieces(Some(pieces.clone())), queue: pieces, pager: Arc::default(), thread: None }, queue)
+        (Self { pieces: Pieces::to(pieces.clone()), queue: pieces, pager: Arc::default(), thread: None }, queue)
     }
 
     pub(super) fn start(bars: Bars) -> io::Result<Self> {
@@ -68,7 +90,7 @@ impl Output {
         let wanted = Arc::clone(&pager);
         let write = move || write_all(&queue, &bars, &wanted);
         let thread = std::thread::Builder::new().name("stdout".into()).spawn(write)?;
-        Ok(Self { pieces: Pieces(Some(pieces.clone())), queue: pieces, pager, thread: Some(thread) })
+        Ok(Self { pieces: Pieces::to(pieces.clone()), queue: pieces, pager, thread: Some(thread) })
     }
 
     /// Has the pager `line` started when there is something to read.

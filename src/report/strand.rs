@@ -33,6 +33,8 @@ pub struct FailedPart<'a> {
 #[derive(Debug)]
 pub struct Strand {
     format: Format,
+    /// Whether warnings and errors are said on stderr: those who read events have them there.
+    aloud: bool,
     loudness: Loudness,
     output: Pieces,
     bar: Bar,
@@ -50,6 +52,7 @@ impl Strand {
     pub(super) fn new(format: Format, loudness: Loudness, output: Pieces, bar: Bar, answered: Arc<AtomicBool>) -> Self {
         Self {
             format,
+            aloud: format != Format::Jsonl,
             loudness,
             output,
             bar,
@@ -71,6 +74,11 @@ impl Strand {
         Self::new(Format::Jsonl, loudness, Pieces::nowhere(), bar, Arc::default())
     }
 
+    /// One whose lines are for programs, whoever reads what is said beside them.
+    pub(super) fn for_programs(self) -> Self {
+        Self { format: Format::Jsonl, ..self }
+    }
+
     /// How often each type of event was told, whether a part failed, and what the first that did has said.
     pub(super) fn into_parts(self) -> (BTreeMap<&'static str, u64>, bool, Option<String>) {
         self.bar.finish();
@@ -83,6 +91,12 @@ impl Strand {
         self.format
     }
 
+    fn count(&mut self, name: &'static str, count: u64) {
+        if count > 0 && self.output.tells(name) {
+            *self.counts.entry(name).or_default() += count;
+        }
+    }
+
     /// Writes one event.
     ///
     /// # Errors
@@ -92,7 +106,7 @@ impl Strand {
         self.format.write(event, &mut line);
         self.output.write(line).await?;
         if let Some(name) = counted(event) {
-            *self.counts.entry(name).or_default() += 1;
+            self.count(name, 1);
         }
         if let Event::RepoEnd(_) = event {
             self.bar.count();
@@ -106,9 +120,7 @@ impl Strand {
     /// [`Gone`] if nobody reads any more.
     pub async fn lines(&mut self, bytes: Vec<u8>, name: &'static str, count: usize) -> Result<(), Gone> {
         self.output.write(bytes).await?;
-        if count > 0 {
-            *self.counts.entry(name).or_default() += count as u64;
-        }
+        self.count(name, count as u64);
         Ok(())
     }
 
@@ -119,8 +131,8 @@ impl Strand {
     pub async fn batch(&mut self, bytes: Vec<u8>, counts: &[(&'static str, u64)]) -> Result<(), Gone> {
         let bytes = self.apart(bytes);
         self.output.write(bytes).await?;
-        for (name, count) in counts {
-            *self.counts.entry(name).or_default() += count;
+        for &(name, count) in counts {
+            self.count(name, count);
         }
         Ok(())
     }
@@ -143,8 +155,8 @@ impl Strand {
     /// [`Gone`] if nobody reads any more.
     pub async fn pass(&mut self, bytes: Vec<u8>, counts: &[(&'static str, u64)]) -> Result<(), Gone> {
         self.output.write(bytes).await?;
-        for (name, count) in counts {
-            *self.counts.entry(name).or_default() += count;
+        for &(name, count) in counts {
+            self.count(name, count);
         }
         Ok(())
     }
@@ -163,7 +175,7 @@ impl Strand {
     /// # Errors
     /// [`Gone`] if nobody reads any more.
     pub async fn warn(&mut self, warning: Warning<'_>) -> Result<(), Gone> {
-        if self.format != Format::Jsonl && !self.loudness.quiet {
+        if self.aloud && !self.loudness.quiet {
             self.bar.say(&format!("warning: {}", warning.message));
             if let Some(hint) = &warning.hint {
                 self.bar.say(&format!("hint: {hint}"));
@@ -202,7 +214,7 @@ impl Strand {
         self.is_partial = true;
         self.failure.get_or_insert_with(|| message.to_owned());
         monitor::process().fault(kind, repo, message, hint, 1);
-        if self.format != Format::Jsonl {
+        if self.aloud {
             self.bar.say(&format!("error: {message}"));
             if let Some(hint) = hint {
                 self.bar.say(&format!("hint: {hint}"));
@@ -241,7 +253,7 @@ impl Strand {
     }
 
     async fn find(&mut self, repo: Option<&str>, kind: Kind, message: &str, hint: Option<&str>) -> Result<(), Gone> {
-        if self.format != Format::Jsonl {
+        if self.aloud {
             self.bar.say(&format!("error: {message}"));
             if let Some(hint) = hint {
                 self.bar.say(&format!("hint: {hint}"));
@@ -280,7 +292,7 @@ impl Strand {
         for (kind, count) in std::mem::take(&mut self.uncounted) {
             let message = format!("{count} more of this kind");
             monitor::process().fault(kind, Some(repo), &message, None, count);
-            if self.format != Format::Jsonl {
+            if self.aloud {
                 self.bar.say(&format!("error: {}: {message}", kind.code()));
             }
             let error = Error {
@@ -342,7 +354,7 @@ impl Strand {
     ) -> Result<(), Gone> {
         self.bar.call(repo);
         self.bar.show(phase, done, total);
-        if self.loudness.progress != Some(true) || self.format != Format::Jsonl {
+        if self.loudness.progress != Some(true) || self.aloud {
             return Ok(());
         }
         let now = Instant::now();
@@ -358,7 +370,7 @@ impl Strand {
     /// Whether anybody is shown how far the work is.
     #[must_use]
     pub fn shows_progress(&self) -> bool {
-        self.bar.is_wanted() || (self.loudness.progress == Some(true) && self.format == Format::Jsonl)
+        self.bar.is_wanted() || (self.loudness.progress == Some(true) && !self.aloud)
     }
 
     /// Says whose part it is, for people who see several.

@@ -10,7 +10,9 @@ mod limit;
 pub mod mirror;
 mod place;
 pub mod registry;
+mod shard;
 
 pub use limit::{Limit, MOST, Slot};
 pub use place::{Found, Place, Source, look, place_of};
 pub use registry::{Entry, Listing, Registry, Selection};
+pub use shard::Shard;

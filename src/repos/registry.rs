@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
+use super::Shard;
 use crate::config::keys::{Name, repository_stem};
 use crate::config::syntax::Document;
 use crate::config::values::{Type, name_fault};
@@ -41,6 +42,8 @@ pub struct Selection {
     pub groups: Vec<String>,
     /// All of them.
     pub all: bool,
+    /// Of all these only the ones in this part.
+    pub shard: Option<Shard>,
 }
 
 /// The registry as a text has it.
@@ -116,7 +119,8 @@ impl Listing {
                 || selection.names.contains(&entry.name)
                 || entry.groups.iter().any(|group| selection.groups.contains(group))
         };
-        Ok(self.entries.iter().filter(is_meant).collect())
+        let is_ours = |entry: &&Entry| selection.shard.is_none_or(|shard| shard.holds(&entry.name));
+        Ok(self.entries.iter().filter(is_meant).filter(is_ours).collect())
     }
 
     /// The text with `new` registered, and the entry as it then is.

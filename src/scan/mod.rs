@@ -2,6 +2,7 @@
 //! cheap. `plan` finds out where the stream begins and what bounds it, `stream` drives the pipeline, `render` is what workers
 //! make of each commit, `frame` tells what stands around the stream. Knows nothing of the command line.
 
+mod first_tag;
 mod frame;
 mod names;
 mod plan;
@@ -88,6 +89,8 @@ pub struct Options {
     pub changed_paths: bool,
     /// Tell the patch-id of each commit.
     pub patch_id: bool,
+    /// Tell the first tag that has each commit.
+    pub tagged: bool,
     /// Tell the mapped identities.
     pub mailmap: bool,
     /// Say on stderr how the run went.

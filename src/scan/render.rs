@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::first_tag::FirstTags;
 use crate::cache::Cache;
 use crate::cache::patches::{KeptPatch, Terms};
 use crate::cache::texts::{TextPacker, Texts};
@@ -29,7 +30,14 @@ pub(super) enum Keep {
 
 /// What workers do with a chunk of commits. Patch-ids come from `cache` where that has them. Once `stop` is cancelled nobody takes the
 /// rest of a chunk any more: its diffs may be worth half a second.
-pub(super) fn renderer(wishes: Wishes, format: Format, keep: Keep, cache: Option<Cache>, stop: Token) -> Arc<Render> {
+pub(super) fn renderer(
+    wishes: Wishes,
+    format: Format,
+    keep: Keep,
+    tags: Option<FirstTags>,
+    cache: Option<Cache>,
+    stop: Token,
+) -> Arc<Render> {
     let cache = cache.filter(|_| wishes.patch_id);
     let overlay = wishes.overlay.fingerprint();
     Arc::new(move |handle: &Handle, items: &[Item]| {
@@ -56,7 +64,11 @@ pub(super) fn renderer(wishes: Wishes, format: Format, keep: Keep, cache: Option
                 packer.add(item.id, raw);
             }
             let bytes = &mut piece.bytes;
-            let write = |commit: crate::events::Commit<'_>| format.write(&Event::Commit(commit), bytes);
+            let write = |mut commit: crate::events::Commit<'_>| {
+                let tag = tags.as_ref().and_then(|tags| tags.of(&item.id));
+                commit.tagged = tag.map(|tag| tag.map(|tag| tag.to_owned().into()));
+                format.write(&Event::Commit(commit), bytes);
+            };
             match raw.and_then(|raw| wishes.describe(handle, &item.id, raw, &mut desk, write)) {
                 Ok(true) => piece.ends.push(piece.bytes.len()),
                 Ok(false) => {}

@@ -32,6 +32,11 @@ impl Scan<'_> {
     ) -> anyhow::Result<(Indexed, bool)> {
         let skipped = Indexed::default();
         if !plan.whole {
+            if self.options.tagged && !self.options.no_commits {
+                // Who has a commit is known only once all that tags reach is.
+                self.update(index, &[]).await?;
+                self.warn_of_troubles(index).await?;
+            }
             let done = if self.options.no_commits { true } else { self.stream_limited(index, plan, wishes).await? };
             return Ok((skipped, done));
         }
@@ -47,13 +52,15 @@ impl Scan<'_> {
             && !has_exclusions
             && !self.options.reverse
             && !self.options.no_commits
+            && !self.options.tagged
             && self.options.refs == Selection::Usual
             // Before the graph is there the cache keeps no patch-id but those of plain history.
             && (!self.options.patch_id || index.overlay.is_plain())
         {
             return self.stream_and_build(index, plan, wishes).await;
         }
-        let update = self.update(index, plan).await?;
+        let tips: Vec<Oid> = plan.tips.iter().map(|(tip, _)| *tip).collect();
+        let update = self.update(index, &tips).await?;
         // What could not be kept is nothing that the next run finds.
         let kept = !index.has_troubles() && index.cache().is_some();
         self.keeps &= kept;
@@ -77,15 +84,14 @@ impl Scan<'_> {
         Ok((indexed, done))
     }
 
-    async fn update(&mut self, index: &mut Index, plan: &Plan) -> anyhow::Result<Update> {
-        let tips: Vec<Oid> = plan.tips.iter().map(|(tip, _)| *tip).collect();
+    async fn update(&mut self, index: &mut Index, tips: &[Oid]) -> anyhow::Result<Update> {
         let name = index.repository().name.clone();
         let (bar, seen) = (self.report.bar(), std::cell::Cell::new(0));
         let show = |count: usize| {
             seen.set(count as u64);
             bar.show("indexing", count as u64, None);
         };
-        let update = index.update(&tips, &self.pool, self.token, show).await?;
+        let update = index.update(tips, &self.pool, self.token, show).await?;
         if seen.get() > 0 {
             self.report.progress(&name, "index", seen.get(), None).await?;
         }
@@ -106,7 +112,7 @@ impl Scan<'_> {
         let walker = self.pool.run(move || objects_walker(history, &tips, limits, None)).await?;
         let mut store = index.text_store();
         let keep = if store.is_some() { Keep::Gather } else { Keep::Nothing };
-        let render = renderer(wishes, self.report.format(), keep, index.cache().cloned(), self.token.clone());
+        let render = renderer(wishes, self.report.format(), keep, None, index.cache().cloned(), self.token.clone());
         let (walker, done) = self.emit(walker, index, render, None, store.as_mut()).await?;
         let history = walker.and_then(Walker::into_history);
         let (true, false, Some(history)) = (done, self.report.is_partial(), history) else {
@@ -149,7 +155,8 @@ impl Scan<'_> {
         }
         let texts = index.texts(&self.pool).await.map_or(Keep::Nothing, Keep::Use);
         let late = late.filter(|_| !self.options.reverse);
-        let render = renderer(wishes, self.report.format(), texts, index.cache().cloned(), self.token.clone());
+        let tags = self.first_tags(index).await?;
+        let render = renderer(wishes, self.report.format(), texts, tags, index.cache().cloned(), self.token.clone());
         let (_, done) = self.emit(walker, index, render, late, None).await?;
         Ok(done)
     }
