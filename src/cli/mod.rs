@@ -232,89 +232,9 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
     let name = command.clone().unwrap_or_default();
     let command = match parsed.command {
         _ if parsed.version => Command::Version,
-        Some(Subcommand::Scan(args)) => match args.fault(paths.as_deref().unwrap_or_default()) {
-            Some(fault) => return Err(usage_error(Some("scan"), fault)),
-            None => Command::Scan(args),
-        },
-        Some(Subcommand::Where(args)) => match args.fault() {
-            None if paths.as_ref().is_some_and(|paths| !paths.is_empty()) => {
-                return Err(usage_error(Some("where"), "'where' takes no paths; path: narrows words".to_owned()));
-            }
-            None => Command::Where(args),
-            Some(fault) => return Err(usage_error(Some("where"), fault)),
-        },
-        Some(Subcommand::Missing(args)) => match args.fault() {
-            Some(fault) => return Err(usage_error(Some("missing"), fault.to_owned())),
-            None => Command::Missing(args),
-        },
-        Some(
-            Subcommand::Schema(_)
-            | Subcommand::Dismiss(_)
-            | Subcommand::Explain(_)
-            | Subcommand::Export(_)
-            | Subcommand::Install(_)
-            | Subcommand::Followups(_)
-            | Subcommand::Matrix(_)
-            | Subcommand::Mcp(_)
-            | Subcommand::Verify(_)
-            | Subcommand::Cache(_)
-            | Subcommand::Config(_)
-            | Subcommand::Enrich(_)
-            | Subcommand::Osv(_)
-            | Subcommand::Repo(_)
-            | Subcommand::Task(_)
-            | Subcommand::Status(_)
-            | Subcommand::Watch(_),
-        ) if paths.as_ref().is_some_and(|paths| !paths.is_empty()) => {
-            let name = command.as_deref().unwrap_or_default();
-            return Err(usage_error(Some(name), format!("'{name}' takes no paths")));
-        }
-        Some(
-            Subcommand::Followups(FollowupsArgs { branches, .. }) | Subcommand::Matrix(MatrixArgs { branches, .. }),
-        ) if branches.is_empty() => {
-            return Err(usage_error(command.as_deref(), "a branch is missing".to_owned()));
-        }
-        Some(Subcommand::Verify(VerifyArgs { ranges, .. })) if ranges.is_empty() => {
-            return Err(usage_error(Some("verify"), "a range is missing".to_owned()));
-        }
-        Some(Subcommand::Explain(ExplainArgs { commits, .. })) if commits.len() != 2 => {
-            return Err(usage_error(Some("explain"), "two commits are needed".to_owned()));
-        }
-        Some(Subcommand::Complete(_)) => Command::Complete,
-        Some(Subcommand::Install(args)) => Command::Install(args),
-        Some(Subcommand::Dismiss(args)) => Command::Dismiss(args),
-        Some(Subcommand::Explain(args)) => Command::Explain(args),
-        Some(Subcommand::Export(args)) => match args.fault() {
-            Some(fault) => return Err(usage_error(Some("export"), fault.to_owned())),
-            None => Command::Export(args),
-        },
-        Some(Subcommand::Followups(args)) => Command::Followups(args),
-        Some(Subcommand::Matrix(args)) => Command::Matrix(args),
-        Some(Subcommand::Mcp(args)) => Command::Mcp(args),
-        Some(Subcommand::Verify(args)) => Command::Verify(args),
-        Some(Subcommand::Schema(args)) => Command::Schema(args),
-        Some(Subcommand::Status(args)) => Command::Status(args),
-        Some(Subcommand::Watch(args)) => match args.fault() {
-            Some(fault) => return Err(usage_error(Some("watch"), fault.to_owned())),
-            None => Command::Watch(args),
-        },
-        Some(Subcommand::Config(args)) => Command::Config(args.command),
-        Some(Subcommand::Enrich(args)) => Command::Enrich(args),
-        Some(Subcommand::Cache(args)) => match args.command.fault() {
-            Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
-            None => Command::Cache(args.command),
-        },
-        Some(Subcommand::Osv(args)) => match args.command.fault() {
-            Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
-            None => Command::Osv(args.command),
-        },
-        Some(Subcommand::Repo(args)) => match args.command.fault() {
-            Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
-            None => Command::Repo(args.command),
-        },
-        Some(Subcommand::Task(args)) => match args.command.fault() {
-            Some(fault) => return Err(usage_error(command.as_deref(), fault.to_owned())),
-            None => Command::Task(args.command),
+        Some(asked) => match fault(&asked, &name, paths.as_deref().unwrap_or_default()) {
+            Some(fault) => return Err(usage_error(command.as_deref(), fault)),
+            None => asked.into(),
         },
         None => {
             let message = "a command or a query is missing; 'git bhfuil -h' tells of them";
@@ -323,6 +243,69 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Invocation, Exit> {
     };
     let implied = implied.map(|message| UsageError { message, usage: usage(None) });
     Ok(Invocation { dir: joined(&parsed.directory), command, name, paths, implied })
+}
+
+/// What is missing in the command that is called `name`, or can't be meant, as a message.
+fn fault(asked: &Subcommand, name: &str, paths: &[OsString]) -> Option<String> {
+    let own = match asked {
+        Subcommand::Scan(args) => return args.fault(paths),
+        Subcommand::Missing(args) => return args.fault().map(str::to_owned),
+        Subcommand::Where(args) => return args.fault().or_else(|| no_paths(name, paths)),
+        Subcommand::Followups(FollowupsArgs { branches, .. }) | Subcommand::Matrix(MatrixArgs { branches, .. }) => {
+            branches.is_empty().then_some("a branch is missing")
+        }
+        Subcommand::Verify(args) => args.ranges.is_empty().then_some("a range is missing"),
+        Subcommand::Explain(args) => (args.commits.len() != 2).then_some("two commits are needed"),
+        Subcommand::Export(args) => args.fault(),
+        Subcommand::Watch(args) => args.fault(),
+        Subcommand::Cache(args) => args.command.fault(),
+        Subcommand::Osv(args) => args.command.fault(),
+        Subcommand::Repo(args) => args.command.fault(),
+        Subcommand::Task(args) => args.command.fault(),
+        // What a shell is asked to complete may be anything.
+        Subcommand::Complete(_) => return None,
+        Subcommand::Schema(_)
+        | Subcommand::Dismiss(_)
+        | Subcommand::Install(_)
+        | Subcommand::Mcp(_)
+        | Subcommand::Config(_)
+        | Subcommand::Enrich(_)
+        | Subcommand::Status(_) => None,
+    };
+    no_paths(name, paths).or_else(|| own.map(str::to_owned))
+}
+
+fn no_paths(name: &str, paths: &[OsString]) -> Option<String> {
+    let reason = if name == "where" { "; path: narrows words" } else { "" };
+    (!paths.is_empty()).then(|| format!("'{name}' takes no paths{reason}"))
+}
+
+impl From<Subcommand> for Command {
+    fn from(asked: Subcommand) -> Self {
+        match asked {
+            Subcommand::Scan(args) => Self::Scan(args),
+            Subcommand::Where(args) => Self::Where(args),
+            Subcommand::Missing(args) => Self::Missing(args),
+            Subcommand::Complete(_) => Self::Complete,
+            Subcommand::Install(args) => Self::Install(args),
+            Subcommand::Dismiss(args) => Self::Dismiss(args),
+            Subcommand::Explain(args) => Self::Explain(args),
+            Subcommand::Export(args) => Self::Export(args),
+            Subcommand::Followups(args) => Self::Followups(args),
+            Subcommand::Matrix(args) => Self::Matrix(args),
+            Subcommand::Mcp(args) => Self::Mcp(args),
+            Subcommand::Verify(args) => Self::Verify(args),
+            Subcommand::Schema(args) => Self::Schema(args),
+            Subcommand::Status(args) => Self::Status(args),
+            Subcommand::Watch(args) => Self::Watch(args),
+            Subcommand::Config(args) => Self::Config(args.command),
+            Subcommand::Enrich(args) => Self::Enrich(args),
+            Subcommand::Cache(args) => Self::Cache(args.command),
+            Subcommand::Osv(args) => Self::Osv(args.command),
+            Subcommand::Repo(args) => Self::Repo(args.command),
+            Subcommand::Task(args) => Self::Task(args.command),
+        }
+    }
 }
 
 /// The directories one after another, an absolute one starting anew and an empty one changing nothing (git(1), `-C`).
