@@ -67,7 +67,8 @@ impl<'a> References<'a> {
         while let Some((start, end)) = next_hex_run(message.as_bytes(), at) {
             at = end;
             let Some(mention) = Mention::at(message, start, end) else { continue };
-            let inherited = before.filter(|(last, _)| is_list_gap(&message[*last..mention.start]));
+            // Of `<id>/repository@<id>` the second begins where the first does.
+            let inherited = before.filter(|(last, _)| message.get(*last..mention.start).is_some_and(is_list_gap));
             let relation = match inherited {
                 Some((_, relation)) => relation,
                 None => mention.relation(),
@@ -470,6 +471,12 @@ mod tests {
         assert_eq!(read.change_id, Some(&*format!("I{A}")));
         assert_eq!(read.issues.len(), 1);
         assert!(read.is_revert);
+    }
+
+    #[test]
+    fn a_repository_may_be_called_like_a_commit() {
+        let said = read("x\n\nThis reverts commit 0123456789/abc@abcdef01.\n");
+        assert_eq!(said.reverts, ["0123456789", "abcdef01"]);
     }
 
     #[test]
