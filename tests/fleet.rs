@@ -278,6 +278,39 @@ fn an_export_that_fails_leaves_what_was_there() {
 }
 
 #[test]
+fn an_export_is_whole_whether_or_not_somebody_reads_what_is_said_of_it() {
+    let repo = Repo::fixture("backports");
+    let folder = repo.home().join("tables");
+    let mut command = support::bhfuil_command(&repo, &["export", "--format=jsonl"]);
+    command.arg("--output").arg(&folder).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    let commits = lines(&folder, "commits").len();
+    assert_eq!(commits.to_string(), repo.git(&["rev-list", "--count", "HEAD", "--branches", "--tags"]));
+}
+
+#[test]
+fn what_can_not_be_meant_by_export_is_a_mistake() {
+    let repo = Repo::fixture("backports");
+    for (args, message) in [
+        (&["--output="][..], "--output is missing"),
+        (&["--output=a*"], "beside --sql alone"),
+        (&["--output=a", "--sql=duckdb", "--patch-id"], "beside it only --output says anything"),
+        (&["--output=a", "--sql=duckdb", "--all-repos"], "beside it only --output says anything"),
+    ] {
+        let output = bhfuil(&repo).arg("export").args(args).output().expect("runs");
+        assert_eq!(output.status.code(), Some(129), "{args:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(message), "{args:?}: {output:?}");
+    }
+    std::fs::write(repo.home().join("file"), "").expect("a file");
+    let file = repo.home().join("file");
+    let output = bhfuil(&repo).arg("export").arg("--output").arg(&file).output().expect("runs");
+    assert_eq!(output.status.code(), Some(128));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("is no folder"), "{output:?}");
+}
+
+#[test]
 fn a_repository_that_fails_leaves_the_tables_of_the_others() {
     let fleet = Fleet::of(3);
     std::fs::write(fleet.folder("fleet/r2.git/config"), "[core]\n\trepositoryformatversion = 99\n").expect("written");

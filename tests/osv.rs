@@ -356,6 +356,9 @@ fn a_record_starts_with_the_fixes_of_all_branches_and_what_they_say_they_mend() 
     let modified = record["modified"].take();
     let is_a_time = |text: &str| text.len() == 20 && text.starts_with("20") && text.ends_with('Z');
     assert!(modified.as_str().is_some_and(is_a_time), "{modified}");
+    let references = [&main, &stable].map(
+        |id| serde_json::json!({ "type": "FIX", "url": format!("https://github.com/Example/project/commit/{id}") }),
+    );
     let expected = serde_json::json!({
         "id": "CVE-2026-1234",
         "modified": null,
@@ -369,7 +372,7 @@ fn a_record_starts_with_the_fixes_of_all_branches_and_what_they_say_they_mend() 
                 { "fixed": stable },
             ],
         }] }],
-        "references": [{ "type": "FIX", "url": format!("https://github.com/Example/project/commit/{main}") }],
+        "references": references,
     });
     assert_eq!(record, expected);
     // It stands up to what verifies it, and is complete.
@@ -405,11 +408,14 @@ fn what_nobody_has_said_is_left_open_and_told() {
     ] {
         assert!(told.contains(message), "{message}: {told}");
     }
+    let (text, told, code) = started(&repo, &["CVE-2026-9999", &id("fix")]);
+    assert!(text.contains("\"id\": \"\"") && code == 0, "what was not found names nothing: {text}{told}");
     let (text, told, code) = started(&repo, &["CVE-2026-9999"]);
     assert_eq!((text.as_str(), code), ("", 1), "{told}");
     for (args, message) in [
         (&["--all-repos", "x"][..], "--format=osv is of one repository at a time"),
         (&["--issues", "x"], "--issues and --format=osv can't be used together"),
+        (&["--warm", "--stdin"], "--warm and --format=osv can't be used together"),
     ] {
         let (text, told, code) = started(&repo, args);
         assert_eq!((text.as_str(), code), ("", 129));

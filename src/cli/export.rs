@@ -12,7 +12,7 @@ use super::scan::{SHARD_OF_WHAT, Shard, is_of_registry, jobs, threads};
 
 /// Write commits and refs as tables, a file each, for DuckDB, Spark and whatever else reads Parquet: commits, refs, and for the queries that are
 /// given, as 'where' takes them, matches and presence (what every ref has of each change). The columns are the fields of the events. Files of an
-/// earlier export are replaced. With --sql print views instead, which ask the tables what a fleet is asked.
+/// earlier export in the same form are replaced. With --sql print views instead, which ask the tables what a fleet is asked.
 #[derive(FromArgs, ArgsInfo, Debug, Clone, PartialEq)]
 #[argh(
     subcommand,
@@ -86,11 +86,19 @@ pub struct ExportArgs {
 impl ExportArgs {
     /// What is missing or contradicts itself, as a message.
     pub(super) fn fault(&self) -> Option<&'static str> {
-        if self.output.is_none() {
+        let Some(output) = self.output.as_ref().filter(|output| !output.0.is_empty()) else {
             return Some("--output is missing");
-        }
+        };
         if self.sql.is_some() && (!self.queries.is_empty() || self.stdin) {
             return Some("--sql and queries can't be used together");
+        }
+        let says_what = self.patch_id || self.tagged || self.paths || self.mailmap || !self.refs.is_empty();
+        let says_of_what = self.all_repos || !self.repo.is_empty() || !self.group.is_empty() || self.shard.is_some();
+        if self.sql.is_some() && (says_what || says_of_what) {
+            return Some("--sql is about what was exported: beside it only --output says anything");
+        }
+        if self.sql.is_none() && output.0.to_string_lossy().contains('*') {
+            return Some("--output may have * in it beside --sql alone");
         }
         if self.sql.is_some() && self.format == FileForm::Jsonl {
             return Some("--sql is for --format=parquet");

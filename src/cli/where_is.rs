@@ -142,8 +142,9 @@ impl WhereArgs {
         if several && self.format == Format::Osv {
             return Some("--format=osv is of one repository at a time".to_owned());
         }
-        if self.issues && self.format == Format::Osv {
-            return Some("--issues and --format=osv can't be used together".to_owned());
+        if (self.issues || self.warm) && self.format == Format::Osv {
+            let other = if self.issues { "--issues" } else { "--warm" };
+            return Some(format!("{other} and --format=osv can't be used together"));
         }
         if self.shard.is_some() && !is_of_registry(&self.repo, &self.group, self.all_repos) {
             return Some(SHARD_OF_WHAT.to_owned());

@@ -116,8 +116,8 @@ async fn tell(
     if (args.queries.is_empty() && !args.stdin) || token.is_cancelled() {
         return Ok(Ending { cursor: None, ..ending });
     }
-    // The commits of an answer are there already.
-    report.set_aside(Some(Aside { types: TYPES, mute: &["commit"], lines: export.lines() }));
+    // The commits of an answer are there already, and each repository was told of.
+    report.set_aside(Some(Aside { types: TYPES, mute: &["commit", "repo", "repo-end"], lines: export.lines() }));
     let options = where_options(args, refs.clone(), dir);
     let asked = if wanted.is_here() {
         let mut strand = report.strand();

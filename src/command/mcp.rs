@@ -45,6 +45,10 @@ const AROUND: [&str; 6] = ["begin", "repo", "warning", "error", "repo-end", "end
 
 /// Runs the server and returns the exit code.
 pub(super) async fn run(dir: &Path, token: &Token) -> u8 {
+    if !dir.is_dir() {
+        report::say_fatal(&format!("cannot change to '{}': no such directory", dir.display()), None);
+        return exit::FATAL;
+    }
     if std::io::stdin().is_terminal() {
         report::last_words(
             "note: this is for programs, which send messages of the Model Context Protocol; Ctrl-D ends it",
@@ -200,7 +204,10 @@ async fn where_is(call: &Call, asked: WhereArguments, dir: &Path) -> Result<Answ
     let queries = Some(asked.queries);
     Ok(told("where", queries, call, limit, async |report| {
         // It is there until the answer is.
-        let patch = asked.patch.as_deref().map(written).transpose()?;
+        let patch = match asked.patch {
+            Some(patch) => Some(smol::unblock(move || written(&patch)).await?),
+            None => None,
+        };
         let options = locate::Options { patch: patch.as_ref().map(|file| file.path().into()), ..options };
         if wanted.is_here() {
             return on_a_strand(report, async |strand| locate::run(options, strand, &call.token).await).await;

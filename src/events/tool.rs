@@ -79,7 +79,8 @@ pub struct WhereArguments {
     /// Answer from the cache as it is, without a look at what is new.
     #[serde(default)]
     pub no_update: bool,
-    /// At most so many events; the rest is counted in `left_out`.
+    /// At most so many events of the answer itself, beside those around it (repositories, warnings, errors, the end); the rest is counted in
+    /// `left_out`.
     #[serde(default = "usual_limit")]
     #[schemars(range(min = 1, max = HIGHEST_LIMIT))]
     pub limit: u32,
@@ -124,7 +125,8 @@ pub struct MissingArguments {
     #[serde(default)]
     #[schemars(with = "String")]
     pub repository: Option<String>,
-    /// At most so many events; the rest is counted in `left_out`.
+    /// At most so many events of the answer itself, beside those around it (repositories, warnings, errors, the end); the rest is counted in
+    /// `left_out`.
     #[serde(default = "usual_limit")]
     #[schemars(range(min = 1, max = HIGHEST_LIMIT))]
     pub limit: u32,
@@ -146,7 +148,8 @@ pub struct FollowupsArguments {
     #[serde(default)]
     #[schemars(with = "String")]
     pub repository: Option<String>,
-    /// At most so many events; the rest is counted in `left_out`.
+    /// At most so many events of the answer itself, beside those around it (repositories, warnings, errors, the end); the rest is counted in
+    /// `left_out`.
     #[serde(default = "usual_limit")]
     #[schemars(range(min = 1, max = HIGHEST_LIMIT))]
     pub limit: u32,
@@ -165,7 +168,8 @@ pub struct ExplainArguments {
     #[serde(default)]
     #[schemars(with = "String")]
     pub repository: Option<String>,
-    /// At most so many events; the rest is counted in `left_out`.
+    /// At most so many events of the answer itself, beside those around it (repositories, warnings, errors, the end); the rest is counted in
+    /// `left_out`.
     #[serde(default = "usual_limit")]
     #[schemars(range(min = 1, max = HIGHEST_LIMIT))]
     pub limit: u32,

@@ -154,6 +154,9 @@ impl Files {
                 "--format=jsonl writes JSON Lines; cargo install --features=parquet builds one with it",
             ));
         }
+        if std::fs::metadata(folder).is_ok_and(|there| !there.is_dir()) {
+            return Err(Kind::Io.error(format!("{} is no folder", folder.display())));
+        }
         let begin = |table: &'static Table| {
             let path = folder.join(table.name).with_extension(form.extension());
             let writer = Writer::begin(&path, table, form).map_err(|cause| unwritten(&path, cause))?;

@@ -6,7 +6,6 @@
 use std::path::Path;
 
 use super::Form;
-use super::columns::TABLES;
 
 /// The views, for an engine that knows the tables by their names.
 const VIEWS: &str = include_str!("views.sql");
@@ -27,17 +26,28 @@ pub fn script(engine: Engine, folder: &Path) -> String {
         Engine::DuckDb => include_str!("duckdb.sql"),
         Engine::Spark => include_str!("spark.sql"),
     };
-    let named = |sources: String, name: &str| {
-        let path = folder.join(name).with_extension(Form::Parquet.extension());
-        sources.replace(&format!("{{{name}}}"), &quoted(engine, &path.to_string_lossy()))
-    };
-    let sources = TABLES.iter().map(|table| table.name).fold(sources.to_owned(), named);
+    let place = |name: &str| folder.join(name).with_extension(Form::Parquet.extension());
+    let sources = filled(sources, |name| quoted(engine, &place(name).to_string_lossy()));
     // What all views stand on is worked out once for all of them, where that isn't seen by itself.
     let kept = match engine {
         Engine::DuckDb => "",
         Engine::Spark => "\nCACHE LAZY TABLE change_keys;\n",
     };
     format!("{sources}\n{VIEWS}{kept}")
+}
+
+/// `text` with `{name}` replaced by what `value` makes of the name. What is put in is not looked at again.
+fn filled(text: &str, value: impl Fn(&str) -> String) -> String {
+    let mut whole = String::new();
+    let mut rest = text;
+    while let Some((before, (name, after))) =
+        rest.split_once('{').and_then(|(before, at)| Some((before, at.split_once('}')?)))
+    {
+        whole.push_str(before);
+        whole.push_str(&value(name));
+        rest = after;
+    }
+    whole + rest
 }
 
 /// A literal: Spark minds backslashes.
@@ -51,6 +61,7 @@ fn quoted(engine: Engine, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::columns::TABLES;
     use super::*;
 
     #[test]
@@ -65,6 +76,12 @@ mod tests {
                 assert!(!script.contains(&format!("{{{}}}", table.name)), "{}", table.name);
             }
         }
+    }
+
+    #[test]
+    fn a_folder_that_is_called_like_a_table_stays_one() {
+        let script = script(Engine::DuckDb, Path::new("{refs}"));
+        assert!(script.contains("'{refs}/commits.parquet'") && script.contains("'{refs}/refs.parquet'"), "{script}");
     }
 
     #[test]

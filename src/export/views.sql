@@ -87,16 +87,16 @@ LEFT JOIN tags ON tags.repo = found.repo AND tags.short = commits.tagged
 LEFT JOIN taken_back ON taken_back.repo = found.repo AND taken_back.id = found.id;
 
 -- Every repository and every wanted change: whether it carries it, as how many commits, under which tag first, and whether one of them was
--- taken back on some branch.
+-- taken back on some branch. That none does says no more than that none of the signals above tells of it.
 CREATE OR REPLACE TEMPORARY VIEW fleet AS
-SELECT wanted.id AS change, repositories.repo, count(carriers.id) > 0 AS carries, count(carriers.id) AS commits,
+SELECT wanted.id AS change, repositories.repo, count(carriers.id) > 0 AS carries, count(DISTINCT carriers.id) AS commits,
   min_by(carriers.first_tag, carriers.tagged_at) AS first_tag, count(carriers.reverted_by) > 0 AS reverted
 FROM wanted CROSS JOIN repositories
 LEFT JOIN carriers
   ON carriers.change = wanted.id AND carriers.repo = repositories.repo AND carriers.strength = 'equal'
 GROUP BY wanted.id, repositories.repo;
 
--- The same as git bhfuil answered the queries of the export: all signals, those that take a diff too, and what refs have in the end.
+-- What git bhfuil answered to the queries of the export: by all signals, those that take a diff too, and what refs have in the end.
 CREATE OR REPLACE TEMPORARY VIEW answers AS
 WITH asked AS (SELECT DISTINCT query, change FROM matches)
 SELECT asked.query, asked.change, repositories.repo,

@@ -63,12 +63,13 @@ pub fn file_system(path: &Path) -> Option<String> {
 #[must_use]
 pub fn remote(path: &Path) -> Option<String> {
     static KNOWN: Mutex<Vec<(PathBuf, Option<String>)>> = Mutex::new(Vec::new());
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, kind)) = known.iter().find(|(folder, _)| folder == path) {
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, kind)) = known().iter().find(|(folder, _)| folder == path) {
         return kind.clone();
     }
+    // A mount that hangs holds up who asks about it and nobody else.
     let kind = file_system(&existing(path)).filter(|kind| is_remote(kind));
-    known.push((path.to_owned(), kind.clone()));
+    known().push((path.to_owned(), kind.clone()));
     kind
 }
 

@@ -8,7 +8,7 @@ use crate::events::tool::Answer;
 
 /// The bytes that all events of an answer may have.
 const MOST_BYTES: usize = 2 << 20;
-/// Events of repositories, warnings and errors that are kept, whatever the limit: they and the answer don't crowd each other out.
+/// Events of repositories and warnings that are kept, whatever the limit, and as many errors: they and the answer don't crowd each other out.
 const AROUND: usize = 100;
 
 /// What is kept, and for how much more there is room.
@@ -20,12 +20,15 @@ struct Kept {
     told: usize,
     /// Those around it.
     around: usize,
+    /// Errors.
+    errors: usize,
 }
 
-/// Gathers the lines of a stream until it ends: at most `limit` events of what was asked for, and a hundred of repositories, warnings and errors.
-/// What is left out is read all the same, so that the end says how it went.
+/// Gathers the lines of a stream until it ends: at most `limit` events of what was asked for, and a hundred around it. What is left out is read
+/// all the same, so that the end says how it went. That a repository was begun, or ended well, is no part of the answer, and not counted where
+/// there is no room for it.
 pub async fn gather(lines: Receiver<Vec<u8>>, limit: usize) -> Answer {
-    let mut kept = Kept { events: Vec::new(), left_out: 0, bytes: 0, told: limit, around: AROUND };
+    let mut kept = Kept { events: Vec::new(), left_out: 0, bytes: 0, told: limit, around: AROUND, errors: AROUND };
     let mut end = None;
     while let Ok(piece) = lines.recv().await {
         for line in piece.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -51,8 +54,16 @@ impl Kept {
         if is("progress") {
             return None;
         }
-        let is_around = ["begin", "repo", "repo-end", "warning", "error"].into_iter().any(is);
-        let room = if is_around { &mut self.around } else { &mut self.told };
+        let went_well = is("repo-end") && memchr::memmem::find(line, b"\"status\":\"ok\"").is_some();
+        if (is("repo") || went_well) && self.around == 0 {
+            return None;
+        }
+        let is_around = ["begin", "repo", "repo-end", "warning"].into_iter().any(is);
+        let room = match is_around {
+            true => &mut self.around,
+            false if is("error") => &mut self.errors,
+            false => &mut self.told,
+        };
         if *room == 0 || self.bytes + line.len() > MOST_BYTES {
             // What comes after one that is left out is left out too: what is told is the beginning.
             *room = 0;
@@ -101,6 +112,20 @@ mod tests {
         let answer = gathered(&[warnings, matches, END.to_owned()], 3);
         assert_eq!(types(&answer)[AROUND - 1..], ["warning", "match", "match", "match", "end"]);
         assert_eq!((answer.left_out, answer.complete, answer.exit_code), (6, false, 1));
+    }
+
+    #[test]
+    fn of_many_repositories_the_answer_is_whole_and_no_error_is_lost() {
+        let frames = |number: usize| {
+            let status = if number % 100 == 7 { "failed" } else { "ok" };
+            format!("{{\"type\":\"repo\"}}\n{{\"type\":\"repo-end\",\"repo\":\"r{number}\",\"status\":\"{status}\"}}\n")
+        };
+        let mut pieces: Vec<String> = (0..60).map(frames).collect();
+        pieces.push("{\"type\":\"error\"}\n{\"type\":\"match\"}\n".into());
+        pieces.push(END.into());
+        let answer = gathered(&pieces, 1);
+        assert_eq!((answer.left_out, answer.complete, answer.exit_code), (0, true, 1));
+        assert_eq!(types(&answer)[AROUND..], ["error", "match", "end"]);
     }
 
     #[test]

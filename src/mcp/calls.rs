@@ -1,6 +1,6 @@
 //! The calls that are under way: each is a task with a token of its own, is answered once, and not at all when the client takes it back.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -110,7 +110,9 @@ pub(super) struct Calls<'a, W, T> {
     /// Cancelled when nobody reads any more.
     token: &'a Token,
     /// Those under way, by the ids of their requests as JSON has them: `1` is not `"1"`.
-    under_way: RefCell<HashMap<String, Part>>,
+    under_way: RefCell<HashMap<String, (u64, Part)>>,
+    /// How many have begun. An id may come again once its first call was taken back, and that one ends later.
+    begun: Cell<u64>,
 }
 
 impl<'a, W, T> Calls<'a, W, T>
@@ -119,7 +121,7 @@ where
     T: AsyncFn(Call) -> Outcome,
 {
     pub(super) fn new(offer: &'a Offer, write: &'a W, tools: &'a T, clock: &'a Clock, token: &'a Token) -> Self {
-        Self { offer, write, tools, clock, token, under_way: RefCell::default() }
+        Self { offer, write, tools, clock, token, under_way: RefCell::default(), begun: Cell::new(0) }
     }
 
     /// Does what is to be done; what takes long as a task, which ends with its answer.
@@ -131,7 +133,7 @@ where
             // Whoever is dropped is cancelled. One that has been answered, or never was, is nothing to speak of.
             Reaction::Cancel(id) => drop(self.under_way.borrow_mut().remove(&id.to_string())),
             Reaction::Call(asked) => match self.begin(&asked) {
-                Ok(token) => return Some(executor.spawn(self.call(asked, token, reply))),
+                Ok(begun) => return Some(executor.spawn(self.call(asked, begun, reply))),
                 Err(refusal) => self.give(&reply, Some(refusal)).await,
             },
         }
@@ -139,7 +141,7 @@ where
     }
 
     /// Notes that it is under way, or says why it can't be.
-    fn begin(&self, asked: &Asked) -> Result<Token, Value> {
+    fn begin(&self, asked: &Asked) -> Result<(u64, Token), Value> {
         let mut under_way = self.under_way.borrow_mut();
         let key = asked.request.id.to_string();
         if under_way.contains_key(&key) {
@@ -149,12 +151,21 @@ where
             return Err(asked.request.error(Code::Busy, &format!("{AT_ONCE} calls are under way: wait for one")));
         }
         let part = self.token.part();
-        let token = part.token().clone();
-        under_way.insert(key, part);
-        Ok(token)
+        let (number, token) = (self.begun.get(), part.token().clone());
+        self.begun.set(number + 1);
+        under_way.insert(key, (number, part));
+        Ok((number, token))
     }
 
-    async fn call(&self, asked: Asked, token: Token, reply: Reply) {
+    /// Forgets the call with this number; whether its answer was still wanted.
+    fn is_over(&self, id: &Value, number: u64) -> bool {
+        let mut under_way = self.under_way.borrow_mut();
+        let key = id.to_string();
+        let is_own = under_way.get(&key).is_some_and(|(own, _)| *own == number);
+        is_own && under_way.remove(&key).is_some()
+    }
+
+    async fn call(&self, asked: Asked, (number, token): (u64, Token), reply: Reply) {
         let Asked { request, era, tool, arguments, progress } = asked;
         let (watch, watched) = async_channel::bounded(1);
         let watch = progress.is_some().then_some(watch);
@@ -167,7 +178,7 @@ where
         };
         let work = async { Some((self.tools)(call).await) };
         let outcome = token.unless_cancelled(Box::pin(smol::future::or(work, follow))).await.flatten();
-        let is_wanted = self.under_way.borrow_mut().remove(&request.id.to_string()).is_some();
+        let is_wanted = self.is_over(&request.id, number);
         let answer = outcome.filter(|_| is_wanted).map(|it| era.answer(self.offer, &request, result_of(it)));
         self.give(&reply, answer).await;
     }

@@ -135,6 +135,23 @@ fn an_id_is_used_once_at_a_time_and_so_many_calls_are_under_way() {
 }
 
 #[test]
+fn an_id_that_was_taken_back_may_be_used_again() {
+    let tools = async |call: Call| {
+        if call.arguments.contains_key("endless") {
+            std::future::pending().await
+        } else {
+            // The first one ends meanwhile.
+            smol::future::yield_now().await;
+            echo(call).await
+        }
+    };
+    let said = [called(1, &json!({"endless": true})), cancelled(1), called(1, &json!({"again": true}))];
+    let written = served(&lines("2025-11-25", &said), tools);
+    assert_eq!(ids(&written), [&json!(1)]);
+    assert_eq!(written[1]["result"]["structuredContent"], json!({"again": true}));
+}
+
+#[test]
 fn progress_is_told_by_the_name_that_it_was_given_and_not_after_the_answer() {
     let hands = ManualClock::new();
     let clock = Clock::from(&hands);

@@ -26,7 +26,9 @@ pub(super) struct Heard(Arc<Mutex<Noted>>);
 pub(super) struct Noted {
     /// The commits that were told, each the first of a change.
     pub(super) commits: Vec<Oid>,
-    /// The advisories that were asked for, then those that the commits name, each once.
+    /// The advisories that were asked for.
+    asked: Vec<String>,
+    /// Those that the commits name, each once, from [`Heard::take`] on the ones that were asked for first.
     advisories: Vec<String>,
 }
 
@@ -37,7 +39,7 @@ impl Heard {
         Ear::new(move |told| {
             let mut noted = own.0.lock().unwrap_or_else(PoisonError::into_inner);
             match told {
-                Told::Query(query) => noted.advisories.extend(advisory(query)),
+                Told::Query(query) => noted.asked.extend(advisory(query)),
                 Told::Commit(commit) => {
                     noted.commits.extend(Oid::from_hex(commit.id.as_bytes()));
                     let kinds = [IssueKind::Cve.as_str(), IssueKind::Ghsa.as_str()];
@@ -54,6 +56,9 @@ impl Heard {
         let (mut commits, mut advisories) = (HashSet::new(), HashSet::new());
         noted.commits.retain(|commit| commits.insert(*commit));
         noted.advisories.retain(|name| advisories.insert(name.clone()));
+        // One that no commit names was asked for in vain.
+        let Noted { asked, advisories, .. } = &mut noted;
+        advisories.sort_by_key(|name| asked.iter().position(|one| one == name).unwrap_or(usize::MAX));
         noted
     }
 }
@@ -136,16 +141,14 @@ pub(super) async fn started(
         commits.into_iter().map(|commit| study.graph().id(commit).to_hex()).collect::<Vec<_>>()
     };
     let begun = ground.introduced.iter().flat_map(|group| &group.named).copied().collect();
-    let (begun, mended) = (all(Kind::Introduced, begun), all(Kind::Fixed, fixes.clone()));
+    let (begun, mended) = (all(Kind::Introduced, begun), all(Kind::Fixed, fixes));
     let id = name(&noted.advisories, &mut troubles);
     if web.repository.is_none() {
         let hint = "fill in \"repo\" with the address under which everybody can fetch it";
         troubles.push(trouble("advisory-repo", "no remote of this repository is on the web", Some(hint)));
     }
-    let page = |commit: &Position| {
-        let url = format!("{}{}", web.commits.as_ref()?, study.graph().id(*commit).to_hex());
-        Some(Reference { r#type: "FIX", url })
-    };
+    let page = |id: &String| Some(Reference { r#type: "FIX", url: format!("{}{id}", web.commits.as_ref()?) });
+    let references = mended.iter().filter_map(page).collect();
     let record = Start {
         id: &id,
         modified: now(),
@@ -156,7 +159,7 @@ pub(super) async fn started(
                 events: begun.into_iter().map(Event::Introduced).chain(mended.into_iter().map(Event::Fixed)).collect(),
             }],
         }],
-        references: fixes.iter().filter_map(page).collect(),
+        references,
     };
     let text = serde_json::to_string_pretty(&record)? + "\n";
     Ok((Some(text), troubles))
@@ -176,7 +179,7 @@ async fn introducers(
         if mended.is_empty() {
             let fix = study.graph().id(*group.named.first().unwrap_or(&group.oldest)).to_hex();
             let message = format!("no commit says what {fix} mends: what introduced it isn't in the record");
-            let hint = "add {\"introduced\": \"<commit>\"} before the fixes; \"0\" means from the first commit on";
+            let hint = "add {\"introduced\": \"<commit>\"} before the fixes, without which it is no valid record; \"0\" means from the first commit on";
             troubles.push(trouble("advisory-introduced", message, Some(hint)));
         }
         introducers.extend(mended);
@@ -212,7 +215,7 @@ fn name(advisories: &[String], troubles: &mut Vec<Trouble>) -> String {
         }
         [one] => one.clone(),
         [one, others @ ..] => {
-            let message = format!("the record is called {one}; {} is named too", others.join(", "));
+            let message = format!("the record is called {one}; named too: {}", others.join(", "));
             troubles.push(trouble("advisory-id", message, None));
             one.clone()
         }
@@ -257,7 +260,7 @@ mod tests {
         assert_eq!(name(&["CVE-1-1".into(), "CVE-1-2".into()], &mut troubles), "CVE-1-1");
         assert_eq!(
             troubles.pop().map(|it| it.message).as_deref(),
-            Some("the record is called CVE-1-1; CVE-1-2 is named too")
+            Some("the record is called CVE-1-1; named too: CVE-1-2")
         );
         assert_eq!(name(&[], &mut troubles), "");
         assert!(troubles.pop().is_some_and(|it| it.hint.is_some()));

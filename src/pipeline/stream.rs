@@ -19,7 +19,7 @@ const FIRST_STEP: usize = 16;
 const LARGEST_STEP: usize = BLOCK;
 /// Pieces that may wait for their turn, for each thread: enough to keep the workers busy while the cache's disk is waited for.
 const AHEAD: usize = 6;
-/// Bytes of commits, and of what was made of them, that may wait. So much is never reached but where messages take megabytes: then fewer
+/// Bytes of commits of one repository, and of what was made of them, that may wait. So much is never reached but where messages take megabytes: then fewer
 /// pieces wait.
 const MOST: usize = 64 << 20;
 

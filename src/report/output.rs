@@ -60,6 +60,13 @@ impl Pieces {
             None => piece,
         };
         let Some(pieces) = &self.stdout else { return Ok(()) };
+        if self.aside.is_some() {
+            // Those who read stdout hear of it besides; that they have gone ends nothing.
+            if !piece.is_empty() {
+                let _ = pieces.send(piece).await;
+            }
+            return Ok(());
+        }
         if piece.is_empty() {
             return if pieces.is_closed() { Err(Gone) } else { Ok(()) };
         }
