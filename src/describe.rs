@@ -50,6 +50,26 @@ pub struct Wishes {
     pub messages: Vec<Regex>,
     /// Who hears of each commit besides.
     pub ear: Option<Ear>,
+    /// Who knows some of the repository's commits without a look at its packs.
+    pub known: Option<Known>,
+}
+
+/// Tells of ids whether they are surely those of commits of the repository.
+#[derive(Clone)]
+pub struct Known(Arc<dyn Fn(&Oid) -> bool + Send + Sync>);
+
+impl Known {
+    /// One that asks `is_known`.
+    #[must_use]
+    pub fn new(is_known: impl Fn(&Oid) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(is_known))
+    }
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Known")
+    }
 }
 
 /// What an [`Ear`] hears of.
@@ -167,7 +187,10 @@ impl Wishes {
         let references = References::of(&subject.text, &text.message.text, &trailers, &self.patterns);
         let parents = self.overlay.parents.get(id).unwrap_or(&commit.parents);
         let (author_event, committer_event) = (self.person(&author), self.person(&committer));
-        let resolve = |text: &str| handle.commit_by_hex(text).map(|id| Cow::Owned(id.to_hex()));
+        let resolve = |text: &str| {
+            let whole = Oid::from_hex(text.as_bytes()).filter(|id| self.known.as_ref().is_some_and(|known| (known.0)(id)));
+            whole.or_else(|| handle.commit_by_hex(text)).map(|id| Cow::Owned(id.to_hex()))
+        };
         let relation =
             |text: &&'_ str| Relation { text: Cow::Owned((*text).to_owned()), text_b64: None, id: resolve(text) };
         let event = Commit {

@@ -148,7 +148,8 @@ impl Graph {
         if wanted.len() != self.columns.hash_len() {
             return None;
         }
-        self.runs.iter().find_map(|run| self.rank(run, wanted).ok()).map(|rank| self.columns.at_rank(rank))
+        let ranked = || self.runs.iter().find_map(|run| self.rank(run, wanted).ok());
+        self.columns.known_position(id).or_else(|| ranked().map(|rank| self.columns.at_rank(rank)))
     }
 
     /// Where each of `ids` is. Many are looked for together: sorted, they are met in one walk along the ids of the graph, whose
@@ -210,6 +211,9 @@ impl Graph {
         let digits = 2 * self.columns.hash_len();
         if prefix.is_empty() || prefix.len() > digits {
             return Vec::new();
+        }
+        if prefix.len() == digits {
+            return Oid::from_hex(prefix.as_bytes()).and_then(|id| self.position(&id)).into_iter().collect();
         }
         let padded = format!("{prefix:0<digits$}");
         let Some(lowest) = Oid::from_hex(padded.as_bytes()) else { return Vec::new() };

@@ -75,6 +75,8 @@ pub struct Index {
     fresh: bool,
     /// How many commits, from the graph's first on, the usual refs are known to reach, each.
     whole: usize,
+    /// Tells the usual refs, and what they lead to, from others.
+    digest: i64,
     /// Whether the graph is sure to be as it was stored.
     is_checked: bool,
     /// Which of the usual refs hold which commits, as far as that is kept.
@@ -89,8 +91,8 @@ pub struct Index {
 /// Whether the graph will be needed whatever the refs say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ahead {
-    /// It will: it is read while the refs are, and so is this object, the first that will be asked for, if that is known.
-    Read(Option<Oid>),
+    /// It will: it is read while the refs are.
+    Read,
     /// It may not: where nothing is new a scan ends without it.
     Wait,
 }
@@ -122,7 +124,7 @@ impl Index {
         let folder = folder.map(Path::to_owned);
         let (cached, of_cache) = (Arc::clone(&repository), handles.clone());
         let open = pool.submit(move || open_cache(&cached, folder.as_deref(), ahead)).await?;
-        let (opened, seen) = zip(open.result(), pool.run(move || Seen::read(&of_cache, listed.as_ref(), ahead))).await;
+        let (opened, seen) = zip(open.result(), pool.run(move || Seen::read(&of_cache, listed.as_ref()))).await;
         let (opened, seen) = (opened?, seen??);
         let index = pool.run(move || join(handles, opened, seen)).await??;
         debug::note("index", || {
@@ -162,6 +164,12 @@ impl Index {
     #[must_use]
     pub fn whole(&self) -> usize {
         self.whole
+    }
+
+    /// A number that tells the usual refs, and what they lead to, from others.
+    #[must_use]
+    pub fn digest(&self) -> i64 {
+        self.digest
     }
 
     /// Which of the usual refs hold which commits, if that is kept for the refs as they stand.
@@ -332,7 +340,7 @@ impl Index {
             let built = graph.is_empty();
             let history = self.objects(true);
             let texts = self.text_store();
-            let found = discovery::discover(pool, history, graph, new, texts, stop, &mut *progress).await?;
+            let found = Box::pin(discovery::discover(pool, history, graph, new, texts, stop, &mut *progress)).await?;
             let Discovery { commits, texts, broken } = found;
             if stop.is_cancelled() {
                 return Ok(Update::Cancelled);
@@ -475,7 +483,7 @@ struct Seen {
 
 impl Seen {
     /// `listed` is what git says of the refs, where only git can read them.
-    fn read(handles: &Handles, listed: Option<&(Vec<u8>, Option<Vec<u8>>)>, ahead: Ahead) -> anyhow::Result<Self> {
+    fn read(handles: &Handles, listed: Option<&(Vec<u8>, Option<Vec<u8>>)>) -> anyhow::Result<Self> {
         let repository = handles.repository();
         let refs = match listed {
             Some((listing, head)) => RefStore::from_listing(listing, head.as_deref()),
@@ -483,10 +491,6 @@ impl Seen {
         };
         let overlay = handles.with(|handle| Overlay::read(repository, handle, &refs))?;
         let digest = digest(refs.usual_ids());
-        if let Ahead::Read(Some(id)) = ahead {
-            // It opens the packs, which takes longer than all else that is read here. Whether it is there is for those to say who ask.
-            handles.with(|handle| handle.kind(&id));
-        }
         Ok(Self { refs, overlay, digest })
     }
 }
@@ -507,7 +511,7 @@ fn open_cache(repository: &Repository, folder: Option<&Path>, ahead: Ahead) -> O
         troubles.extend(aside.iter().map(|aside| rebuilt(aside)));
         match ahead {
             Ahead::Wait => Ok((cache, None)),
-            Ahead::Read(_) => mended(cache, repository, &mut troubles, Cache::graph_at_rest)
+            Ahead::Read => mended(cache, repository, &mut troubles, Cache::graph_at_rest)
                 .map(|(cache, stored)| (cache, Some(stored))),
         }
     };
@@ -569,6 +573,7 @@ fn join(handles: Handles, opened: Opened, seen: Seen) -> anyhow::Result<Index> {
         commits,
         fresh,
         whole,
+        digest,
         is_checked,
         holders,
         is_held,

@@ -26,8 +26,11 @@ fn main() -> ExitCode {
     }
     let invocation = cli::parse(std::env::args_os().skip(1));
     // The hook has told what happened.
-    let run = std::panic::AssertUnwindSafe(|| smol::block_on(command::run(invocation, &token)));
+    // What waits for a clock or a descriptor starts the thread that watches them; most runs wait for neither.
+    let run = std::panic::AssertUnwindSafe(|| smol::future::block_on(command::run(invocation, &token)));
     let code = std::panic::catch_unwind(run).unwrap_or(error::exit::FATAL);
     report::leave_pager();
+    // Its thread ends with the process; to wait for it first would only take time.
+    std::mem::forget(watch);
     ExitCode::from(code)
 }

@@ -138,7 +138,7 @@ async fn scan_together(
 /// What the scan has left is what the next one begins with.
 async fn open_a_cache((path, commits): &(PathBuf, u64), pool: &Pool) -> anyhow::Result<()> {
     let repository = Arc::new(Repository::find(&Sought { dir: path.clone(), name: Some("large".into()) })?);
-    let mut index = Index::open(repository, scan::cache_folder().as_deref(), Ahead::Read(None), pool).await?;
+    let mut index = Index::open(repository, scan::cache_folder().as_deref(), Ahead::Read, pool).await?;
     assert!(index.is_fresh() && index.len() as u64 == *commits);
     assert_eq!(index.graph(pool).await?.len() as u64, *commits);
     Ok(())

@@ -155,6 +155,12 @@ impl Database {
         &self.path
     }
 
+    /// Whether anything was written from here.
+    #[must_use]
+    pub fn has_written(&self) -> bool {
+        self.writer.get().is_some()
+    }
+
     fn connect(&self) -> anyhow::Result<Connection> {
         let open = || -> anyhow::Result<Connection> {
             let mut connection = match self.access {
@@ -164,6 +170,8 @@ impl Database {
             connection.busy_timeout(SOON)?;
             // A plan that may depend on the values is made anew each time that they are bound: as long as most queries take.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+            // Before the first page is read: what is mapped needs no room among SQLite's own pages.
+            connection.pragma_update(None, "mmap_size", MAPPED)?;
             let version = own_version(&mut connection, self.schema);
             // Only now is the log open too. If the path has led to this file all the time, both belong together.
             anyhow::ensure!(FileId::at(&self.path)? == Some(self.file), Moved);
@@ -183,7 +191,6 @@ impl Database {
             }
             connection.pragma_update(None, "synchronous", "NORMAL")?;
             connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-            connection.pragma_update(None, "mmap_size", MAPPED)?;
             connection.pragma_update(None, "foreign_keys", true)?;
             connection.pragma_update(None, "trusted_schema", false)?;
             connection.busy_timeout(BUSY)?;

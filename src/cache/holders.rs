@@ -41,17 +41,20 @@ impl Cache {
 pub(super) fn read(reader: &Connection, mark: Mark) -> anyhow::Result<Option<Kept>> {
     let query = "SELECT tips, starts, numbers, sets, sum FROM holders WHERE mark = ?1";
     let kept = reader.query_row(query, [mark.number()], |row| {
-        let stored = StoredHolders { tips: row.get(0)?, starts: row.get(1)?, numbers: row.get(2)?, sets: row.get(3)? };
-        Ok((stored, row.get::<_, u32>(4)?))
+        let array = |at| -> rusqlite::Result<&[u8]> { Ok(row.get_ref(at)?.as_blob()?) };
+        let stored = StoredHolders { tips: array(0)?, starts: array(1)?, numbers: array(2)?, sets: array(3)? };
+        Ok(if sum(&stored) == row.get::<_, u32>(4)? { kept(&stored) } else { Err(Damaged) })
     });
-    let Some((stored, expected)) = kept.optional()? else { return Ok(None) };
-    anyhow::ensure!(sum(&stored) == expected, Damaged);
-    Ok(Some(if stored.len() == 0 { Kept::TooMuch } else { Kept::Holders(Holders::read(&stored)?) }))
+    Ok(kept.optional()?.transpose()?)
 }
 
-fn sum(stored: &StoredHolders) -> u32 {
+fn kept(stored: &StoredHolders<&[u8]>) -> Result<Kept, Damaged> {
+    Ok(if stored.len() == 0 { Kept::TooMuch } else { Kept::Holders(Holders::read(stored)?) })
+}
+
+fn sum<Bytes: AsRef<[u8]>>(stored: &StoredHolders<Bytes>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    for array in [&stored.tips, &stored.starts, &stored.numbers, &stored.sets] {
+    for array in stored.arrays() {
         hasher.update(array);
     }
     hasher.finalize()

@@ -19,6 +19,7 @@ mod repository;
 mod schema;
 mod segments;
 pub mod state;
+mod tagged;
 pub mod tasks;
 pub mod texts;
 pub mod trim;

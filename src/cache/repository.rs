@@ -173,6 +173,12 @@ impl Cache {
         self.hash_len
     }
 
+    /// Whether anything was written from here.
+    #[must_use]
+    pub fn has_written(&self) -> bool {
+        self.database.has_written()
+    }
+
     /// The database, for queries by other table families.
     pub(super) fn database(&self) -> &Database {
         &self.database
@@ -297,7 +303,7 @@ fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     // Texts that are nobody's yet may be those of the pass that is to be stored next.
     transaction.execute_batch(
         "DELETE FROM segment; DELETE FROM text WHERE number NOT IN (SELECT text FROM unclaimed);
-         DELETE FROM snapshot; DELETE FROM ref; DELETE FROM holders; DELETE FROM placed;
+         DELETE FROM snapshot; DELETE FROM ref; DELETE FROM holders; DELETE FROM placed; DELETE FROM tagged;
          DELETE FROM filed; DELETE FROM posting; DELETE FROM patch;",
     )?;
     super::words::forget(transaction)

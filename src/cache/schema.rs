@@ -8,7 +8,7 @@ const APPLICATION_ID: i32 = 0x6268_666c;
 
 /// A repository's cache.
 pub(super) const REPOSITORY: Schema =
-    Schema { application_id: APPLICATION_ID, migrations: &[V1, V2, V3, V4, V5, V6, V7] };
+    Schema { application_id: APPLICATION_ID, migrations: &[V1, V2, V3, V4, V5, V6, V7, V8] };
 
 /// Ids are 20 or 32 bytes, refnames raw bytes, times seconds since 1970 (signed, 64 bits). The graph is kept as arrays in a few
 /// rows and not as a row for each commit: 88,000 commits are read in 2 ms and written in 10, and a commit costs 40 bytes.
@@ -188,6 +188,43 @@ CREATE TABLE placed (
   mark INTEGER NOT NULL,
   digest INTEGER NOT NULL,
   positions BLOB NOT NULL,
+  sum INTEGER NOT NULL
+);
+";
+
+/// The texts of a block are packed in frames, see texts.rs, and the short columns of a segment come first: who asks for one behind an array
+/// follows the chain of its pages to the end. The graph and what has its positions are made anew. What is found out of tags is kept.
+const V8: &str = "
+DROP TABLE segment;
+-- The commit graph in batches, see graph.rs: parents before children, only appended to.
+CREATE TABLE segment (
+  first INTEGER PRIMARY KEY CHECK (first >= 0),
+  count INTEGER NOT NULL CHECK (count > 0),
+  -- CRC-32 of the five arrays before `texts`, in this order. A wrong number of a text shows where it leads to: each keeps its ids.
+  sum INTEGER NOT NULL,
+  ids BLOB NOT NULL,
+  times BLOB NOT NULL,
+  edges BLOB NOT NULL,
+  parents BLOB NOT NULL,
+  by_id BLOB NOT NULL,
+  texts BLOB NOT NULL
+);
+DELETE FROM unclaimed;
+DELETE FROM text;
+DELETE FROM snapshot;
+DELETE FROM filed;
+DELETE FROM posting;
+DELETE FROM worded;
+INSERT INTO word (word) VALUES ('delete-all');
+DELETE FROM holders;
+DELETE FROM placed;
+-- Which release lines each tag counts for, in that graph: see locate/places.rs. `digest` is of the refs and of the rules by which names are
+-- read, `sum` the CRC-32 of `tags`.
+CREATE TABLE tagged (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  mark INTEGER NOT NULL,
+  digest INTEGER NOT NULL,
+  tags BLOB NOT NULL,
   sum INTEGER NOT NULL
 );
 ";

@@ -181,13 +181,13 @@ pub(super) fn insert(
         params![
             first,
             count,
+            segment.sum(),
             segment.ids,
             segment.times,
             segment.edges,
             segment.parents,
             segment.by_id,
-            texts,
-            segment.sum()
+            texts
         ],
     )?;
     Ok(())

@@ -54,8 +54,13 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
             let mut strand = report.strand();
             let ending = if args.warm {
                 run_warming(options, &mut strand, token).await
-            } else {
+            } else if report.format() == report::Format::Osv {
                 one(options, &mut strand, token).await
+            } else {
+                locate::run_keeping(options, &mut strand, token).await.map(|(ending, remains)| {
+                    remains.leave();
+                    ending
+                })
             };
             report.join(strand);
             ending

@@ -45,7 +45,7 @@ pub struct Ref {
     /// The full name, such as `refs/heads/main`, or `HEAD`; any bytes.
     pub name: Bytes,
     /// The ref that it stands for, if it is symbolic.
-    pub symbolic: Option<Bytes>,
+    pub symbolic: Option<Box<Bytes>>,
     /// The object that it names: a tag object, say.
     pub id: Oid,
     /// The commit behind it; `None` if it leads to a tree or a blob.
@@ -267,8 +267,8 @@ impl RefStore {
         peeled: impl IntoIterator<Item = (Option<Oid>, Option<Position>)>,
         mark: Mark,
     ) -> RefList {
-        let mut list = RefList { mark, ..RefList::default() };
         let mut peeled = peeled.into_iter();
+        let mut list = RefList { refs: Vec::with_capacity(peeled.size_hint().0), broken: Vec::new(), mark };
         for (name, value) in self.usual() {
             self.push(name, value, |_, _| Ok(peeled.next().unwrap_or_default()), &mut list);
         }
@@ -361,7 +361,7 @@ impl RefStore {
                 Value::Unread(cause) => return Followed::Unread(cause),
                 Value::Symbolic(target) => match self.get(target) {
                     Some(next) => {
-                        symbolic.get_or_insert_with(|| target.clone());
+                        symbolic.get_or_insert_with(|| Box::new(target.clone()));
                         value = next;
                     }
                     None => return Followed::Dangling(target.clone()),
@@ -433,7 +433,7 @@ fn by_name(mut values: Vec<(Bytes, Value)>) -> Vec<(Bytes, Value)> {
 }
 
 enum Followed<'store> {
-    Object { symbolic: Option<Bytes>, id: &'store Oid, packed: Packed },
+    Object { symbolic: Option<Box<Bytes>>, id: &'store Oid, packed: Packed },
     Dangling(Bytes),
     Broken,
     Unread(&'store str),

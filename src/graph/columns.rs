@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -14,6 +14,9 @@ use crate::facts::Oid;
 
 /// Entries that are read one by one, in all, before a column is read whole.
 const FEW: usize = 256;
+/// Commits whose ids are remembered of those that were read one by one. A question asks for the same few again and again, and each look
+/// follows the chain of the store's pages from its first.
+const REMEMBERED: usize = 64;
 
 /// Reads bytes of a stored column, from a place on, counted in bytes from its first: those of any
 /// array, segment after segment.
@@ -34,6 +37,7 @@ pub(super) struct Columns {
     /// Which reads that store.
     source: Mutex<Option<Source>>,
     looks: AtomicUsize,
+    seen: Mutex<Vec<(Position, Oid)>>,
 }
 
 impl fmt::Debug for Columns {
@@ -56,6 +60,7 @@ impl Clone for Columns {
             segments: Vec::new(),
             source: Mutex::default(),
             looks: AtomicUsize::new(0),
+            seen: Mutex::default(),
         }
     }
 }
@@ -126,13 +131,36 @@ impl Columns {
     /// If there is no such position, or the store can't be read any more.
     pub(super) fn id(&self, position: Position) -> Oid {
         let start = position as usize * self.hash_len;
+        let of = |bytes| Oid::from_bytes(bytes).expect("ids have one of the two lengths since the first append");
+        if let Some(ids) = self.ids.get() {
+            return of(&ids[start..start + self.hash_len]);
+        }
+        if let Some((_, id)) = self.remembered().iter().find(|(seen, _)| *seen == position) {
+            return *id;
+        }
         let mut buffer = [0; crate::facts::oid::SHA256_LEN];
-        let bytes = match self.ids.get() {
-            Some(ids) => &ids[start..start + self.hash_len],
-            None if self.peek(Array::Ids, start, &mut buffer[..self.hash_len]) => &buffer[..self.hash_len],
-            None => &self.ids()[start..start + self.hash_len],
-        };
-        Oid::from_bytes(bytes).expect("ids have one of the two lengths since the first append")
+        let bytes = &mut buffer[..self.hash_len];
+        if !self.peek(Array::Ids, start, bytes) {
+            return of(&self.ids()[start..start + self.hash_len]);
+        }
+        let id = of(bytes);
+        let mut seen = self.remembered();
+        if seen.len() < REMEMBERED {
+            seen.push((position, id));
+        }
+        id
+    }
+
+    /// The position of the commit `id`, if that was read not long ago.
+    pub(super) fn known_position(&self, id: &Oid) -> Option<Position> {
+        if self.ids.get().is_some() {
+            return None;
+        }
+        self.remembered().iter().find(|(_, seen)| seen == id).map(|(position, _)| *position)
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Vec<(Position, Oid)>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time of the commit at `position`.

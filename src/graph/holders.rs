@@ -30,23 +30,29 @@ pub struct Holders {
 
 /// [`Holders`] as they are stored: little-endian arrays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StoredHolders {
+pub struct StoredHolders<Bytes = Vec<u8>> {
     /// The positions of the tips, ascending, 4 bytes each.
-    pub tips: Vec<u8>,
+    pub tips: Bytes,
     /// The positions of the first commits of stretches that have the same set, ascending, 4 bytes each.
-    pub starts: Vec<u8>,
+    pub starts: Bytes,
     /// For each stretch the number of its set, 4 bytes each.
-    pub numbers: Vec<u8>,
+    pub numbers: Bytes,
     /// The sets, as many words of 8 bytes each as have a bit for each tip.
-    pub sets: Vec<u8>,
+    pub sets: Bytes,
 }
 
-impl StoredHolders {
+impl<Bytes: AsRef<[u8]>> StoredHolders<Bytes> {
     /// How many bytes they have.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "none are empty but those of nothing")]
     pub fn len(&self) -> usize {
-        [&self.tips, &self.starts, &self.numbers, &self.sets].map(Vec::len).iter().sum()
+        self.arrays().map(<[u8]>::len).iter().sum()
+    }
+
+    /// The arrays, in the order of the fields.
+    #[must_use]
+    pub fn arrays(&self) -> [&[u8]; 4] {
+        [&self.tips, &self.starts, &self.numbers, &self.sets].map(AsRef::as_ref)
     }
 }
 
@@ -134,11 +140,12 @@ impl Holders {
     ///
     /// # Errors
     /// If the arrays don't fit each other.
-    pub fn read(stored: &StoredHolders) -> Result<Self, Damaged> {
+    pub fn read<Bytes: AsRef<[u8]>>(stored: &StoredHolders<Bytes>) -> Result<Self, Damaged> {
         let read =
             |bytes: &[u8]| -> Vec<u32> { bytes.as_chunks().0.iter().map(|&four| u32::from_le_bytes(four)).collect() };
-        let (tips, starts, numbers) = (read(&stored.tips), read(&stored.starts), read(&stored.numbers));
-        let sets: Vec<u64> = stored.sets.as_chunks().0.iter().map(|&eight| u64::from_le_bytes(eight)).collect();
+        let [tips, starts, numbers, sets] = stored.arrays();
+        let (tips, starts, numbers) = (read(tips), read(starts), read(numbers));
+        let sets: Vec<u64> = sets.as_chunks().0.iter().map(|&eight| u64::from_le_bytes(eight)).collect();
         let words = tips.len().div_ceil(64);
         let highest = numbers.iter().max().map_or(0, |&most| most as usize);
         let fits = starts.first() == Some(&0)

@@ -18,6 +18,14 @@ impl Globs {
         Self { globs: globs.iter().filter(|glob| !glob.is_empty()).map(parse).collect() }
     }
 
+    /// Hands each glob as it was written to `then`, none of which is empty.
+    pub(super) fn each(&self, mut then: impl FnMut(&[u8])) {
+        for (include, glob) in &self.globs {
+            let sign: &[u8] = if *include { b" " } else { b"!" };
+            then(&[sign, glob].concat());
+        }
+    }
+
     /// Whether a ref with these names is chosen; `None` where the globs leave it to the built-in rules: there are none, or
     /// only exclusions, and none of them matches.
     pub(super) fn choose(&self, names: &[&[u8]]) -> Option<bool> {

@@ -136,6 +136,14 @@ impl Line {
         !numbers.is_empty() && line.iter().enumerate().all(|(at, number)| numbers.get(at).unwrap_or(&0) == number)
     }
 
+    /// The first number of its name; `None` if it has none.
+    pub(super) fn first_number(&self) -> Option<u64> {
+        match &self.rank {
+            Rank::Numbered(Numbers(numbers)) => numbers.first().copied(),
+            _ => None,
+        }
+    }
+
     /// How many numbers its name has; 0 if it has none.
     pub(super) fn depth(&self) -> usize {
         match &self.rank {

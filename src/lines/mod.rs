@@ -18,6 +18,10 @@ pub use tags::{EndMark, TagName, counts_for, first_release, first_tag, line_of_t
 pub use version::{PreRelease, PreReleaseKind, Version};
 
 use glob::Globs;
+use sha1::{Digest as _, Sha1};
+
+/// Raised whenever a name is read otherwise than before: what was found out by other rules is nothing to go by.
+const RULES: u32 = 1;
 
 /// What the user says of release lines. Every list holds globs, matched against the short name (for a remote-tracking
 /// branch with its remote and without) and the full refname; `*` matches `/` too. Of the globs that match the last decides,
@@ -67,6 +71,25 @@ impl Lines {
             self.fallback = Names::of(head, &self.remotes).map(|names| names.branch.to_vec());
         }
         self
+    }
+
+    /// A number that tells these rules from others: other settings, or another way to read names.
+    #[must_use]
+    pub fn number(&self) -> i64 {
+        let mut hasher = Sha1::new();
+        hasher.update(RULES.to_le_bytes());
+        let mut part = |text: &[u8]| {
+            hasher.update((text.len() as u64).to_le_bytes());
+            hasher.update(text);
+        };
+        for globs in [&self.stable, &self.mainline, &self.release_tag] {
+            globs.each(&mut part);
+            part(b"");
+        }
+        self.remotes.iter().for_each(|remote| part(remote));
+        part(b"");
+        self.fallback.iter().for_each(|branch| part(branch));
+        hasher.finalize().first_chunk().map_or(0, |&start| i64::from_be_bytes(start))
     }
 
     /// The line of a ref, given by its full refname: of a branch, here or at a remote, and of a tag that stands for a deleted

@@ -112,11 +112,17 @@ pub fn line_of_tag<'l>(
     if let Some(ended) = tag.ended_line() {
         return lines.iter().find(|line| **line == ended);
     }
-    let series = lines.iter().find(|line| is_series_of(line, tag.prefix));
-    let covers = |line: &&Line| tag.version.as_ref().is_some_and(|version| line.covers(version));
-    series
-        .or_else(|| lines.iter().filter(covers).max_by_key(|line| line.depth()))
-        .or_else(|| lines.iter().find(|line| contains(line)))
+    let (series, others) = lines.split_at(lines.partition_point(Line::is_series));
+    let named = || series.iter().find(|line| is_series_of(line, tag.prefix));
+    let covering = || {
+        let version = tag.version.as_ref()?;
+        // Those that begin with the same number stand together.
+        let first = version.numbers().first().copied();
+        let below = others.partition_point(|line| line.first_number().is_some_and(|number| Some(number) < first));
+        let like = others[below..].iter().take_while(|line| line.first_number() == first);
+        like.filter(|line| line.covers(version)).max_by_key(|line| line.depth())
+    };
+    named().or_else(covering).or_else(|| lines.iter().find(|line| contains(line)))
 }
 
 /// Whether a tag counts for `line`: it belongs to it (`own`, as [`line_of_tag`] says), or `line` has no versions of its own

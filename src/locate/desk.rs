@@ -83,10 +83,9 @@ impl<'a> Desk<'a> {
             return true;
         }
         let id = self.scope.graph.id(position);
-        let node = match self.handle.commit(&id, &mut self.buffer) {
-            Ok(raw) => node_of(self.scope, &id, raw),
-            Err(cause) => Err(cause),
-        };
+        let raw = self.scope.text(position, &id);
+        let raw = raw.as_deref().map_or_else(|| self.handle.commit(&id, &mut self.buffer), Ok);
+        let node = raw.and_then(|raw| node_of(self.scope, &id, raw));
         match node {
             Ok(node) => {
                 self.nodes.insert(position, node);

@@ -98,7 +98,7 @@ impl Search<'_> {
         let (history, tips) = (self.index.objects(false), tips.to_vec());
         let bar = self.report.bar();
         let show = |count: usize| bar.show("indexing", count as u64, None);
-        let found = discovery::discover(&self.pool, history, graph, tips, None, self.token, show).await?;
+        let found = Box::pin(discovery::discover(&self.pool, history, graph, tips, None, self.token, show)).await?;
         let Discovery { commits, broken, .. } = found;
         self.tear(commits, broken).await
     }

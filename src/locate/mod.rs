@@ -39,7 +39,6 @@ mod words;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +46,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 pub(crate) use self::answer::wire_rung;
+use self::filing::Filed;
 pub use self::filing::keys_of;
+use self::places::Places;
 use self::query::Query;
 use self::search::Search;
 pub use self::warm::{Warmed, warm, warm_one_of_several};
@@ -179,23 +180,48 @@ async fn is_name(dir: &Path, query: &OsString) -> bool {
 /// # Errors
 /// If nothing could be answered: no repository, a query that can't be understood, a setting that can't be used.
 pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
+    run_keeping(options, report, token).await.map(|(ending, _)| ending)
+}
+
+/// What a search has opened and read.
+#[derive(Default)]
+pub(crate) struct Remains(Option<(Index, Pool, Arc<RefList>, Option<Arc<Places>>, Option<Filed>)>);
+
+impl Remains {
+    /// Leaves it to the system, which takes it apart in a fraction of the time, of a process that does nothing more. Where the cache was
+    /// written to, it is closed, so that its log is brought in.
+    pub(crate) fn leave(self) {
+        if self.0.as_ref().is_some_and(|(index, ..)| index.cache().is_none_or(|cache| !cache.has_written())) {
+            std::mem::forget(self);
+        }
+    }
+}
+
+/// As [`run`], and hands over what was opened and read.
+pub(crate) async fn run_keeping(
+    options: Options,
+    report: &mut Strand,
+    token: &Token,
+) -> anyhow::Result<(Ending, Remains)> {
     let goes_on = options.told.is_some();
     // Threads of a pool that others share leave a search alone that was given up.
     let part = token.part();
     let opened = token.unless_cancelled(Box::pin(open(Arc::new(options), report, part.token(), !goes_on))).await;
     let Some(opened) = opened else {
-        return Ok(Ending { incomplete: true, ..Ending::default() });
+        return Ok((Ending { incomplete: true, ..Ending::default() }, Remains::default()));
     };
     let mut search = opened?;
     let (name, limit) = (search.name.clone(), search.settings.where_timeout);
     // Whatever is waited for when a signal comes, git or a reader that never ends, is dropped.
     let outcome = token.unless_cancelled(Box::pin(within(limit, &name, search.run()))).await;
-    let Search { report, indexed, found, name, .. } = search;
+    let Search { report, indexed, found, name, index, pool, refs, places, filed, .. } = search;
+    let remains = Remains(Some((index, pool, refs, places, filed)));
     outcome.transpose()?;
     if !goes_on {
         announce::end(report, &name, token.is_cancelled(), indexed).await?;
     }
-    Ok(Ending { negative: found == Some(false), incomplete: token.is_cancelled(), ..Ending::default() })
+    let ending = Ending { negative: found == Some(false), incomplete: token.is_cancelled(), ..Ending::default() };
+    Ok((ending, remains))
 }
 
 /// What `work` on the repository `name` comes to, unless it takes longer than `limit`.
@@ -241,9 +267,7 @@ async fn open<'a>(
     let patterns = Arc::new(settings.patterns()?);
     let goes_first = options.background.as_ref().map(Tasks::foreground);
     let folder = options.cache_folder.clone();
-    let first = options.queries.first().and_then(|query| Oid::from_hex(query.as_bytes()));
-    let ahead = Ahead::Read(first.filter(|_| options.pool.is_none()));
-    let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), ahead, &pool).await?;
+    let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), Ahead::Read, &pool).await?;
     let refs = index.select(options.refs.clone(), &pool).await?;
     if options.stdin.is_some() || options.queries.is_empty() {
         // What may take long must not hold the cache as it is.

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use foldhash::HashSet;
 
+use crate::cache::Cache;
 use crate::git::refs::{Ref, RefList};
 use crate::graph::{Graph, Holders, Numbered, Position, Reach, Reachable};
 use crate::lines::{Line, Lines, TagName, counts_for, line_of_tag};
@@ -52,6 +53,8 @@ pub(super) struct Places {
     pub(super) lines: Vec<Line>,
     rules: Lines,
     tagged: OnceLock<Vec<Tagged>>,
+    /// Whether the cache has had them.
+    has_recalled: bool,
     /// How many commits, from the graph's first on, the usual refs are known to reach, all of them.
     whole: usize,
     reached: OnceLock<Reachable>,
@@ -66,9 +69,9 @@ impl Places {
         chosen: &Arc<RefList>,
         rules: Lines,
     ) -> Self {
-        let head = usual.refs.iter().find(|entry| *entry.name == *b"HEAD").and_then(|head| head.symbolic.clone());
+        let head = usual.refs.iter().find(|entry| *entry.name == *b"HEAD").and_then(|head| head.symbolic.as_deref());
         let rules = match head {
-            Some(head) => rules.with_head(&head, usual.refs.iter().map(|entry| &*entry.name)),
+            Some(head) => rules.with_head(head, usual.refs.iter().map(|entry| &*entry.name)),
             None => rules,
         };
         let room = chosen.refs.len();
@@ -100,7 +103,57 @@ impl Places {
         for (place, line) in of_line {
             list[place].line = lines.binary_search(&line).ok();
         }
-        Self { list, tips, lines, rules, tagged: OnceLock::new(), whole, reached: OnceLock::new() }
+        Self { list, tips, lines, rules, tagged: OnceLock::new(), has_recalled: false, whole, reached: OnceLock::new() }
+    }
+
+    /// Takes the tags from `cache`, if it has them for refs with this `digest` and for these rules.
+    pub(super) fn recall(&mut self, cache: &Cache, graph: &Graph, digest: i64) {
+        // What can't be read is found out again.
+        let kept = cache.tagged(graph.mark(), digest ^ self.rules.number()).ok().flatten();
+        if let Some(tagged) = kept.and_then(|bytes| self.read_tagged(&bytes)) {
+            self.tagged = OnceLock::from(tagged);
+            self.has_recalled = true;
+        }
+    }
+
+    /// Whether the cache had it which tags count for which lines.
+    pub(super) fn has_recalled(&self) -> bool {
+        self.has_recalled
+    }
+
+    /// What [`Self::recall`] is to read: the number of the rules, and the tags as bytes; `None` as long as nobody has asked about them, and if
+    /// they were read so.
+    pub(super) fn to_recall(&self) -> Option<(i64, Vec<u8>)> {
+        if self.has_recalled {
+            return None;
+        }
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
+        let mut bytes = Vec::new();
+        for Tagged { place, lines } in self.tagged.get()? {
+            bytes.extend_from_slice(&number(*place));
+            bytes.extend_from_slice(&number(lines.len()));
+            for (line, is_release) in lines {
+                bytes.extend_from_slice(&number(line << 1 | usize::from(*is_release)));
+            }
+        }
+        Some((self.rules.number(), bytes))
+    }
+
+    /// `None` if the bytes are of no tags of these places.
+    fn read_tagged(&self, bytes: &[u8]) -> Option<Vec<Tagged>> {
+        let (numbers, _) = bytes.as_chunks();
+        let mut numbers = numbers.iter().map(|&four| u32::from_le_bytes(four) as usize);
+        let mut tagged = Vec::new();
+        while let Some(place) = numbers.next() {
+            let count = numbers.next()?;
+            let lines: Vec<(usize, bool)> = numbers.by_ref().take(count).map(|line| (line >> 1, line & 1 == 1)).collect();
+            let fits = lines.len() == count && lines.iter().all(|(line, _)| *line < self.lines.len());
+            if !fits || self.list.get(place).is_none_or(|place| place.kind != PlaceKind::Tag) {
+                return None;
+            }
+            tagged.push(Tagged { place, lines });
+        }
+        Some(tagged)
     }
 
     /// Whether some ref reaches the commit at `position`. One that was pushed away stays in the graph, and is no answer.
@@ -129,15 +182,18 @@ impl Places {
         let mut named: Vec<(TagName<'_>, usize)> =
             tags.filter_map(|(index, place)| Some((self.rules.tag(&place.name)?, index))).collect();
         named.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        // The last of all; of the others a tag counts for its own at most.
+        let unversioned = self.lines.partition_point(|line| !line.is_unversioned());
+        let index = |line: &Line| self.lines.binary_search(line).ok();
         let tagged = named.into_iter().map(|(name, place)| {
             let tip = self.list[place].tip;
             let within = |line: usize| tip.is_some_and(|tip| reach.has(tip, line));
-            let index = |line: &Line| self.lines.binary_search(line).ok();
             let own = line_of_tag(&name, &self.lines, |line| index(line).is_some_and(within));
-            let counted = self.lines.iter().enumerate();
-            let lines = counted
-                .filter(|(at, line)| counts_for(line, own, within(*at)))
-                .map(|(at, line)| (at, name.is_release(line)))
+            let may_count = own.and_then(index).filter(|&at| at < unversioned).into_iter();
+            let lines = may_count
+                .chain(unversioned..self.lines.len())
+                .filter(|&at| counts_for(&self.lines[at], own, within(at)))
+                .map(|at| (at, name.is_release(&self.lines[at])))
                 .collect();
             Tagged { place, lines }
         });

@@ -1,6 +1,7 @@
 //! What workers share to answer: made when a query first needs it, and again when the index has grown.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Options;
@@ -9,10 +10,11 @@ use super::gaps::Gaps;
 use super::places::{Firsts, Place, Places};
 use super::search::Search;
 use crate::announce::{self, Indexed};
-use crate::cache::Cache;
+use crate::cache::{Cache, LIGHT};
 use crate::cache::postings::Postings;
 use crate::config::Settings;
-use crate::describe::Wishes;
+use crate::debug;
+use crate::describe::{Known, Wishes};
 use crate::events::repository::IndexState;
 use crate::facts::Oid;
 use crate::facts::patterns::Patterns;
@@ -25,6 +27,9 @@ use crate::lines::{LineSettings, Lines};
 use crate::matching::{Signals, Strength};
 use crate::pipeline::Handles;
 use crate::shutdown::Token;
+
+/// Commits that are read from the cache before packs are opened: that takes as long as a dozen of them.
+const FEW_TEXTS: usize = 8;
 
 /// Everything that answering takes, shared by the workers.
 pub(super) struct Scope {
@@ -50,6 +55,8 @@ pub(super) struct Scope {
     holders: OnceLock<Option<Arc<Holders>>>,
     /// Commits whose changes could not be found, and why.
     lost: Mutex<HashMap<Position, ObjectError>>,
+    /// How many commits were read from the cache.
+    texts_read: AtomicUsize,
 }
 
 impl Scope {
@@ -87,6 +94,13 @@ impl Scope {
     /// The changes of a commit can't be found.
     pub(super) fn lose(&self, commit: Position, cause: ObjectError) {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(commit, cause);
+    }
+
+    /// The bytes of a commit, if the cache has them, for the first few that are asked for: of more git's pack is the quicker reader, once
+    /// it is open. What can't be read here is read there.
+    pub(super) fn text(&self, commit: Position, id: &Oid) -> Option<Vec<u8>> {
+        let cache = self.cache.as_ref().filter(|_| self.texts_read.fetch_add(1, Ordering::Relaxed) < FEW_TEXTS)?;
+        cache.text(self.overlay.fingerprint(), commit, id).ok().flatten()
     }
 
     /// Whether a ref's history is cut off, or breaks off, so that it may hold what isn't found in it.
@@ -128,6 +142,24 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// Where it is kept which tags count for which lines: that depends on all refs as they stand, and pays where there are many commits.
+    pub(super) fn keeps_tags(&self) -> Option<&Cache> {
+        let is_usual = Arc::ptr_eq(&self.refs, &self.index.usual);
+        let stands = is_usual && self.torn.is_none() && self.index.is_fresh() && self.index.len() >= LIGHT;
+        self.index.cache().filter(|_| stands)
+    }
+
+    /// Keeps it for the next question. What can't be kept is found out again.
+    pub(super) async fn keep_tags(&mut self) -> anyhow::Result<()> {
+        let (Some(cache), Some(places)) = (self.keeps_tags().cloned(), &self.places) else { return Ok(()) };
+        let Some((rules, tagged)) = places.to_recall() else { return Ok(()) };
+        let mark = self.graph().await?.mark();
+        if let Err(cause) = cache.keep_tagged(mark, self.index.digest() ^ rules, tagged).await {
+            debug::warn("cache", || format!("which tags are of which line was not kept: {cause:#}"));
+        }
+        Ok(())
+    }
+
     /// What was made of the commits known so far has to be made anew.
     pub(super) fn forget(&mut self) {
         self.places = None;
@@ -144,7 +176,15 @@ impl Search<'_> {
             let (chosen, whole) = (Arc::clone(&self.refs), self.index.whole());
             let remotes = git::config::remotes(self.index.repository())?;
             let rules = Lines::new(&line_settings(&self.settings, remotes));
-            Some(self.pool.submit(move || Places::new(&graph, (&usual, whole), &chosen, rules)).await?)
+            let (kept, digest) = (self.keeps_tags().cloned(), self.index.digest());
+            let make = move || {
+                let mut places = Places::new(&graph, (&usual, whole), &chosen, rules);
+                if let Some(cache) = kept {
+                    places.recall(&cache, &graph, digest);
+                }
+                places
+            };
+            Some(self.pool.submit(make).await?)
         } else {
             None
         };
@@ -169,7 +209,7 @@ impl Search<'_> {
         let Some(places) = self.places.clone() else { return Ok(None) };
         let kept = self.index.holders().filter(|holders| holders.are_of(&places.tips));
         let holders = kept.map_or_else(OnceLock::new, |holders| OnceLock::from(Some(Arc::clone(holders))));
-        if is_new && self.options.pool.is_none() && self.pool.threads() > 1 {
+        if is_new && !places.has_recalled() && self.options.pool.is_none() && self.pool.threads() > 1 {
             // It takes as long as to find the change: another worker does it meanwhile.
             let (graph, places, holders) = (Arc::clone(&graph), Arc::clone(&places), kept.cloned());
             drop(self.pool.submit(move || places.tagged(&graph, holders.as_deref()).len()).await?);
@@ -189,6 +229,7 @@ impl Search<'_> {
             authors: Vec::new(),
             messages: Vec::new(),
             ear: self.options.ear.clone(),
+            known: Some(known_of(&graph, &places)),
         };
         Ok(Some(Arc::new(Scope {
             repo: self.name.clone(),
@@ -210,8 +251,15 @@ impl Search<'_> {
             stop: self.token.clone(),
             holders,
             lost: Mutex::default(),
+            texts_read: AtomicUsize::new(0),
         })))
     }
+}
+
+/// Knows the commits that some ref reaches.
+fn known_of(graph: &Arc<Graph>, places: &Arc<Places>) -> Known {
+    let (graph, places) = (Arc::clone(graph), Arc::clone(places));
+    Known::new(move |id| graph.position(id).is_some_and(|commit| places.reach(&graph, commit)))
 }
 
 fn line_settings(settings: &Settings, remotes: Vec<String>) -> LineSettings {

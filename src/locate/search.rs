@@ -105,6 +105,7 @@ impl Search<'_> {
         while !self.token.is_cancelled() && self.tell_next().await? {}
         if !self.options.no_update && self.indexed.state == IndexState::Fresh && self.torn.is_none() {
             self.index.keep_for_the_next(&self.pool).await?;
+            self.keep_tags().await?;
         }
         self.wind_up().await
     }

@@ -274,6 +274,7 @@ impl Scan<'_> {
             authors: self.options.authors.clone(),
             messages: self.options.messages.clone(),
             ear: self.options.ear.clone(),
+            known: None,
         })
     }
 
