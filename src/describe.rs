@@ -188,7 +188,8 @@ impl Wishes {
         let parents = self.overlay.parents.get(id).unwrap_or(&commit.parents);
         let (author_event, committer_event) = (self.person(&author), self.person(&committer));
         let resolve = |text: &str| {
-            let whole = Oid::from_hex(text.as_bytes()).filter(|id| self.known.as_ref().is_some_and(|known| (known.0)(id)));
+            let whole =
+                Oid::from_hex(text.as_bytes()).filter(|id| self.known.as_ref().is_some_and(|known| (known.0)(id)));
             whole.or_else(|| handle.commit_by_hex(text)).map(|id| Cow::Owned(id.to_hex()))
         };
         let relation =

@@ -201,7 +201,7 @@ fn garbage_anywhere_leaves_what_is_where_and_missing_as_it_is() {
     let sound = settled(&repo);
     let path = database(&repo);
     let (mut dice, mut noticed) = (Dice(4242), 0);
-    for round in 0..20 {
+    for round in 0..40 {
         let mut bytes = sound.clone();
         let at = 100 + dice.below(sound.len() - 164);
         bytes[at..at + 64].iter_mut().for_each(|byte| *byte = dice.next().to_le_bytes()[0]);
@@ -218,6 +218,25 @@ fn garbage_anywhere_leaves_what_is_where_and_missing_as_it_is() {
         }
     }
     assert!(noticed > 0, "some hit what is read");
+}
+
+#[test]
+fn a_table_that_cant_be_read_in_the_middle_of_an_answer_is_made_anew() {
+    let repo = Repo::fixture("backports");
+    let ask = |args: &[&str], what: &str| answer(&bhfuil(&repo).args(args).output().expect("runs"), what);
+    for args in QUESTIONS {
+        let (expected, _) = ask(args, "undisturbed");
+        let connection = Connection::open(database(&repo)).expect("opens");
+        // The pages of a table of another kind, which shows when the first is read.
+        let misled = "PRAGMA writable_schema = 1;
+            UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'text')
+             WHERE name = 'posting'";
+        connection.execute_batch(misled).expect("SQL");
+        drop(connection);
+        let (told, codes) = ask(args, "misled");
+        assert_eq!((told, codes), (expected.clone(), vec!["cache-rebuilt".to_owned()]), "{args:?}");
+        assert_eq!(ask(args, "afterwards"), (expected, vec![]), "{args:?}");
+    }
 }
 
 #[test]

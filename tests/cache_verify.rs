@@ -146,14 +146,17 @@ impl Arrays {
     }
 }
 
-/// A block of texts with the right checksum in which `change` was done to the text.
-fn with_text(block: &[u8], hash_len: usize, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+/// A block of texts with the right checksums in which `change` was done to the last of them.
+fn with_text(block: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let count = u32::from_le_bytes(block[..4].try_into().expect("four")) as usize;
-    let (head, packed) = block[8..].split_at(count * (4 + hash_len));
-    let mut raw = lz4_flex::decompress_size_prepended(packed).expect("a block");
-    change(&mut raw);
-    let sum = crc32fast::hash(&[&head[4 * count..], &raw].concat());
-    [&block[..4], &sum.to_le_bytes(), head, &lz4_flex::compress_prepend_size(&raw)].concat()
+    assert!(count <= 32, "all in one frame");
+    let (sum, packed) = block[8..].split_at(4);
+    assert_eq!(sum, crc32fast::hash(packed).to_le_bytes());
+    let mut plain = lz4_flex::decompress_size_prepended(packed).expect("a frame");
+    change(&mut plain);
+    let packed = lz4_flex::compress_prepend_size(&plain);
+    let end = u32::try_from(packed.len() + 4).expect("short").to_le_bytes();
+    [&block[..4], &end, &crc32fast::hash(&packed).to_le_bytes(), &packed].concat()
 }
 
 /// What is done to a cache, and a part of what is to be found. Each leaves every checksum right, but for those that are about one.
@@ -258,7 +261,7 @@ const DAMAGES: &[Damage] = &[
             let (number, block): (i64, Vec<u8>) = cache
                 .query_row("SELECT number, block FROM text", [], |row| Ok((row.get(0)?, row.get(1)?)))
                 .expect("a block");
-            let block = with_text(&block, 20, |raw| *raw.last_mut().expect("bytes") ^= 1);
+            let block = with_text(&block, |raw| *raw.last_mut().expect("bytes") ^= 1);
             cache.execute("UPDATE text SET block = ?1 WHERE number = ?2", params![block, number]).expect("writes");
         },
         "is not that of",

@@ -47,11 +47,7 @@ impl TextPacker {
     /// One that needn't grow while it is filled, as a rule.
     #[must_use]
     pub fn with_room() -> Self {
-        Self {
-            ids: Vec::with_capacity(BLOCK),
-            raw: Vec::with_capacity(1024 * BLOCK),
-            ends: Vec::with_capacity(BLOCK),
-        }
+        Self { ids: Vec::with_capacity(BLOCK), raw: Vec::with_capacity(1024 * BLOCK), ends: Vec::with_capacity(BLOCK) }
     }
 
     /// Adds the commit `id`, whose bytes are `raw`, unless the block is full.
@@ -378,7 +374,8 @@ impl Cache {
     /// If the cache can't be read.
     pub fn text(&self, overlay: i64, position: Position, id: &Oid) -> anyhow::Result<Option<Vec<u8>>> {
         self.database().read(|reader| {
-            let query = "SELECT first FROM segment, repository WHERE first <= ?1 AND overlay = ?2 ORDER BY first DESC LIMIT 1";
+            let query =
+                "SELECT first FROM segment, repository WHERE first <= ?1 AND overlay = ?2 ORDER BY first DESC LIMIT 1";
             let mut segment = reader.prepare_cached(query)?;
             let first = segment.query_row(params![position, overlay], |row| row.get::<_, Position>(0)).optional()?;
             let Some(first) = first else { return Ok(None) };

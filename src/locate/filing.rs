@@ -3,10 +3,11 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::desk::{Reading, with_sketch};
 use crate::cache::Cache;
+use crate::cache::database::is_damaged;
 use crate::cache::postings::Postings;
 use crate::cache::texts::Texts;
 use crate::facts::Oid;
@@ -25,7 +26,7 @@ const CHUNK: usize = 2048;
 #[derive(Debug, Clone)]
 pub(super) enum Filed {
     /// In the cache.
-    Cached(Cache),
+    Cached(Arc<Cached>),
     /// In memory, there being no cache; or none, for nothing is looked up.
     Held(Arc<Postings>),
 }
@@ -37,9 +38,39 @@ impl Filed {
     /// If the cache can't be read.
     pub(super) fn under(&self, keys: &[Key]) -> anyhow::Result<Vec<Vec<Position>>> {
         Ok(match self {
-            Self::Cached(cache) => cache.under(keys)?,
+            Self::Cached(cached) => cached.under(keys)?,
             Self::Held(held) => keys.iter().map(|&key| held.under(key)).collect(),
         })
+    }
+
+    /// Why the cache could not be read in the middle, since the last call.
+    pub(super) fn take_damage(&self) -> Option<anyhow::Error> {
+        match self {
+            Self::Cached(cached) => cached.damage.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            Self::Held(_) => None,
+        }
+    }
+}
+
+/// Commits that are filed in the cache, and what files them anew should it turn out to be damaged.
+#[derive(Debug)]
+pub(super) struct Cached {
+    cache: Cache,
+    filer: Filer,
+    anew: OnceLock<Postings>,
+    damage: Mutex<Option<anyhow::Error>>,
+}
+
+impl Cached {
+    fn under(&self, keys: &[Key]) -> anyhow::Result<Vec<Vec<Position>>> {
+        match self.cache.under(keys) {
+            Err(cause) if is_damaged(&cause) => {
+                self.damage.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(cause);
+                let anew = self.anew.get_or_init(|| self.filer.file(0..self.filer.graph.len()));
+                Ok(keys.iter().map(|&key| anew.under(key)).collect())
+            }
+            found => found,
+        }
     }
 }
 
@@ -71,7 +102,7 @@ impl Filing<'_> {
             // One that another process has just removed, say, can't be read: then all are filed anew, for this run alone.
             let base = self.pool.run(move || reader.filed(rules, &own)).await?.unwrap_or(0);
             if base >= end {
-                return Ok(Some(Filed::Cached(cache.clone())));
+                return Ok(Some(self.cached(cache, graph, stop)));
             }
             // All ids will be asked for, and much is going to be written.
             let own = Arc::clone(graph);
@@ -79,7 +110,7 @@ impl Filing<'_> {
             let Some(postings) = self.file(graph, base..end, stop, &mut progress).await? else { return Ok(None) };
             let stored = cache.file(base, Arc::clone(graph), rules, postings.clone()).await;
             if matches!(stored, Ok(true)) {
-                return Ok(Some(Filed::Cached(cache.clone())));
+                return Ok(Some(self.cached(cache, graph, stop)));
             }
             // The cache can't be written, or another process has filed meanwhile, perhaps another graph.
             if base == 0 {
@@ -88,6 +119,16 @@ impl Filing<'_> {
         }
         let postings = self.file(graph, 0..end, stop, &mut progress).await?;
         Ok(postings.map(|postings| Filed::Held(Arc::new(postings))))
+    }
+
+    fn cached(&self, cache: &Cache, graph: &Arc<Graph>, stop: &Token) -> Filed {
+        let filer = self.filer(graph, None, stop);
+        Filed::Cached(Arc::new(Cached { cache: cache.clone(), filer, anew: OnceLock::new(), damage: Mutex::default() }))
+    }
+
+    fn filer(&self, graph: &Arc<Graph>, texts: Option<Arc<Texts>>, stop: &Token) -> Filer {
+        let (graph, handles) = (Arc::clone(graph), self.index.handles.clone());
+        Filer { graph, handles, texts, patterns: Arc::clone(self.patterns), stop: stop.clone() }
     }
 
     /// The commits of `range` and their keys.
@@ -110,13 +151,7 @@ impl Filing<'_> {
             if pending.len() < 2 * self.pool.threads()
                 && let Some(chunk) = chunks.next()
             {
-                let filer = Filer {
-                    graph: Arc::clone(graph),
-                    handles: self.index.handles.clone(),
-                    texts: texts.clone(),
-                    patterns: Arc::clone(self.patterns),
-                    stop: stop.clone(),
-                };
+                let filer = self.filer(graph, texts.clone(), stop);
                 pending.push_back(self.pool.submit(move || filer.file(chunk)).await?);
                 continue;
             }
@@ -140,6 +175,7 @@ pub fn keys_of(patterns: &Arc<Patterns>, id: &Oid, raw: &[u8]) -> Result<Vec<Key
     with_sketch(&Literal(patterns), id, raw, |sketch, found, _| keys(&sketch, found))
 }
 
+#[derive(Debug)]
 struct Filer {
     graph: Arc<Graph>,
     handles: Handles,

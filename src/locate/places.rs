@@ -146,7 +146,8 @@ impl Places {
         let mut tagged = Vec::new();
         while let Some(place) = numbers.next() {
             let count = numbers.next()?;
-            let lines: Vec<(usize, bool)> = numbers.by_ref().take(count).map(|line| (line >> 1, line & 1 == 1)).collect();
+            let lines: Vec<(usize, bool)> =
+                numbers.by_ref().take(count).map(|line| (line >> 1, line & 1 == 1)).collect();
             let fits = lines.len() == count && lines.iter().all(|(line, _)| *line < self.lines.len());
             if !fits || self.list.get(place).is_none_or(|place| place.kind != PlaceKind::Tag) {
                 return None;
