@@ -203,8 +203,8 @@ fn garbage_anywhere_leaves_what_is_where_and_missing_as_it_is() {
     let (mut dice, mut noticed) = (Dice(4242), 0);
     for round in 0..40 {
         let mut bytes = sound.clone();
-        let at = 100 + dice.below(sound.len() - 164);
-        bytes[at..at + 64].iter_mut().for_each(|byte| *byte = dice.next().to_le_bytes()[0]);
+        let at = 100 + dice.below(sound.len() - 612);
+        bytes[at..at + 512].iter_mut().for_each(|byte| *byte = dice.next().to_le_bytes()[0]);
         for rest in ["-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{rest}", path.display()));
         }
@@ -272,11 +272,11 @@ fn a_cache_that_may_grow_no_further_leaves_what_is_where_and_missing_as_it_is() 
 #[test]
 fn a_flipped_bit_in_the_graph_is_noticed() {
     let repo = repository(100);
-    for column in ["ids", "times", "edges", "parents", "by_id"] {
+    for (array, name) in ["ids", "times", "edges", "parents", "by_id"].into_iter().enumerate() {
         full(&repo);
-        flip_a_bit(&repo, column);
+        flip_a_bit(&repo, i64::try_from(array).expect("few"));
         let bytes = settled(&repo);
-        is_rebuilt(&repo, &bytes, column);
+        is_rebuilt(&repo, &bytes, name);
     }
 }
 
@@ -306,15 +306,18 @@ fn a_flipped_bit_in_what_refs_hold_is_noticed() {
     }
 }
 
-/// Turns one bit in an array of the only segment.
-fn flip_a_bit(repo: &Repo, column: &str) {
+/// Turns one bit in an array of the only segment, which is one piece.
+fn flip_a_bit(repo: &Repo, array: i64) {
     let connection = Connection::open(database(repo)).expect("opens");
-    let mut array: Vec<u8> =
-        connection.query_row(&format!("SELECT {column} FROM segment"), [], |row| row.get(0)).expect("a segment");
+    let row = array << 20;
+    let mut bytes: Vec<u8> =
+        connection.query_row("SELECT bytes FROM piece WHERE number = ?1", [row], |row| row.get(0)).expect("a piece");
     // A low byte: the value stays plausible.
-    let middle = array.len() / 2 / 8 * 8;
-    array[middle] ^= 1;
-    connection.execute(&format!("UPDATE segment SET {column} = ?1"), [array]).expect("updates");
+    let middle = bytes.len() / 2 / 8 * 8;
+    bytes[middle] ^= 1;
+    connection
+        .execute("UPDATE piece SET bytes = ?1 WHERE number = ?2", rusqlite::params![bytes, row])
+        .expect("updates");
 }
 
 #[test]
@@ -322,7 +325,7 @@ fn a_number_that_leads_to_the_text_of_another_commit_is_not_followed() {
     let repo = repository(100);
     full(&repo);
     let before = full(&repo);
-    flip_a_bit(&repo, "texts");
+    flip_a_bit(&repo, 5);
     let after = full(&repo);
     assert_eq!((index(&after), codes(&after).len()), ("fresh", 0));
     assert_eq!(of_type(&after, "commit"), of_type(&before, "commit"));

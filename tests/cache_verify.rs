@@ -119,17 +119,13 @@ struct Arrays {
 
 impl Arrays {
     fn read(database: &Connection) -> Self {
-        let row = |row: &rusqlite::Row<'_>| {
-            let words = |at: usize| -> rusqlite::Result<Vec<u32>> {
-                let bytes: Vec<u8> = row.get(at)?;
-                Ok(bytes.chunks_exact(4).map(|it| u32::from_le_bytes(it.try_into().expect("four"))).collect())
-            };
-            let times: Vec<u8> = row.get(1)?;
-            let times = times.chunks_exact(8).map(|it| u64::from_le_bytes(it.try_into().expect("eight"))).collect();
-            Ok(Self { ids: row.get(0)?, times, edges: words(2)?, parents: words(3)?, by_id: words(4)? })
+        let words = |array| -> Vec<u32> {
+            let bytes = piece(database, array);
+            bytes.chunks_exact(4).map(|it| u32::from_le_bytes(it.try_into().expect("four"))).collect()
         };
-        let query = "SELECT ids, times, edges, parents, by_id FROM segment";
-        database.query_row(query, [], row).expect("one segment")
+        let times = piece(database, 1);
+        let times = times.chunks_exact(8).map(|it| u64::from_le_bytes(it.try_into().expect("eight"))).collect();
+        Self { ids: piece(database, 0), times, edges: words(2), parents: words(3), by_id: words(4) }
     }
 
     /// Writes them with the right checksum.
@@ -138,12 +134,27 @@ impl Arrays {
         let times: Vec<u8> = self.times.iter().flat_map(|time| time.to_le_bytes()).collect();
         let arrays = [self.ids.clone(), times, words(&self.edges), words(&self.parents), words(&self.by_id)];
         let sum = crc32fast::hash(&arrays.concat());
-        let [ids, times, edges, parents, by_id] = arrays;
-        let update =
-            "UPDATE segment SET count = ?1, ids = ?2, times = ?3, edges = ?4, parents = ?5, by_id = ?6, sum = ?7";
-        let count = i64::try_from(self.times.len()).expect("few");
-        database.execute(update, params![count, ids, times, edges, parents, by_id, sum]).expect("writes");
+        for (array, bytes) in arrays.into_iter().enumerate() {
+            put_piece(database, i64::try_from(array).expect("few"), &bytes);
+        }
+        let (count, links) = (self.times.len(), self.parents.len());
+        let counts = params![i64::try_from(count).expect("few"), i64::try_from(links).expect("few"), sum];
+        database.execute("UPDATE segment SET count = ?1, links = ?2, sum = ?3", counts).expect("writes");
     }
+}
+
+/// The numbers of texts, among the arrays.
+const TEXTS: i64 = 5;
+
+/// An array of the only segment, which is one piece.
+fn piece(database: &Connection, array: i64) -> Vec<u8> {
+    let query = "SELECT bytes FROM piece WHERE number = ?1";
+    database.query_row(query, [array << 20], |row| row.get(0)).expect("one piece")
+}
+
+fn put_piece(database: &Connection, array: i64, bytes: &[u8]) {
+    let put = "INSERT OR REPLACE INTO piece VALUES (?1, ?2)";
+    database.execute(put, params![array << 20, bytes]).expect("writes");
 }
 
 /// A block of texts with the right checksums in which `change` was done to the last of them.
@@ -211,8 +222,7 @@ const DAMAGES: &[Damage] = &[
             let ids = arrays.ids.clone();
             arrays.by_id.sort_by_key(|&position| ids[20 * position as usize..][..20].to_vec());
             arrays.write(cache);
-            let texts: Vec<u8> = cache.query_row("SELECT texts FROM segment", [], |row| row.get(0)).expect("one");
-            cache.execute("UPDATE segment SET texts = ?1", [[&[0xff; 4], &texts[..]].concat()]).expect("writes");
+            put_piece(cache, TEXTS, &[&[0xff; 4], &piece(cache, TEXTS)[..]].concat());
             assert!(!repo.git(&["rev-list", "--max-parents=0", "--all"]).is_empty());
         },
         "by the cache, not by git",
@@ -274,9 +284,9 @@ const DAMAGES: &[Damage] = &[
     (
         "texts in each other's place",
         |cache, _| {
-            let mut texts: Vec<u8> = cache.query_row("SELECT texts FROM segment", [], |row| row.get(0)).expect("one");
+            let mut texts = piece(cache, TEXTS);
             texts.rotate_left(4);
-            cache.execute("UPDATE segment SET texts = ?1", [texts]).expect("writes");
+            put_piece(cache, TEXTS, &texts);
         },
         "is where one should be kept",
     ),

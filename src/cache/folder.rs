@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use super::aside::{self, parse_damaged};
 use super::database::{alone_with, is_damaged, is_forbidden, open_for_reading};
 use super::schema::REPOSITORY;
+use super::segments::text_numbers;
 use super::state::{self, State};
 use crate::error::Kind;
 
@@ -341,15 +342,8 @@ fn contents(reader: &Connection) -> anyhow::Result<Contents> {
     }
     let common_dir: Option<Vec<u8>> =
         tables.query_row("SELECT common_dir FROM repository", [], |row| row.get(0)).optional()?;
-    let mut texts = 0;
-    {
-        let mut statement = tables.prepare("SELECT texts FROM segment")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let numbers = row.get_ref(0)?.as_blob()?.chunks_exact(NUMBER);
-            texts += numbers.filter(|number| *number != [0xff; NUMBER]).count() as u64;
-        }
-    }
+    let numbers = if has("piece")? { text_numbers(&tables)? } else { Vec::new() };
+    let texts = numbers.chunks_exact(NUMBER).filter(|number| *number != [0xff; NUMBER]).count() as u64;
     Ok(Contents {
         common_dir: common_dir.map(|bytes| PathBuf::from(OsString::from_vec(bytes))),
         commits: number("segment", "SELECT coalesce(sum(count), 0) FROM segment")?,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::repository::Cache;
+use super::segments::begins_with;
 use crate::graph::{Graph, Position};
 
 /// Bits of a key that choose its bucket.
@@ -156,18 +157,7 @@ fn filed(reader: &Connection, rules: i64) -> anyhow::Result<Option<Filed>> {
 /// Whether the stored graph begins with all of `graph`, each commit at its place. That the last one is there says nothing of those before
 /// it: two first passes over one history needn't put it in the same order.
 pub(super) fn is_stored(reader: &Connection, graph: &Graph) -> anyhow::Result<bool> {
-    let mut left = graph.id_array();
-    let mut statement = reader.prepare("SELECT ids FROM segment ORDER BY first")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()?.filter(|_| !left.is_empty()) {
-        let stored = row.get_ref(0)?.as_blob()?;
-        let shared = stored.len().min(left.len());
-        if stored[..shared] != left[..shared] {
-            return Ok(false);
-        }
-        left = &left[shared..];
-    }
-    Ok(!graph.is_empty() && left.is_empty())
+    Ok(!graph.is_empty() && begins_with(reader, graph.id_array(), graph.id_array().len() / graph.len())?)
 }
 
 fn file(

@@ -12,7 +12,7 @@ use super::aside::set_aside;
 use super::database::{Database, is_damaged, quick_check};
 use super::holders::{self, Kept};
 use super::schema::REPOSITORY;
-use super::segments::{StoredSegment, check, end, insert, join, look_at_graph, read_graph, source};
+use super::segments::{self, StoredSegment, check, end, insert, join, look_at_graph, read_graph, source};
 use super::state::State;
 use super::texts::{self, StoredTexts};
 use crate::facts::Oid;
@@ -302,10 +302,11 @@ fn integrity(reader: &Connection) -> anyhow::Result<()> {
 fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     // Texts that are nobody's yet may be those of the pass that is to be stored next.
     transaction.execute_batch(
-        "DELETE FROM segment; DELETE FROM text WHERE number NOT IN (SELECT text FROM unclaimed);
+        "DELETE FROM text WHERE number NOT IN (SELECT text FROM unclaimed);
          DELETE FROM snapshot; DELETE FROM ref; DELETE FROM holders; DELETE FROM placed; DELETE FROM tagged;
          DELETE FROM filed; DELETE FROM posting; DELETE FROM patch;",
     )?;
+    segments::forget(transaction)?;
     super::words::forget(transaction)
 }
 
@@ -348,7 +349,7 @@ fn store(transaction: &Transaction<'_>, pass: &Pass, hash_len: usize) -> anyhow:
     }
     if let Some((segment, numbers)) = &pass.segment {
         let numbers: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        insert(transaction, pass.base, segment, &numbers)?;
+        insert(transaction, (pass.base, hash_len), segment, &numbers)?;
         texts::claim(transaction, &pass.texts)?;
         let count: i64 = transaction.query_row("SELECT count(*) FROM segment", [], |row| row.get(0))?;
         if count > SEGMENTS {

@@ -192,22 +192,26 @@ CREATE TABLE placed (
 );
 ";
 
-/// The texts of a block are packed in frames, see texts.rs, and the short columns of a segment come first: who asks for one behind an array
-/// follows the chain of its pages to the end. The graph and what has its positions are made anew. What is found out of tags is kept.
+/// The texts of a block are packed in frames, see texts.rs, and the arrays of a segment are cut into pieces, see segments.rs: who asks for a
+/// few bytes of a long one follows the chain of its pages from the first. The graph and what has its positions are made anew. What is found
+/// out of tags is kept.
 const V8: &str = "
 DROP TABLE segment;
 -- The commit graph in batches, see graph.rs: parents before children, only appended to.
 CREATE TABLE segment (
   first INTEGER PRIMARY KEY CHECK (first >= 0),
   count INTEGER NOT NULL CHECK (count > 0),
-  -- CRC-32 of the five arrays before `texts`, in this order. A wrong number of a text shows where it leads to: each keeps its ids.
-  sum INTEGER NOT NULL,
-  ids BLOB NOT NULL,
-  times BLOB NOT NULL,
-  edges BLOB NOT NULL,
-  parents BLOB NOT NULL,
-  by_id BLOB NOT NULL,
-  texts BLOB NOT NULL
+  -- How many parents its commits have.
+  links INTEGER NOT NULL CHECK (links >= 0),
+  -- CRC-32 of its arrays but the numbers of texts, in their order. A wrong number shows where it leads to: each text keeps its ids.
+  sum INTEGER NOT NULL
+);
+-- Its arrays, 1,024 entries a piece: `number` is the segment's first commit, from the 24th bit on, the array, from the 20th, and the piece.
+-- 0 to 5 are ids, times of 8 bytes, where each commit's parents end among them, parents, positions in the order of ids, and the numbers of
+-- texts; these four have 4 bytes each, little-endian.
+CREATE TABLE piece (
+  number INTEGER PRIMARY KEY,
+  bytes BLOB NOT NULL
 );
 DELETE FROM unclaimed;
 DELETE FROM text;

@@ -1,13 +1,15 @@
-//! The graph as it is stored: a row for each batch, read whole, or only as far as every question needs it.
+//! The graph as it is stored: a row for each batch, and its arrays in pieces, read whole, or only as far as a question needs them.
 
-use rusqlite::blob::Blob;
 use rusqlite::{Connection, MAIN_DB, Transaction, params};
 
 use super::database::Held;
 use crate::graph::{Array, Damaged, Graph, Position, Segment, Source};
 
-/// Bytes of what is only to be checked that are read at once: they stay in the processor's cache.
-const CHECKED: usize = 1 << 16;
+/// Entries of a piece of an array. To read some in the middle of a long one SQLite follows the chain of its pages from the first; a piece has
+/// one to eight.
+const PIECE: usize = 1024;
+/// Where the numbers of texts are, beside the arrays.
+const TEXTS: Column = Column { number: 5, width: 4 };
 
 /// How many commits the stored graph has.
 pub(super) fn end(reader: &Connection) -> rusqlite::Result<i64> {
@@ -20,7 +22,7 @@ pub(super) fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result
         anyhow::ensure!(segment.first == graph.len(), Damaged);
         let mut hasher = crc32fast::Hasher::new();
         graph.extend((segment.count, segment.links, hash_len), segment.sum, |array, into| -> anyhow::Result<()> {
-            segment.read(reader, array, into)?;
+            read(reader, (segment.first, column(array, hash_len)), 0, into)?;
             hasher.update(into);
             Ok(())
         })?;
@@ -66,7 +68,7 @@ pub(super) fn source(held: Held, segments: Vec<StoredSegment>, hash_len: usize) 
             let end = start + segment.length(array, hash_len);
             if at < end {
                 let (some, rest) = left.split_at_mut(left.len().min(end - at));
-                segment.blob(&*held.connection()?, array)?.read_at_exact(some, at - start)?;
+                read(&*held.connection()?, (segment.first, column(array, hash_len)), at - start, some)?;
                 (at, left) = (end, rest);
             }
             if left.is_empty() {
@@ -87,8 +89,7 @@ pub(super) struct StoredSegment {
 }
 
 fn segments(reader: &Connection) -> anyhow::Result<Vec<StoredSegment>> {
-    let mut statement =
-        reader.prepare("SELECT first, length(times) / 8, length(parents) / 4, sum FROM segment ORDER BY first")?;
+    let mut statement = reader.prepare("SELECT first, count, links, sum FROM segment ORDER BY first")?;
     let mut rows = statement.query([])?;
     let mut segments = Vec::new();
     while let Some(row) = rows.next()? {
@@ -99,26 +100,10 @@ fn segments(reader: &Connection) -> anyhow::Result<Vec<StoredSegment>> {
 }
 
 impl StoredSegment {
-    fn blob<'c>(&self, reader: &'c Connection, array: Array) -> anyhow::Result<Blob<'c>> {
-        Ok(reader.blob_open(MAIN_DB, "segment", column(array), i64::try_from(self.first)?, true)?)
-    }
-
-    /// Reads an array whole.
-    fn read(&self, reader: &Connection, array: Array, into: &mut [u8]) -> anyhow::Result<()> {
-        let blob = self.blob(reader, array)?;
-        anyhow::ensure!(blob.len() == into.len(), Damaged);
-        Ok(blob.read_at_exact(into, 0)?)
-    }
-
     /// How many bytes an array has.
     fn length(&self, array: Array, hash_len: usize) -> usize {
-        match array {
-            Array::Ids => self.count * hash_len,
-            Array::Times => self.count * size_of::<u64>(),
-            Array::Edges => self.count * size_of::<u32>(),
-            Array::Parents => self.links * size_of::<Position>(),
-            Array::ById => self.count * size_of::<Position>(),
-        }
+        let entries = if array == Array::Parents { self.links } else { self.count };
+        entries * column(array, hash_len).width
     }
 
     /// Hands an array, which may be of ids of `hash_len` bytes, to `is_sound`, part by part.
@@ -128,13 +113,12 @@ impl StoredSegment {
         (array, hash_len): (Array, usize),
         mut is_sound: impl FnMut(&[u8]) -> bool,
     ) -> anyhow::Result<()> {
-        let blob = self.blob(reader, array)?;
-        anyhow::ensure!(blob.len() == self.length(array, hash_len), Damaged);
-        let mut buffer = vec![0; CHECKED.min(blob.len())];
+        let (length, column) = (self.length(array, hash_len), column(array, hash_len));
+        let mut buffer = vec![0; column.piece().min(length)];
         let mut at = 0;
-        while at < blob.len() {
-            let part = &mut buffer[..CHECKED.min(blob.len() - at)];
-            blob.read_at_exact(part, at)?;
+        while at < length {
+            let part = &mut buffer[..column.piece().min(length - at)];
+            read(reader, (self.first, column), at, part)?;
             anyhow::ensure!(is_sound(part), Damaged);
             at += part.len();
         }
@@ -142,53 +126,121 @@ impl StoredSegment {
     }
 }
 
-/// The column that an array is kept in.
-fn column(array: Array) -> &'static str {
-    match array {
-        Array::Ids => "ids",
-        Array::Times => "times",
-        Array::Edges => "edges",
-        Array::Parents => "parents",
-        Array::ById => "by_id",
+/// Where an array is kept.
+#[derive(Clone, Copy)]
+struct Column {
+    number: i64,
+    /// Bytes of an entry.
+    width: usize,
+}
+
+impl Column {
+    /// Bytes of a piece.
+    fn piece(self) -> usize {
+        PIECE * self.width
     }
+
+    /// The row of a piece of the segment that begins with the commit `first`.
+    fn row(self, first: usize, piece: usize) -> anyhow::Result<i64> {
+        Ok(i64::try_from(first)? << 24 | self.number << 20 | i64::try_from(piece)?)
+    }
+}
+
+/// Where `array` is, if ids have `hash_len` bytes.
+fn column(array: Array, hash_len: usize) -> Column {
+    let (number, width) = match array {
+        Array::Ids => (0, hash_len),
+        Array::Times => (1, size_of::<u64>()),
+        Array::Edges => (2, size_of::<u32>()),
+        Array::Parents => (3, size_of::<Position>()),
+        Array::ById => (4, size_of::<Position>()),
+    };
+    Column { number, width }
+}
+
+/// Reads an array of the segment that begins with the commit `first`, from the byte `at` on.
+fn read(
+    reader: &Connection,
+    (first, column): (usize, Column),
+    mut at: usize,
+    mut into: &mut [u8],
+) -> anyhow::Result<()> {
+    while !into.is_empty() {
+        let (piece, within) = (at / column.piece(), at % column.piece());
+        let blob = reader.blob_open(MAIN_DB, "piece", "bytes", column.row(first, piece)?, true)?;
+        let (part, rest) = into.split_at_mut(into.len().min(column.piece() - within));
+        anyhow::ensure!(within + part.len() <= blob.len(), Damaged);
+        blob.read_at_exact(part, within)?;
+        (at, into) = (at + part.len(), rest);
+    }
+    Ok(())
+}
+
+/// The number of the text of the commit at `position`, whose segment begins with the commit `first`.
+pub(super) fn text_number(reader: &Connection, first: Position, position: Position) -> anyhow::Result<u32> {
+    let mut number = [0; 4];
+    read(reader, (first as usize, TEXTS), 4 * (position - first) as usize, &mut number)?;
+    Ok(u32::from_le_bytes(number))
+}
+
+/// The numbers of all texts, 4 bytes each, in the order of the commits.
+pub(super) fn text_numbers(reader: &Connection) -> anyhow::Result<Vec<u8>> {
+    let mut numbers = Vec::new();
+    for segment in segments(reader)? {
+        let known = numbers.len();
+        numbers.resize(known + 4 * segment.count, 0);
+        read(reader, (segment.first, TEXTS), 0, &mut numbers[known..])?;
+    }
+    Ok(numbers)
+}
+
+/// Whether the stored ids begin with `ids`.
+pub(super) fn begins_with(reader: &Connection, ids: &[u8], hash_len: usize) -> anyhow::Result<bool> {
+    let mut left = ids;
+    for segment in segments(reader)? {
+        if left.is_empty() {
+            break;
+        }
+        let (shared, rest) = left.split_at(left.len().min(segment.count * hash_len));
+        let mut stored = vec![0; shared.len()];
+        read(reader, (segment.first, column(Array::Ids, hash_len)), 0, &mut stored)?;
+        if stored != shared {
+            return Ok(false);
+        }
+        left = rest;
+    }
+    Ok(left.is_empty())
 }
 
 /// Makes one segment of all.
 pub(super) fn join(transaction: &Transaction<'_>, hash_len: usize) -> anyhow::Result<()> {
     let joined = read_graph(transaction, hash_len)?.joined();
-    let mut numbers: Vec<u8> = Vec::new();
-    {
-        let mut statement = transaction.prepare("SELECT texts FROM segment ORDER BY first")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            numbers.extend_from_slice(row.get_ref(0)?.as_blob()?);
-        }
-    }
-    transaction.execute("DELETE FROM segment", [])?;
-    insert(transaction, 0, &joined, &numbers)
+    let numbers = text_numbers(transaction)?;
+    forget(transaction)?;
+    insert(transaction, (0, hash_len), &joined, &numbers)
+}
+
+/// Deletes all.
+pub(super) fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch("DELETE FROM segment; DELETE FROM piece;")
 }
 
 pub(super) fn insert(
     transaction: &Transaction<'_>,
-    first: usize,
+    (first, hash_len): (usize, usize),
     segment: &Segment,
     texts: &[u8],
 ) -> anyhow::Result<()> {
-    let count = i64::try_from(segment.times.len() / 8)?;
-    let first = i64::try_from(first)?;
-    transaction.execute(
-        "INSERT INTO segment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        params![
-            first,
-            count,
-            segment.sum(),
-            segment.ids,
-            segment.times,
-            segment.edges,
-            segment.parents,
-            segment.by_id,
-            texts
-        ],
-    )?;
+    let count = i64::try_from(segment.times.len() / size_of::<u64>())?;
+    let links = i64::try_from(segment.parents.len() / size_of::<Position>())?;
+    let row = params![i64::try_from(first)?, count, links, segment.sum()];
+    transaction.execute("INSERT INTO segment VALUES (?1, ?2, ?3, ?4)", row)?;
+    let mut insert = transaction.prepare("INSERT OR REPLACE INTO piece VALUES (?1, ?2)")?;
+    let arrays = Array::ALL.map(|array| (column(array, hash_len), segment.array(array)));
+    for (column, array) in arrays.into_iter().chain([(TEXTS, texts)]) {
+        for (piece, bytes) in array.chunks(column.piece()).enumerate() {
+            insert.execute(params![column.row(first, piece)?, bytes])?;
+        }
+    }
     Ok(())
 }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, MAIN_DB, OptionalExtension as _, Transaction, params}
 
 use super::database::PendingWrite;
 use super::repository::Cache;
+use super::segments::{text_number, text_numbers};
 use crate::facts::Oid;
 use crate::facts::oid::OidMap;
 use crate::graph::Position;
@@ -379,19 +380,16 @@ impl Cache {
             let mut segment = reader.prepare_cached(query)?;
             let first = segment.query_row(params![position, overlay], |row| row.get::<_, Position>(0)).optional()?;
             let Some(first) = first else { return Ok(None) };
-            let mut number = [0; 4];
-            let at = 4 * (position - first) as usize;
-            if part(reader, ("segment", "texts", first), at, &mut number)? < number.len() {
-                return Ok(None);
+            match text_number(reader, first, position)? {
+                NONE => Ok(None),
+                number => self.frame(reader, number, id),
             }
-            let number = Some(u32::from_le_bytes(number)).filter(|&number| number != NONE);
-            number.map_or(Ok(None), |number| self.frame(reader, number, id))
         })
     }
 
     /// The bytes of the commit `id`, if its text is the one with this number.
     fn frame(&self, reader: &Connection, number: u32, id: &Oid) -> anyhow::Result<Option<Vec<u8>>> {
-        let (block, index) = (("text", "block", number >> BLOCK_BITS), number as usize % BLOCK);
+        let (block, index) = (number >> BLOCK_BITS, number as usize % BLOCK);
         let mut head = [0; Directory::MOST];
         let length = part(reader, block, 0, &mut head)?;
         let place = Directory::read(&head[..length]).and_then(|directory| directory.frame(index / FRAME));
@@ -410,26 +408,16 @@ impl Cache {
     /// If the cache can't be read.
     pub fn texts(&self, overlay: i64) -> anyhow::Result<Texts> {
         self.database().read(|reader| {
-            let mut numbers = Vec::new();
-            let mut statement = reader.prepare("SELECT texts FROM segment ORDER BY first")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let bytes = row.get_ref(0)?.as_blob()?;
-                numbers.extend(bytes.chunks_exact(4).filter_map(|bytes| word(bytes, 0)));
-            }
+            let numbers = text_numbers(reader)?;
+            let numbers = numbers.as_chunks().0.iter().map(|&four| u32::from_le_bytes(four)).collect();
             Ok(Texts { cache: self.clone(), overlay, numbers })
         })
     }
 }
 
-/// Reads what there is of a column of the row with this number, from the byte `at` on, and returns how much that is.
-fn part(
-    reader: &Connection,
-    (table, column, row): (&str, &str, u32),
-    at: usize,
-    into: &mut [u8],
-) -> anyhow::Result<usize> {
-    let blob = reader.blob_open(MAIN_DB, table, column, i64::from(row), true)?;
+/// Reads what there is of the block with this number, from the byte `at` on, and returns how much that is.
+fn part(reader: &Connection, block: u32, at: usize, into: &mut [u8]) -> anyhow::Result<usize> {
+    let blob = reader.blob_open(MAIN_DB, "text", "block", i64::from(block), true)?;
     let length = into.len().min(blob.len().saturating_sub(at));
     if length > 0 {
         blob.read_at_exact(&mut into[..length], at)?;

@@ -12,13 +12,17 @@ SELECT CAST(common_dir AS TEXT), object_format, (SELECT taken_at FROM main.snaps
 CREATE TEMP VIEW refs (name, id, commit_id) AS
 SELECT CAST(name AS TEXT), lower(hex(id)), nullif(lower(hex(commit_id)), '') FROM main.ref;
 
--- Every commit that was ever read. A batch of them is a few arrays, which are halved until each part is that of one commit: SQLite reads
--- a whole array for each piece that it cuts out of it.
+-- Every commit that was ever read. Ids and times are kept a thousand in a row, which is halved until each part is that of one commit: SQLite
+-- reads a whole row for each part that it cuts out of it.
 CREATE TEMP VIEW commits (position, id, committed_at) AS
 WITH RECURSIVE
 side (half) AS (VALUES (0), (1)),
 part (first, count, width, ids, times) AS (
-  SELECT first, count, length(ids) / count, ids, times FROM main.segment
+  SELECT segment.first + (ids.number & 0xfffff) * 1024, length(times.bytes) / 8, length(ids.bytes) / (length(times.bytes) / 8),
+         ids.bytes, times.bytes
+  FROM main.segment
+  JOIN main.piece AS ids ON ids.number BETWEEN segment.first << 24 AND segment.first << 24 | 0xfffff
+  JOIN main.piece AS times ON times.number = ids.number | 1 << 20
   UNION ALL
   SELECT first + half * (count / 2),
          CASE half WHEN 0 THEN count / 2 ELSE count - count / 2 END,
