@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use smol::future::zip;
 
@@ -71,6 +72,8 @@ pub struct Index {
     /// Shallow, grafted and replaced commits.
     pub overlay: Arc<Overlay>,
     cache: Option<Cache>,
+    /// Whether that was set aside in the middle, since it is damaged.
+    is_aside: AtomicBool,
     commits: Commits,
     fresh: bool,
     /// How many commits, from the graph's first on, the usual refs are known to reach, each.
@@ -196,7 +199,7 @@ impl Index {
     }
 
     async fn keep_placed(&mut self, pool: &Pool) -> anyhow::Result<anyhow::Result<()>> {
-        let Some((cache, (selection, digest))) = self.cache.clone().zip(self.unplaced.take()) else {
+        let Some((cache, (selection, digest))) = self.cache().cloned().zip(self.unplaced.take()) else {
             return Ok(Ok(()));
         };
         let (graph, refs) = (self.graph(pool).await?, Arc::clone(&self.refs));
@@ -207,7 +210,7 @@ impl Index {
 
     /// Only where it pays: of a small graph a sweep takes no time.
     async fn keep_holders(&mut self, pool: &Pool) -> anyhow::Result<anyhow::Result<()>> {
-        let Some(cache) = self.cache.clone().filter(|_| !self.is_held && self.len() >= LIGHT) else {
+        let Some(cache) = self.cache().cloned().filter(|_| !self.is_held && self.len() >= LIGHT) else {
             return Ok(Ok(()));
         };
         let (graph, usual) = (self.graph(pool).await?, Arc::clone(&self.usual));
@@ -247,7 +250,7 @@ impl Index {
     /// The cache, if it can be used.
     #[must_use]
     pub fn cache(&self) -> Option<&Cache> {
-        self.cache.as_ref()
+        self.cache.as_ref().filter(|_| !self.is_aside.load(Ordering::Acquire))
     }
 
     /// Whether the refs stand as the last complete pass saw them, so that the graph holds all that the usual refs reach.
@@ -367,7 +370,7 @@ impl Index {
     /// Where the bytes of commits go while a pass goes on; `None` without a cache.
     #[must_use]
     pub fn text_store(&self) -> Option<TextStore> {
-        self.cache.clone().map(TextStore::new)
+        self.cache().cloned().map(TextStore::new)
     }
 
     /// Appends `commits` and stores the pass, unless their texts could not be stored. `false` if another process was first.
@@ -400,7 +403,7 @@ impl Index {
         (self.holders, self.is_held) = (None, false);
         self.commits = Commits::Here(Arc::new(graph));
         let texts = texts?;
-        let Some(cache) = &self.cache else { return Ok(true) };
+        let Some(cache) = self.cache() else { return Ok(true) };
         let refs = self.usual.refs.iter().map(|entry| (entry.name.to_vec(), entry.id, entry.commit)).collect();
         let overlay = self.overlay.fingerprint();
         let stored = cache.store(Pass { overlay, base, segment, texts, refs, positions, whole }).await?;
@@ -418,11 +421,12 @@ impl Index {
     }
 
     /// The warning for a cache that can't be written. Damage that shows only now is mended as at the opening: the file is set aside,
-    /// and the next run begins a new one.
+    /// this one goes on without, and the next begins a new one.
     #[must_use]
     pub fn unwritten(&self, cause: &anyhow::Error) -> Trouble {
-        let damaged = self.cache.as_ref().filter(|_| is_damaged(cause));
+        let damaged = self.cache().filter(|_| is_damaged(cause));
         if let Some(Ok(Some(aside))) = damaged.map(|cache| Cache::set_aside(cache.path())) {
+            self.is_aside.store(true, Ordering::Release);
             return rebuilt(&aside);
         }
         Trouble {
@@ -570,6 +574,7 @@ fn join(handles: Handles, opened: Opened, seen: Seen) -> anyhow::Result<Index> {
         usual,
         overlay,
         cache,
+        is_aside: AtomicBool::new(false),
         commits,
         fresh,
         whole,

@@ -167,13 +167,19 @@ fn read(
 ) -> anyhow::Result<()> {
     while !into.is_empty() {
         let (piece, within) = (at / column.piece(), at % column.piece());
-        let blob = reader.blob_open(MAIN_DB, "piece", "bytes", column.row(first, piece)?, true)?;
+        let blob = reader.blob_open(MAIN_DB, "piece", "bytes", column.row(first, piece)?, true).map_err(or_damage)?;
         let (part, rest) = into.split_at_mut(into.len().min(column.piece() - within));
         anyhow::ensure!(within + part.len() <= blob.len(), Damaged);
         blob.read_at_exact(part, within)?;
         (at, into) = (at + part.len(), rest);
     }
     Ok(())
+}
+
+/// What it means that a row can't be opened: it was stored with its segment, and that it isn't there (`SQLITE_ERROR`) is damage.
+fn or_damage(cause: rusqlite::Error) -> anyhow::Error {
+    let is_absence = cause.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_ERROR);
+    if is_absence { Damaged.into() } else { cause.into() }
 }
 
 /// The number of the text of the commit at `position`, whose segment begins with the commit `first`.

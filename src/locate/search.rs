@@ -125,8 +125,6 @@ impl Search<'_> {
     pub(super) async fn wind_up(&mut self) -> anyhow::Result<()> {
         if let Some(damage) = self.filed.as_ref().and_then(Filed::take_damage) {
             announce::warn(self.report, &self.name, &self.index.unwritten(&damage)).await?;
-            // The next run begins a new one.
-            self.kept.clear();
         }
         if self.absent > 0 {
             announce::warn_absent(self.report, &self.name, None, std::mem::take(&mut self.absent)).await?;
