@@ -198,6 +198,19 @@ impl Index {
         Ok(())
     }
 
+    /// Keeps what was found out of the tags by rules with this number, for as long as the refs stand. What can't be kept is found out again.
+    ///
+    /// # Errors
+    /// If a worker panicked.
+    pub async fn keep_tagged(&mut self, rules: i64, tagged: Vec<u8>, pool: &Pool) -> anyhow::Result<()> {
+        let Some(cache) = self.cache().cloned() else { return Ok(()) };
+        let mark = self.graph(pool).await?.mark();
+        if let Err(cause) = cache.keep_tagged(mark, self.digest ^ rules, tagged).await {
+            debug::warn("cache", || format!("what the tags are of was not kept: {cause:#}"));
+        }
+        Ok(())
+    }
+
     async fn keep_placed(&mut self, pool: &Pool) -> anyhow::Result<anyhow::Result<()>> {
         let Some((cache, (selection, digest))) = self.cache().cloned().zip(self.unplaced.take()) else {
             return Ok(Ok(()));

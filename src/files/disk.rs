@@ -68,25 +68,9 @@ pub fn remote(path: &Path) -> Option<String> {
         return kind.clone();
     }
     // A mount that hangs holds up who asks about it and nobody else.
-    let existing = existing(path);
-    let kind = if is_own(&existing) { None } else { file_system(&existing).filter(|kind| is_remote(kind)) };
+    let kind = file_system(&existing(path)).filter(|kind| is_remote(kind));
     known().push((path.to_owned(), kind.clone()));
     kind
-}
-
-/// Whether `path` lies on one of the usual file systems of this machine, by its number (statfs(2)): that is told sooner than all mounts are.
-#[cfg(target_os = "linux")]
-fn is_own(path: &Path) -> bool {
-    // ext2 to ext4, XFS, Btrfs, F2FS, tmpfs.
-    const OWN: [u64; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x0102_1994];
-    // The type of the field differs from one machine to the next; the numbers have 32 bits.
-    let number = |found: rustix::fs::StatFs| found.f_type as u64 & 0xffff_ffff;
-    rustix::fs::statfs(path).is_ok_and(|found| OWN.contains(&number(found)))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_own(_: &Path) -> bool {
-    false
 }
 
 /// That of the mount (proc(5), `mountinfo`) that is nearest to `path`; of several at one place the last hides the others.

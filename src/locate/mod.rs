@@ -44,6 +44,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use smol::future::zip;
 
 pub(crate) use self::answer::wire_rung;
 use self::filing::Filed;
@@ -54,7 +55,7 @@ use self::search::Search;
 pub use self::warm::{Warmed, warm, warm_one_of_several};
 use crate::announce::{self, Indexed};
 use crate::clock::{Clock, Deadline};
-use crate::config::Settings;
+use crate::config::{Settings, default_threads};
 use crate::describe::Ear;
 use crate::facts::Oid;
 use crate::facts::oid::OidSet;
@@ -236,6 +237,40 @@ async fn within<T>(
     deadline.bound(&Clock::Real, work).await
 }
 
+/// Finds the repository that is sought, and reads what is set for it while it is opened.
+async fn look(options: &Arc<Options>, pool: &Pool) -> anyhow::Result<(Arc<Repository>, Settings, Index)> {
+    let asked = Arc::clone(options);
+    let repository = Arc::new(pool.run(move || Repository::find(&asked.sought)).await??);
+    let (asked, of) = (Arc::clone(options), Arc::clone(&repository));
+    let read = move || match &asked.settings {
+        Some(known) => {
+            known.bind(&of);
+            Ok(known.clone())
+        }
+        None => Settings::read_blocking(&of),
+    };
+    let opening = Index::open(Arc::clone(&repository), options.cache_folder.as_deref(), Ahead::Read, pool);
+    let (settings, index) = zip(pool.run(read), opening).await;
+    Ok((repository, settings??, index?))
+}
+
+/// A pool for whose jobs nobody waits, should they be given up: a file system may not answer.
+struct Unwaited(Option<Pool>);
+
+impl Unwaited {
+    /// They have come to an end.
+    fn over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unwaited {
+    fn drop(&mut self) {
+        // Its threads are joined with the last who has it.
+        std::mem::forget(self.0.take());
+    }
+}
+
 /// Opens the repository that is sought, and tells of it if it `is_new` to the reader.
 async fn open<'a>(
     options: Arc<Options>,
@@ -243,31 +278,20 @@ async fn open<'a>(
     token: &'a Token,
     is_new: bool,
 ) -> anyhow::Result<Search<'a>> {
-    let asked = Arc::clone(&options);
-    let find = move || -> anyhow::Result<(Arc<Repository>, Settings)> {
-        let repository = Repository::find(&asked.sought)?;
-        let settings = match &asked.settings {
-            Some(known) => {
-                known.bind(&repository);
-                known.clone()
-            }
-            None => Settings::read_blocking(&repository)?,
-        };
-        Ok((Arc::new(repository), settings))
-    };
     // Of a thousand repositories none is looked for while another could be answered for.
-    let (repository, settings) = match &options.pool {
-        Some(shared) => shared.run(find).await??,
-        None => smol::unblock(find).await?,
-    };
-    let pool = match &options.pool {
+    let mut pool = match &options.pool {
         Some(shared) => shared.clone(),
-        None => Pool::new(options.threads.unwrap_or(settings.threads)).context("starting worker threads")?,
+        None => Pool::new(options.threads.unwrap_or_else(default_threads)).context("starting worker threads")?,
     };
+    let unwaited = Unwaited(options.pool.is_none().then(|| pool.clone()));
+    let looked = look(&options, &pool).await;
+    unwaited.over();
+    let (repository, settings, mut index) = looked?;
+    if options.pool.is_none() && options.threads.is_none() && settings.threads != pool.threads() {
+        pool = Pool::new(settings.threads).context("starting worker threads")?;
+    }
     let patterns = Arc::new(settings.patterns()?);
     let goes_first = options.background.as_ref().map(Tasks::foreground);
-    let folder = options.cache_folder.clone();
-    let mut index = Index::open(Arc::clone(&repository), folder.as_deref(), Ahead::Read, &pool).await?;
     let refs = index.select(options.refs.clone(), &pool).await?;
     if options.stdin.is_some() || options.queries.is_empty() {
         // What may take long must not hold the cache as it is.

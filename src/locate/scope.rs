@@ -13,7 +13,6 @@ use crate::announce::{self, Indexed};
 use crate::cache::postings::Postings;
 use crate::cache::{Cache, LIGHT};
 use crate::config::Settings;
-use crate::debug;
 use crate::describe::{Known, Wishes};
 use crate::events::repository::IndexState;
 use crate::facts::Oid;
@@ -97,8 +96,11 @@ impl Scope {
     }
 
     /// The bytes of a commit, if the cache has them, for the first few that are asked for: of more git's pack is the quicker reader, once
-    /// it is open. What can't be read here is read there.
+    /// it is open. What can't be read here is read there, and one that no ref reaches: it may be gone.
     pub(super) fn text(&self, commit: Position, id: &Oid) -> Option<Vec<u8>> {
+        if !self.places.reach(&self.graph, commit) {
+            return None;
+        }
         let cache = self.cache.as_ref().filter(|_| self.texts_read.fetch_add(1, Ordering::Relaxed) < FEW_TEXTS)?;
         cache.text(self.overlay.fingerprint(), commit, id).ok().flatten()
     }
@@ -149,15 +151,13 @@ impl Search<'_> {
         self.index.cache().filter(|_| stands)
     }
 
-    /// Keeps it for the next question. What can't be kept is found out again.
+    /// Keeps it for the next question.
     pub(super) async fn keep_tags(&mut self) -> anyhow::Result<()> {
-        let (Some(cache), Some(places)) = (self.keeps_tags().cloned(), &self.places) else { return Ok(()) };
-        let Some((rules, tagged)) = places.to_recall() else { return Ok(()) };
-        let mark = self.graph().await?.mark();
-        if let Err(cause) = cache.keep_tagged(mark, self.index.digest() ^ rules, tagged).await {
-            debug::warn("cache", || format!("which tags are of which line was not kept: {cause:#}"));
+        let Some(places) = self.places.as_ref().filter(|_| self.keeps_tags().is_some()) else { return Ok(()) };
+        match places.to_recall() {
+            Some((rules, tagged)) => self.index.keep_tagged(rules, tagged, &self.pool).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// What was made of the commits known so far has to be made anew.
