@@ -5,7 +5,7 @@ use rusqlite::{Connection, MAIN_DB, Transaction, params};
 use super::database::Held;
 use crate::graph::{Array, Damaged, Graph, Position, Segment, Source};
 
-/// Entries of a piece of an array. To read some in the middle of a long one SQLite follows the chain of its pages from the first; a piece has
+/// Entries of a piece of an array. To read some in the middle of a long one `SQLite` follows the chain of its pages from the first; a piece has
 /// one to eight.
 const PIECE: usize = 1024;
 /// Where the numbers of texts are, beside the arrays.

@@ -54,6 +54,7 @@ use self::query::Query;
 use self::search::Search;
 pub use self::warm::{Warmed, warm, warm_one_of_several};
 use crate::announce::{self, Indexed};
+use crate::cache::Cache;
 use crate::clock::{Clock, Deadline};
 use crate::config::{Settings, default_threads};
 use crate::describe::Ear;
@@ -186,13 +187,19 @@ pub async fn run(options: Options, report: &mut Strand, token: &Token) -> anyhow
 
 /// What a search has opened and read.
 #[derive(Default)]
-pub(crate) struct Remains(Option<(Index, Pool, Arc<RefList>, Option<Arc<Places>>, Option<Filed>)>);
+pub(crate) struct Remains {
+    index: Option<Index>,
+    _others: Option<Others>,
+}
+
+type Others = (Pool, Arc<RefList>, Option<Arc<Places>>, Option<Filed>);
 
 impl Remains {
     /// Leaves it to the system, which takes it apart in a fraction of the time, of a process that does nothing more. Where the cache was
     /// written to, it is closed, so that its log is brought in.
     pub(crate) fn leave(self) {
-        if self.0.as_ref().is_some_and(|(index, ..)| index.cache().is_none_or(|cache| !cache.has_written())) {
+        let has_written = |index: &Index| index.cache().is_some_and(Cache::has_written);
+        if !self.index.as_ref().is_some_and(has_written) {
             std::mem::forget(self);
         }
     }
@@ -216,7 +223,7 @@ pub(crate) async fn run_keeping(
     // Whatever is waited for when a signal comes, git or a reader that never ends, is dropped.
     let outcome = token.unless_cancelled(Box::pin(within(limit, &name, search.run()))).await;
     let Search { report, indexed, found, name, index, pool, refs, places, filed, .. } = search;
-    let remains = Remains(Some((index, pool, refs, places, filed)));
+    let remains = Remains { index: Some(index), _others: Some((pool, refs, places, filed)) };
     outcome.transpose()?;
     if !goes_on {
         announce::end(report, &name, token.is_cancelled(), indexed).await?;
