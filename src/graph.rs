@@ -141,6 +141,11 @@ impl Graph {
         self.columns.links()
     }
 
+    /// Lets go of the store, of a graph that nobody asks any more.
+    pub(crate) fn let_go(&self) {
+        self.columns.let_go();
+    }
+
     /// Where `id` is.
     #[must_use]
     pub fn position(&self, id: &Oid) -> Option<Position> {

@@ -78,8 +78,6 @@ pub struct Index {
     fresh: bool,
     /// How many commits, from the graph's first on, the usual refs are known to reach, each.
     whole: usize,
-    /// Tells the usual refs, and what they lead to, from others.
-    digest: i64,
     /// Whether the graph is sure to be as it was stored.
     is_checked: bool,
     /// Which of the usual refs hold which commits, as far as that is kept.
@@ -169,12 +167,6 @@ impl Index {
         self.whole
     }
 
-    /// A number that tells the usual refs, and what they lead to, from others.
-    #[must_use]
-    pub fn digest(&self) -> i64 {
-        self.digest
-    }
-
     /// Which of the usual refs hold which commits, if that is kept for the refs as they stand.
     #[must_use]
     pub fn holders(&self) -> Option<&Arc<Holders>> {
@@ -198,14 +190,14 @@ impl Index {
         Ok(())
     }
 
-    /// Keeps what was found out of the tags by rules with this number, for as long as the refs stand. What can't be kept is found out again.
+    /// Keeps what was found out of the tags among the places with this number. What can't be kept is found out again.
     ///
     /// # Errors
     /// If a worker panicked.
-    pub async fn keep_tagged(&mut self, rules: i64, tagged: Vec<u8>, pool: &Pool) -> anyhow::Result<()> {
+    pub async fn keep_tagged(&mut self, places: i64, tagged: Vec<u8>, pool: &Pool) -> anyhow::Result<()> {
         let Some(cache) = self.cache().cloned() else { return Ok(()) };
         let mark = self.graph(pool).await?.mark();
-        if let Err(cause) = cache.keep_tagged(mark, self.digest ^ rules, tagged).await {
+        if let Err(cause) = cache.keep_tagged(mark, places, tagged).await {
             debug::warn("cache", || format!("what the tags are of was not kept: {cause:#}"));
         }
         Ok(())
@@ -237,6 +229,14 @@ impl Index {
             if is_few { Holders::of(&graph, &tips).map(|holders| holders.stored()) } else { None }
         });
         Ok(cache.keep_holders(mark, holders.await?).await)
+    }
+
+    /// Ends the reading of the cache that goes on as long as there is something left in it: others would wait for it. Of the graph there is
+    /// then what has been read.
+    pub(crate) fn let_go(&self) {
+        if let Commits::Here(graph) = &self.commits {
+            graph.let_go();
+        }
     }
 
     /// How many commits are indexed so far.
@@ -281,7 +281,7 @@ impl Index {
             return Ok(Arc::clone(&self.usual));
         }
         let graph = self.graph(pool).await?;
-        let (refs, handles, cache) = (Arc::clone(&self.refs), self.handles.clone(), self.cache.clone());
+        let (refs, handles, cache) = (Arc::clone(&self.refs), self.handles.clone(), self.cache().cloned());
         let select = move || {
             let chosen = refs.choose(&selection);
             let (count, digest) = chosen.digest();
@@ -426,7 +426,7 @@ impl Index {
 
     /// Where the bytes of the graph's commits are kept; `None` without a cache.
     pub async fn texts(&self, pool: &Pool) -> Option<Arc<Texts>> {
-        let cache = self.cache.clone()?;
+        let cache = self.cache().cloned()?;
         let overlay = self.overlay.fingerprint();
         let texts = pool.run(move || cache.texts(overlay)).await;
         // What can't be read from the cache is read from git.
@@ -591,7 +591,6 @@ fn join(handles: Handles, opened: Opened, seen: Seen) -> anyhow::Result<Index> {
         commits,
         fresh,
         whole,
-        digest,
         is_checked,
         holders,
         is_held,

@@ -240,6 +240,47 @@ fn a_table_that_cant_be_read_in_the_middle_of_an_answer_is_made_anew() {
 }
 
 #[test]
+fn rows_that_cant_be_what_was_stored_are_filed_anew() {
+    let repo = Repo::fixture("backports");
+    let ask = |what: &str| answer(&bhfuil(&repo).args(QUESTIONS[1]).output().expect("runs"), what);
+    let (expected, _) = ask("undisturbed");
+    let connection = Connection::open(database(&repo)).expect("opens");
+    connection.execute("UPDATE posting SET entries = 'text'", []).expect("SQL");
+    drop(connection);
+    assert_eq!(ask("damaged"), (expected.clone(), vec!["cache-rebuilt".to_owned()]));
+    assert_eq!(ask("afterwards"), (expected, vec![]));
+}
+
+/// More commits than are read at once, so that the arrays stay where they are, and what holds what is kept.
+#[test]
+fn what_a_large_graph_lacks_is_noticed_at_its_opening() {
+    let repo = repository(5000);
+    let ask = || bhfuil(&repo).args(["where", "main"]).output().expect("runs");
+    for damage in [
+        "DELETE FROM piece WHERE number = 1",
+        "DELETE FROM piece WHERE number >> 20 IN (0, 1, 4)",
+        "DELETE FROM piece WHERE number >> 20 = 5",
+        "UPDATE piece SET bytes = x'00' WHERE number = (SELECT max(number) FROM piece WHERE number >> 20 = 0)",
+        "UPDATE segment SET count = 2000000000",
+        "UPDATE segment SET count = 4000000000",
+        "UPDATE segment SET count = count - 1024",
+        "UPDATE segment SET links = 1 << 62",
+        "UPDATE segment SET links = links - 1",
+        "INSERT INTO piece VALUES (1 << 40, x'00')",
+    ] {
+        for _ in 0..3 {
+            let output = ask();
+            assert_eq!((output.status.code(), codes(&events(&output))), (Some(0), vec![]), "before: {damage}");
+        }
+        let connection = Connection::open(database(&repo)).expect("opens");
+        assert!(connection.execute(damage, []).expect("SQL") > 0, "{damage}");
+        drop(connection);
+        let output = ask();
+        assert_eq!((output.status.code(), codes(&events(&output))), (Some(0), vec!["cache-rebuilt"]), "{damage}");
+    }
+}
+
+#[test]
 fn a_cache_that_may_grow_no_further_leaves_what_is_where_and_missing_as_it_is() {
     let repo = Repo::fixture("backports");
     let ask = |args: &[&str]| answer(&bhfuil(&repo).args(args).output().expect("runs"), "undisturbed");
@@ -398,6 +439,7 @@ fn a_cache_that_cant_be_written_is_skipped_with_one_warning() {
             format!("CREATE TRIGGER no_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'full'); END");
         connection.execute_batch(&format!("{refuse}; DELETE FROM {table};")).expect("SQL");
     }
+    connection.execute_batch("DELETE FROM piece").expect("SQL");
     for args in [&["scan"][..], &["scan", "--reverse"], &["scan"]] {
         let output = bhfuil(&repo).args(args).output().expect("runs");
         assert_eq!(output.status.code(), Some(0));

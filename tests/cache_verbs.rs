@@ -506,6 +506,24 @@ fn views_of_a_cache_say_what_git_says() {
 }
 
 #[test]
+fn views_tell_of_every_commit_of_several_passes() {
+    let commits = dag::random(5, 2700, 2, 5);
+    let (repo, ids) = dag::repository(&commits, &[("refs/heads/main", 1200)]);
+    index(&repo);
+    // Each pass is a segment of its own.
+    for at in [1500, 2699] {
+        repo.git(&["update-ref", &format!("refs/heads/at-{at}"), &ids[at]]);
+        index(&repo);
+    }
+    let log = sorted(lines(&repo.git(&["log", "--branches", "HEAD", "--format=%H %ct"])));
+    let reader = viewed(&repo);
+    assert_eq!(rows(&reader, "SELECT count(*) FROM main.segment"), ["3"]);
+    assert_eq!(rows(&reader, "SELECT id, committed_at FROM commits ORDER BY id"), log);
+    let positions = "SELECT count(DISTINCT position), max(position) + 1 FROM commits";
+    assert_eq!(rows(&reader, positions), [format!("{0} {0}", log.len())]);
+}
+
+#[test]
 fn the_manual_describes_each_column_of_the_views() {
     let repo = repository(2);
     index(&repo);

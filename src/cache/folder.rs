@@ -342,7 +342,14 @@ fn contents(reader: &Connection) -> anyhow::Result<Contents> {
     }
     let common_dir: Option<Vec<u8>> =
         tables.query_row("SELECT common_dir FROM repository", [], |row| row.get(0)).optional()?;
-    let numbers = if has("piece")? { text_numbers(&tables)? } else { Vec::new() };
+    let numbers = if has("piece")? {
+        text_numbers(&tables)?
+    } else {
+        // As versions before the eighth kept them.
+        let mut statement = tables.prepare("SELECT texts FROM segment")?;
+        let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        rows.collect::<Result<Vec<_>, _>>()?.concat()
+    };
     let texts = numbers.chunks_exact(NUMBER).filter(|number| *number != [0xff; NUMBER]).count() as u64;
     Ok(Contents {
         common_dir: common_dir.map(|bytes| PathBuf::from(OsString::from_vec(bytes))),

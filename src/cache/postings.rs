@@ -112,6 +112,14 @@ impl Cache {
         self.database().write(move |transaction| file(transaction, base, &graph, rules, &postings)).await
     }
 
+    /// Forgets what is filed, so that it is filed anew.
+    ///
+    /// # Errors
+    /// If the cache can't be written.
+    pub async fn unfile(&self) -> anyhow::Result<()> {
+        self.database().write(|change| Ok(change.execute_batch("DELETE FROM filed; DELETE FROM posting;")?)).await
+    }
+
     /// The commits filed under each of `keys`, ascending. Blocks.
     ///
     /// # Errors

@@ -193,8 +193,8 @@ CREATE TABLE placed (
 ";
 
 /// The texts of a block are packed in frames, see texts.rs, and the arrays of a segment are cut into pieces, see segments.rs: who asks for a
-/// few bytes of a long one follows the chain of its pages from the first. The graph and what has its positions are made anew. What is found
-/// out of tags is kept.
+/// few bytes of a long one follows the chain of its pages from the first. The graph and what has its positions are made anew. The table
+/// of what tags count for is new.
 const V8: &str = "
 DROP TABLE segment;
 -- The commit graph in batches, see graph.rs: parents before children, only appended to.
@@ -207,8 +207,8 @@ CREATE TABLE segment (
   sum INTEGER NOT NULL
 );
 -- Its arrays, 1,024 entries a piece: `number` is the segment's first commit, from the 24th bit on, the array, from the 20th, and the piece.
--- 0 to 5 are ids, times of 8 bytes, where each commit's parents end among them, parents, positions in the order of ids, and the numbers of
--- texts; these four have 4 bytes each, little-endian.
+-- Arrays 0 to 5: ids; times, 8 bytes each; then, 4 bytes each, where a commit's parents end among all, parents, positions in the order of
+-- ids, and the numbers of texts. All little-endian.
 CREATE TABLE piece (
   number INTEGER PRIMARY KEY,
   bytes BLOB NOT NULL

@@ -18,7 +18,7 @@ pub(super) fn end(reader: &Connection) -> rusqlite::Result<i64> {
 
 pub(super) fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
     let mut graph = Graph::default();
-    for segment in segments(reader)? {
+    for segment in whole_segments(reader, hash_len)? {
         anyhow::ensure!(segment.first == graph.len(), Damaged);
         let mut hasher = crc32fast::Hasher::new();
         graph.extend((segment.count, segment.links, hash_len), segment.sum, |array, into| -> anyhow::Result<()> {
@@ -34,7 +34,7 @@ pub(super) fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result
 /// As [`read_graph`], but all of it is left where it is.
 pub(super) fn look_at_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<(Graph, Vec<StoredSegment>)> {
     let mut graph = Graph::stored(hash_len);
-    let segments = segments(reader)?;
+    let segments = whole_segments(reader, hash_len)?;
     for segment in &segments {
         anyhow::ensure!(segment.first == graph.len(), Damaged);
         graph.stands((segment.count, segment.links), segment.sum);
@@ -94,8 +94,39 @@ fn segments(reader: &Connection) -> anyhow::Result<Vec<StoredSegment>> {
     let mut segments = Vec::new();
     while let Some(row) = rows.next()? {
         let number = |at| -> anyhow::Result<usize> { Ok(usize::try_from(row.get::<_, i64>(at)?)?) };
-        segments.push(StoredSegment { first: number(0)?, count: number(1)?, links: number(2)?, sum: row.get(3)? });
+        let segment = StoredSegment { first: number(0)?, count: number(1)?, links: number(2)?, sum: row.get(3)? };
+        // More can't be numbered.
+        anyhow::ensure!([segment.count, segment.links].iter().all(|&it| Position::try_from(it).is_ok()), Damaged);
+        segments.push(segment);
     }
+    Ok(segments)
+}
+
+/// Looks whether the last piece of an array with so many bytes is as long as it must be, and returns how many pieces there should be.
+fn check_last(reader: &Connection, (first, column): (usize, Column), length: usize) -> anyhow::Result<usize> {
+    let Some(last) = length.checked_sub(1) else { return Ok(0) };
+    let row = column.row(first, last / column.piece())?;
+    let blob = reader.blob_open(MAIN_DB, "piece", "bytes", row, true).map_err(or_damage)?;
+    anyhow::ensure!(blob.len() == last % column.piece() + 1, Damaged);
+    Ok(last / column.piece() + 1)
+}
+
+/// As [`segments`], if all that they say they have is there, as far as that shows at one look. `hash_len` is the length of an id.
+fn whole_segments(reader: &Connection, hash_len: usize) -> anyhow::Result<Vec<StoredSegment>> {
+    let segments = segments(reader)?;
+    let mut pieces = 0;
+    for segment in &segments {
+        let columns = Array::ALL.map(|array| (column(array, hash_len), segment.length(array, hash_len)));
+        for (column, length) in columns.into_iter().chain([(TEXTS, segment.count * TEXTS.width)]) {
+            pieces += check_last(reader, (segment.first, column), length)?;
+        }
+        let mut links = [0; size_of::<u32>()];
+        let last = segment.count.checked_sub(1).ok_or(Damaged)?;
+        read(reader, (segment.first, column(Array::Edges, hash_len)), last * links.len(), &mut links)?;
+        anyhow::ensure!(usize::try_from(u32::from_le_bytes(links))? == segment.links, Damaged);
+    }
+    let there: i64 = reader.query_row("SELECT count(*) FROM piece", [], |row| row.get(0))?;
+    anyhow::ensure!(usize::try_from(there) == Ok(pieces), Damaged);
     Ok(segments)
 }
 
@@ -142,6 +173,7 @@ impl Column {
 
     /// The row of a piece of the segment that begins with the commit `first`.
     fn row(self, first: usize, piece: usize) -> anyhow::Result<i64> {
+        anyhow::ensure!(piece < 1 << 20, Damaged);
         Ok(i64::try_from(first)? << 24 | self.number << 20 | i64::try_from(piece)?)
     }
 }
@@ -193,6 +225,7 @@ pub(super) fn text_number(reader: &Connection, first: Position, position: Positi
 pub(super) fn text_numbers(reader: &Connection) -> anyhow::Result<Vec<u8>> {
     let mut numbers = Vec::new();
     for segment in segments(reader)? {
+        check_last(reader, (segment.first, TEXTS), segment.count * TEXTS.width)?;
         let known = numbers.len();
         numbers.resize(known + 4 * segment.count, 0);
         read(reader, (segment.first, TEXTS), 0, &mut numbers[known..])?;
@@ -241,7 +274,7 @@ pub(super) fn insert(
     let links = i64::try_from(segment.parents.len() / size_of::<Position>())?;
     let row = params![i64::try_from(first)?, count, links, segment.sum()];
     transaction.execute("INSERT INTO segment VALUES (?1, ?2, ?3, ?4)", row)?;
-    let mut insert = transaction.prepare("INSERT OR REPLACE INTO piece VALUES (?1, ?2)")?;
+    let mut insert = transaction.prepare("INSERT INTO piece VALUES (?1, ?2)")?;
     let arrays = Array::ALL.map(|array| (column(array, hash_len), segment.array(array)));
     for (column, array) in arrays.into_iter().chain([(TEXTS, texts)]) {
         for (piece, bytes) in array.chunks(column.piece()).enumerate() {

@@ -7,7 +7,7 @@ use super::Cache;
 use crate::graph::{Damaged, Mark};
 
 impl Cache {
-    /// Keeps what was found out of the tags, with the graph with that mark and all else that it depends on in `digest`, in the place of what
+    /// Keeps what was found out of the tags, in the graph with that mark, with a `digest` of all else that it depends on, in the place of what
     /// was kept before.
     ///
     /// # Errors

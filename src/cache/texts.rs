@@ -390,14 +390,14 @@ impl Cache {
     /// The bytes of the commit `id`, if its text is the one with this number.
     fn frame(&self, reader: &Connection, number: u32, id: &Oid) -> anyhow::Result<Option<Vec<u8>>> {
         let (block, index) = (number >> BLOCK_BITS, number as usize % BLOCK);
+        let block = reader.blob_open(MAIN_DB, "text", "block", i64::from(block), true)?;
         let mut head = [0; Directory::MOST];
-        let length = part(reader, block, 0, &mut head)?;
-        let place = Directory::read(&head[..length]).and_then(|directory| directory.frame(index / FRAME));
-        let Some((range, count)) = place else { return Ok(None) };
+        let head = &mut head[..Directory::MOST.min(block.len())];
+        block.read_at_exact(head, 0)?;
+        let place = Directory::read(head).and_then(|directory| directory.frame(index / FRAME));
+        let Some((range, count)) = place.filter(|(range, _)| range.end <= block.len()) else { return Ok(None) };
         let mut bytes = vec![0; range.len()];
-        if part(reader, block, range.start, &mut bytes)? < bytes.len() {
-            return Ok(None);
-        }
+        block.read_at_exact(&mut bytes, range.start)?;
         let frame = Frame::unpack(&bytes, count, self.hash_len());
         Ok(frame.and_then(|frame| frame.get(index % FRAME, id).map(<[u8]>::to_vec)))
     }
@@ -413,16 +413,6 @@ impl Cache {
             Ok(Texts { cache: self.clone(), overlay, numbers })
         })
     }
-}
-
-/// Reads what there is of the block with this number, from the byte `at` on, and returns how much that is.
-fn part(reader: &Connection, block: u32, at: usize, into: &mut [u8]) -> anyhow::Result<usize> {
-    let blob = reader.blob_open(MAIN_DB, "text", "block", i64::from(block), true)?;
-    let length = into.len().min(blob.len().saturating_sub(at));
-    if length > 0 {
-        blob.read_at_exact(&mut into[..length], at)?;
-    }
-    Ok(length)
 }
 
 #[cfg(test)]

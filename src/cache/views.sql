@@ -21,8 +21,8 @@ part (first, count, width, ids, times) AS (
   SELECT segment.first + (ids.number & 0xfffff) * 1024, length(times.bytes) / 8, length(ids.bytes) / (length(times.bytes) / 8),
          ids.bytes, times.bytes
   FROM main.segment
-  JOIN main.piece AS ids ON ids.number BETWEEN segment.first << 24 AND segment.first << 24 | 0xfffff
-  JOIN main.piece AS times ON times.number = ids.number | 1 << 20
+  JOIN main.piece AS ids ON ids.number BETWEEN segment.first << 24 AND (segment.first << 24) + 0xfffff
+  JOIN main.piece AS times ON times.number = ids.number + (1 << 20)
   UNION ALL
   SELECT first + half * (count / 2),
          CASE half WHEN 0 THEN count / 2 ELSE count - count / 2 END,

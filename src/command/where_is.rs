@@ -57,8 +57,12 @@ pub(super) async fn run(args: &WhereArgs, dir: &Path, token: &Token) -> u8 {
             } else if report.format() == report::Format::Osv {
                 one(options, &mut strand, token).await
             } else {
+                // People may read on in a pager, and issues are asked for afterwards.
+                let is_last = overheard.is_none() && !matches!(report.format(), report::Format::Human(_));
                 locate::run_keeping(options, &mut strand, token).await.map(|(ending, remains)| {
-                    remains.leave();
+                    if is_last {
+                        remains.leave();
+                    }
                     ending
                 })
             };

@@ -55,7 +55,7 @@ pub struct Repository {
     /// How long git may take for one question about it, in milliseconds.
     git_limit: AtomicU64,
     /// The folder that stands for those that the environment names, for as long as it is needed.
-    _objects: Option<TempDir>,
+    objects_folder: Option<TempDir>,
 }
 
 impl fmt::Debug for Repository {
@@ -153,9 +153,9 @@ impl Repository {
         }
         let objects = surroundings::other_objects(shared.objects.path())?;
         if let Some(place) = &objects {
-            read_objects_in(place.path(), &mut shared)?;
+            readobjects_folder_in(place.path(), &mut shared)?;
         }
-        Ok(Self { _objects: objects, ..Self::of(dir, shared, explicit.is_some()) })
+        Ok(Self { objects_folder: objects, ..Self::of(dir, shared, explicit.is_some()) })
     }
 
     /// As [`Self::discover`], but what the environment names doesn't count: for a repository that is named itself.
@@ -195,9 +195,15 @@ impl Repository {
             git_dir,
             common_dir,
             git_limit: AtomicU64::new(milliseconds(GIT_LIMIT)),
-            _objects: None,
+            objects_folder: None,
             shared,
         }
+    }
+
+    /// Whether a folder of its own goes with it, when it is dropped.
+    #[must_use]
+    pub fn ends_with_a_folder(&self) -> bool {
+        self.objects_folder.is_some()
     }
 
     /// How long the `git` program may take for one question about it: [`GIT_LIMIT`] until something else is said. It goes with the
@@ -252,7 +258,7 @@ fn options(trust: Trust) -> gix::open::Options {
 }
 
 /// Lets `shared` read objects in the folder `place` instead of its own.
-fn read_objects_in(place: &Path, shared: &mut gix::ThreadSafeRepository) -> anyhow::Result<()> {
+fn readobjects_folder_in(place: &Path, shared: &mut gix::ThreadSafeRepository) -> anyhow::Result<()> {
     let other = store_at(place, &shared.objects)
         .map_err(|cause| Kind::RepoOpen.wrap(cause, "opening the folders of objects that the environment names"));
     shared.objects = other?.into();

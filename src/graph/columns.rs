@@ -108,6 +108,11 @@ impl Columns {
         self.times();
         self.by_id();
         self.links();
+        self.let_go();
+    }
+
+    /// Lets go of the store. What wasn't read can't be any more.
+    pub(super) fn let_go(&self) {
         self.source.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 

@@ -255,9 +255,7 @@ impl Answer<'_, '_, '_> {
         let (handle, wishes) = (self.desk.handle, &self.desk.scope.wishes);
         let mut describing = describe::Desk::new(handle);
         let mut buffer = Vec::new();
-        let kept = self.desk.scope.graph.position(id).and_then(|commit| self.desk.scope.text(commit, id));
-        let raw = kept.as_deref().map_or_else(|| handle.commit(id, &mut buffer), Ok);
-        let told = raw.and_then(|raw| {
+        let told = self.desk.scope.raw(handle, id, &mut buffer).and_then(|raw| {
             wishes.describe(handle, id, raw, &mut describing, |commit| (self.tell)(&Event::Commit(commit)))
         });
         outcome.broken.extend(told.err());

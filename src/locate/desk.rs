@@ -83,9 +83,7 @@ impl<'a> Desk<'a> {
             return true;
         }
         let id = self.scope.graph.id(position);
-        let raw = self.scope.text(position, &id);
-        let raw = raw.as_deref().map_or_else(|| self.handle.commit(&id, &mut self.buffer), Ok);
-        let node = raw.and_then(|raw| node_of(self.scope, &id, raw));
+        let node = self.scope.raw(self.handle, &id, &mut self.buffer).and_then(|raw| node_of(self.scope, &id, raw));
         match node {
             Ok(node) => {
                 self.nodes.insert(position, node);

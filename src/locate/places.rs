@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use foldhash::HashSet;
+use sha1::{Digest as _, Sha1};
 
 use crate::cache::Cache;
 use crate::git::refs::{Ref, RefList};
@@ -106,10 +107,24 @@ impl Places {
         Self { list, tips, lines, rules, tagged: OnceLock::new(), has_recalled: false, whole, reached: OnceLock::new() }
     }
 
-    /// Takes the tags from `cache`, if it has them for refs with this `digest` and for these rules.
-    pub(super) fn recall(&mut self, cache: &Cache, graph: &Graph, digest: i64) {
+    /// A number that tells these places, where they lead, and the rules by which their names are read, from others.
+    fn number(&self) -> i64 {
+        let mut hasher = Sha1::new();
+        hasher.update(self.rules.number().to_le_bytes());
+        for place in &self.list {
+            let tip = place.tip.map_or(Position::MAX, |tip| self.tips[tip]);
+            hasher.update(tip.to_le_bytes());
+            // No name has a NUL in it.
+            hasher.update(&place.name);
+            hasher.update([0]);
+        }
+        hasher.finalize().first_chunk().map_or(0, |&start| i64::from_be_bytes(start))
+    }
+
+    /// Takes the tags from `cache`, if it has them for these places and rules.
+    pub(super) fn recall(&mut self, cache: &Cache, graph: &Graph) {
         // What can't be read is found out again.
-        let kept = cache.tagged(graph.mark(), digest ^ self.rules.number()).ok().flatten();
+        let kept = cache.tagged(graph.mark(), self.number()).ok().flatten();
         if let Some(tagged) = kept.and_then(|bytes| self.read_tagged(&bytes)) {
             self.tagged = OnceLock::from(tagged);
             self.has_recalled = true;
@@ -121,7 +136,7 @@ impl Places {
         self.has_recalled
     }
 
-    /// What [`Self::recall`] is to read: the number of the rules, and the tags as bytes; `None` as long as nobody has asked about them, and if
+    /// What [`Self::recall`] is to read: the number of these places, and the tags as bytes; `None` as long as nobody has asked about them, and if
     /// they were read so.
     pub(super) fn to_recall(&self) -> Option<(i64, Vec<u8>)> {
         if self.has_recalled {
@@ -136,7 +151,7 @@ impl Places {
                 bytes.extend_from_slice(&number(line << 1 | usize::from(*is_release)));
             }
         }
-        Some((self.rules.number(), bytes))
+        Some((self.number(), bytes))
     }
 
     /// `None` if the bytes are of no tags of these places.

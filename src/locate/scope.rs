@@ -18,8 +18,8 @@ use crate::events::repository::IndexState;
 use crate::facts::Oid;
 use crate::facts::patterns::Patterns;
 use crate::git;
-use crate::git::ObjectError;
 use crate::git::state::Overlay;
+use crate::git::{Handle, ObjectError};
 use crate::graph::{Containment, Graph, Holders, Position};
 use crate::index::Update;
 use crate::lines::{LineSettings, Lines};
@@ -95,14 +95,31 @@ impl Scope {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(commit, cause);
     }
 
-    /// The bytes of a commit, if the cache has them, for the first few that are asked for: of more git's pack is the quicker reader, once
-    /// it is open. What can't be read here is read there, and one that no ref reaches: it may be gone.
-    pub(super) fn text(&self, commit: Position, id: &Oid) -> Option<Vec<u8>> {
-        if !self.places.reach(&self.graph, commit) {
-            return None;
+    /// The bytes of a commit: of the first few from the cache, if it has them, for git's pack takes as long to open; of more from git, which is
+    /// quicker then. What git has lost the cache still tells, but for a commit that no ref reaches: that may be gone for good.
+    pub(super) fn raw<'b>(&self, handle: &Handle, id: &Oid, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], ObjectError> {
+        let kept = || {
+            let commit = self.graph.position(id).filter(|&commit| self.places.reach(&self.graph, commit))?;
+            self.cache.as_ref()?.text(self.overlay.fingerprint(), commit, id).ok().flatten()
+        };
+        if self.texts_read.fetch_add(1, Ordering::Relaxed) < FEW_TEXTS
+            && let Some(text) = kept()
+        {
+            *buffer = text;
+            return Ok(buffer);
         }
-        let cache = self.cache.as_ref().filter(|_| self.texts_read.fetch_add(1, Ordering::Relaxed) < FEW_TEXTS)?;
-        cache.text(self.overlay.fingerprint(), commit, id).ok().flatten()
+        match handle.commit(id, buffer) {
+            Ok(raw) => {
+                // Where in the buffer it is; the borrow would end with neither arm.
+                let (start, length) = (raw.as_ptr().addr(), raw.len());
+                let start = start - buffer.as_ptr().addr();
+                Ok(&buffer[start..start + length])
+            }
+            Err(cause) => {
+                *buffer = kept().ok_or(cause)?;
+                Ok(buffer)
+            }
+        }
     }
 
     /// Whether a ref's history is cut off, or breaks off, so that it may hold what isn't found in it.
@@ -155,7 +172,7 @@ impl Search<'_> {
     pub(super) async fn keep_tags(&mut self) -> anyhow::Result<()> {
         let Some(places) = self.places.as_ref().filter(|_| self.keeps_tags().is_some()) else { return Ok(()) };
         match places.to_recall() {
-            Some((rules, tagged)) => self.index.keep_tagged(rules, tagged, &self.pool).await,
+            Some((places, tagged)) => self.index.keep_tagged(places, tagged, &self.pool).await,
             None => Ok(()),
         }
     }
@@ -176,11 +193,11 @@ impl Search<'_> {
             let (chosen, whole) = (Arc::clone(&self.refs), self.index.whole());
             let remotes = git::config::remotes(self.index.repository())?;
             let rules = Lines::new(&line_settings(&self.settings, remotes));
-            let (kept, digest) = (self.keeps_tags().cloned(), self.index.digest());
+            let kept = self.keeps_tags().cloned();
             let make = move || {
                 let mut places = Places::new(&graph, (&usual, whole), &chosen, rules);
                 if let Some(cache) = kept {
-                    places.recall(&cache, &graph, digest);
+                    places.recall(&cache, &graph);
                 }
                 places
             };

@@ -103,6 +103,7 @@ impl Search<'_> {
             self.read(end).await?;
         }
         while !self.token.is_cancelled() && self.tell_next().await? {}
+        self.mend().await?;
         if !self.options.no_update && self.indexed.state == IndexState::Fresh && self.torn.is_none() {
             self.index.keep_for_the_next(&self.pool).await?;
             self.keep_tags().await?;
@@ -121,11 +122,23 @@ impl Search<'_> {
         self.update(&tips).await
     }
 
+    /// Has what files commits made anew, if it turned out to be damaged.
+    async fn mend(&mut self) -> anyhow::Result<()> {
+        let Some(damage) = self.filed.as_ref().and_then(Filed::take_damage) else { return Ok(()) };
+        let mut trouble = self.index.unwritten(&damage);
+        // Where all else is sound, the file stays.
+        if let Some(cache) = self.index.cache().cloned()
+            && cache.unfile().await.is_ok()
+        {
+            let message = "what files commits in the cache was damaged and is made anew".into();
+            trouble = Trouble { code: "cache-rebuilt", message, hint: None };
+        }
+        announce::warn(self.report, &self.name, &trouble).await
+    }
+
     /// Keeps what was found out, and says what could not be.
     pub(super) async fn wind_up(&mut self) -> anyhow::Result<()> {
-        if let Some(damage) = self.filed.as_ref().and_then(Filed::take_damage) {
-            announce::warn(self.report, &self.name, &self.index.unwritten(&damage)).await?;
-        }
+        self.mend().await?;
         if self.absent > 0 {
             announce::warn_absent(self.report, &self.name, None, std::mem::take(&mut self.absent)).await?;
         }

@@ -3,6 +3,7 @@
 //! whole walk.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use async_channel::{Receiver, Sender};
@@ -25,11 +26,15 @@ pub struct Pool {
 struct Shared {
     jobs: Sender<Job>,
     threads: Vec<JoinHandle<()>>,
+    is_abandoned: AtomicBool,
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         self.jobs.close();
+        if self.is_abandoned.load(Ordering::Acquire) {
+            return;
+        }
         let own = std::thread::current().id();
         for thread in self.threads.drain(..) {
             // The last owner may be a job on the pool itself, which can't wait for its own end.
@@ -73,7 +78,12 @@ impl Pool {
             std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || work(&queue))
         };
         let threads = (0..threads).map(start).collect::<Result<_, _>>()?;
-        Ok(Self { shared: Arc::new(Shared { jobs, threads }) })
+        Ok(Self { shared: Arc::new(Shared { jobs, threads, is_abandoned: AtomicBool::new(false) }) })
+    }
+
+    /// Has nobody wait for the threads: a job of theirs may be stuck where a file system doesn't answer. They end when they get on.
+    pub fn abandon(&self) {
+        self.shared.is_abandoned.store(true, Ordering::Release);
     }
 
     /// How many threads there are.
@@ -144,7 +154,7 @@ fn work(queue: &Receiver<Job>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     #[test]
     fn a_panic_is_that_jobs_error_and_the_worker_lives_on() {
