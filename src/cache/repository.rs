@@ -229,7 +229,10 @@ impl Cache {
         }
         let held = self.database.hold()?;
         let (mut found, segments) = self.look(&*held.connection()?, is_trusted)?;
-        found.graph.reads(source(held, segments, self.hash_len));
+        let (mut read, database) = (source(held, segments, self.hash_len), Arc::clone(&self.database));
+        found
+            .graph
+            .reads(Box::new(move |array, from, into| read(array, from, into).inspect_err(|_| distrust(&database))));
         Ok(found)
     }
 
@@ -270,6 +273,16 @@ impl Cache {
         let hash_len = self.hash_len;
         self.database.write(move |transaction| store(transaction, &pass, hash_len)).await
     }
+}
+
+/// Has the next run look at all of the graph before it believes it: one that is believed turned out to be damaged.
+fn distrust(database: &Database) {
+    let forget = || -> rusqlite::Result<usize> {
+        let connection = Connection::open(database.path())?;
+        connection.execute("DELETE FROM holders", [])
+    };
+    // If that fails too, the next run fares as this one did.
+    let _ = forget();
 }
 
 /// A number that changes when a ref is added, moved or deleted: the start of the SHA-1 of their names (which hold no NUL), each

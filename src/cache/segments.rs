@@ -1,5 +1,6 @@
 //! The graph as it is stored: a row for each batch, and its arrays in pieces, read whole, or only as far as a question needs them.
 
+use rusqlite::blob::Blob;
 use rusqlite::{Connection, MAIN_DB, Transaction, params};
 
 use super::database::Held;
@@ -8,6 +9,8 @@ use crate::graph::{Array, Damaged, Graph, Position, Segment, Source};
 /// Entries of a piece of an array. To read some in the middle of a long one `SQLite` follows the chain of its pages from the first; a piece has
 /// one to eight.
 const PIECE: usize = 1024;
+/// Where parents end.
+const EDGES: Column = Column { number: 2, width: size_of::<u32>() };
 /// Where the numbers of texts are, beside the arrays.
 const TEXTS: Column = Column { number: 5, width: 4 };
 
@@ -18,7 +21,9 @@ pub(super) fn end(reader: &Connection) -> rusqlite::Result<i64> {
 
 pub(super) fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<Graph> {
     let mut graph = Graph::default();
-    for segment in whole_segments(reader, hash_len)? {
+    let segments = segments(reader)?;
+    check_pieces(reader, &segments, hash_len)?;
+    for segment in segments {
         anyhow::ensure!(segment.first == graph.len(), Damaged);
         let mut hasher = crc32fast::Hasher::new();
         graph.extend((segment.count, segment.links, hash_len), segment.sum, |array, into| -> anyhow::Result<()> {
@@ -34,7 +39,7 @@ pub(super) fn read_graph(reader: &Connection, hash_len: usize) -> anyhow::Result
 /// As [`read_graph`], but all of it is left where it is.
 pub(super) fn look_at_graph(reader: &Connection, hash_len: usize) -> anyhow::Result<(Graph, Vec<StoredSegment>)> {
     let mut graph = Graph::stored(hash_len);
-    let segments = whole_segments(reader, hash_len)?;
+    let segments = segments(reader)?;
     for segment in &segments {
         anyhow::ensure!(segment.first == graph.len(), Damaged);
         graph.stands((segment.count, segment.links), segment.sum);
@@ -44,6 +49,7 @@ pub(super) fn look_at_graph(reader: &Connection, hash_len: usize) -> anyhow::Res
 
 /// Whether `segments` are as they were stored.
 pub(super) fn check(reader: &Connection, segments: &[StoredSegment], hash_len: usize) -> anyhow::Result<()> {
+    check_pieces(reader, segments, hash_len)?;
     for segment in segments {
         let mut hasher = crc32fast::Hasher::new();
         let range = segment.first..segment.first + segment.count;
@@ -95,39 +101,35 @@ fn segments(reader: &Connection) -> anyhow::Result<Vec<StoredSegment>> {
     while let Some(row) = rows.next()? {
         let number = |at| -> anyhow::Result<usize> { Ok(usize::try_from(row.get::<_, i64>(at)?)?) };
         let segment = StoredSegment { first: number(0)?, count: number(1)?, links: number(2)?, sum: row.get(3)? };
-        // More can't be numbered.
-        anyhow::ensure!([segment.count, segment.links].iter().all(|&it| Position::try_from(it).is_ok()), Damaged);
+        // More can't be numbered; and the parents of the last commit are the last.
+        anyhow::ensure!(segment.count > 0 && Position::try_from(segment.count).is_ok(), Damaged);
+        let mut links = [0; size_of::<u32>()];
+        read(reader, (segment.first, EDGES), (segment.count - 1) * links.len(), &mut links)?;
+        anyhow::ensure!(usize::try_from(u32::from_le_bytes(links))? == segment.links, Damaged);
         segments.push(segment);
     }
     Ok(segments)
 }
 
-/// Looks whether the last piece of an array with so many bytes is as long as it must be, and returns how many pieces there should be.
-fn check_last(reader: &Connection, (first, column): (usize, Column), length: usize) -> anyhow::Result<usize> {
-    let Some(last) = length.checked_sub(1) else { return Ok(0) };
+/// Looks whether the last of so many bytes of an array is there.
+fn check_last(reader: &Connection, (first, column): (usize, Column), length: usize) -> anyhow::Result<()> {
+    let Some(last) = length.checked_sub(1) else { return Ok(()) };
     let row = column.row(first, last / column.piece())?;
     let blob = reader.blob_open(MAIN_DB, "piece", "bytes", row, true).map_err(or_damage)?;
-    anyhow::ensure!(blob.len() == last % column.piece() + 1, Damaged);
-    Ok(last / column.piece() + 1)
+    anyhow::ensure!(blob.len() > last % column.piece(), Damaged);
+    Ok(())
 }
 
-/// As [`segments`], if all that they say they have is there, as far as that shows at one look. `hash_len` is the length of an id.
-fn whole_segments(reader: &Connection, hash_len: usize) -> anyhow::Result<Vec<StoredSegment>> {
-    let segments = segments(reader)?;
-    let mut pieces = 0;
-    for segment in &segments {
-        let columns = Array::ALL.map(|array| (column(array, hash_len), segment.length(array, hash_len)));
-        for (column, length) in columns.into_iter().chain([(TEXTS, segment.count * TEXTS.width)]) {
-            pieces += check_last(reader, (segment.first, column), length)?;
-        }
-        let mut links = [0; size_of::<u32>()];
-        let last = segment.count.checked_sub(1).ok_or(Damaged)?;
-        read(reader, (segment.first, column(Array::Edges, hash_len)), last * links.len(), &mut links)?;
-        anyhow::ensure!(usize::try_from(u32::from_le_bytes(links))? == segment.links, Damaged);
-    }
+/// Looks whether as many pieces are there as `segments` have. `hash_len` is the length of an id.
+fn check_pieces(reader: &Connection, segments: &[StoredSegment], hash_len: usize) -> anyhow::Result<()> {
+    let of = |segment: &StoredSegment| {
+        let arrays = Array::ALL.map(|array| (column(array, hash_len), segment.length(array, hash_len)));
+        let all = arrays.into_iter().chain([(TEXTS, segment.count * TEXTS.width)]);
+        all.map(|(column, length)| length.div_ceil(column.piece())).sum::<usize>()
+    };
     let there: i64 = reader.query_row("SELECT count(*) FROM piece", [], |row| row.get(0))?;
-    anyhow::ensure!(usize::try_from(there) == Ok(pieces), Damaged);
-    Ok(segments)
+    anyhow::ensure!(usize::try_from(there) == Ok(segments.iter().map(of).sum()), Damaged);
+    Ok(())
 }
 
 impl StoredSegment {
@@ -183,7 +185,7 @@ fn column(array: Array, hash_len: usize) -> Column {
     let (number, width) = match array {
         Array::Ids => (0, hash_len),
         Array::Times => (1, size_of::<u64>()),
-        Array::Edges => (2, size_of::<u32>()),
+        Array::Edges => return EDGES,
         Array::Parents => (3, size_of::<Position>()),
         Array::ById => (4, size_of::<Position>()),
     };
@@ -197,9 +199,15 @@ fn read(
     mut at: usize,
     mut into: &mut [u8],
 ) -> anyhow::Result<()> {
+    let mut open: Option<Blob<'_>> = None;
     while !into.is_empty() {
         let (piece, within) = (at / column.piece(), at % column.piece());
-        let blob = reader.blob_open(MAIN_DB, "piece", "bytes", column.row(first, piece)?, true).map_err(or_damage)?;
+        let row = column.row(first, piece)?;
+        let blob = match open.take() {
+            Some(mut blob) => blob.reopen(row).map(|()| blob),
+            None => reader.blob_open(MAIN_DB, "piece", "bytes", row, true),
+        };
+        let blob = open.insert(blob.map_err(or_damage)?);
         let (part, rest) = into.split_at_mut(into.len().min(column.piece() - within));
         anyhow::ensure!(within + part.len() <= blob.len(), Damaged);
         blob.read_at_exact(part, within)?;
