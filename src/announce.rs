@@ -53,7 +53,7 @@ pub async fn repository(
         object_format: Some(if repository.hash_len == 20 { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 }),
         shallow: Some(index.overlay.shallow),
         partial: Some(repository.partial),
-        ref_count: Some(refs.refs.len() as u64),
+        ref_count: Some(refs.len() as u64),
         path: None,
         path_b64: None,
         url: None,

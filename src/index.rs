@@ -221,8 +221,8 @@ impl Index {
         let (graph, usual) = (self.graph(pool).await?, Arc::clone(&self.usual));
         let mark = graph.mark();
         let holders = pool.run(move || {
-            let named = usual.refs.iter().filter(|entry| entry.symbolic.is_none());
-            let ids: Vec<Oid> = named.filter_map(|entry| entry.commit).collect();
+            let named = usual.iter().filter(|entry| entry.symbolic().is_none());
+            let ids: Vec<Oid> = named.filter_map(Ref::commit).collect();
             let tips: Vec<Position> = graph.positions(&ids).into_iter().flatten().collect();
             // There are about as many sets as tips.
             let is_few = tips.len() * tips.len() / 8 <= MOST;
@@ -406,8 +406,8 @@ impl Index {
             .run(move || {
                 let numbers = texts.as_ref().map_or_else(|_| Vec::new(), |texts| texts.numbers(commits.ids()));
                 let segment = (!commits.is_empty()).then(|| (graph.append(&commits), numbers));
-                let position = |entry: &Ref| entry.commit.and_then(|id| graph.position(&id));
-                let positions: Vec<Option<Position>> = usual.refs.iter().map(position).collect();
+                let position = |entry: Ref<'_>| entry.commit().and_then(|id| graph.position(&id));
+                let positions: Vec<Option<Position>> = usual.iter().map(position).collect();
                 (graph, segment, texts, positions)
             })
             .await?;
@@ -417,7 +417,7 @@ impl Index {
         self.commits = Commits::Here(Arc::new(graph));
         let texts = texts?;
         let Some(cache) = self.cache() else { return Ok(true) };
-        let refs = self.usual.refs.iter().map(|entry| (entry.name.to_vec(), entry.id, entry.commit)).collect();
+        let refs = self.usual.iter().map(|entry| (entry.name().to_vec(), entry.id(), entry.commit())).collect();
         let overlay = self.overlay.fingerprint();
         let stored = cache.store(Pass { overlay, base, segment, texts, refs, positions, whole }).await?;
         self.fresh |= stored;
@@ -482,7 +482,7 @@ impl Index {
 }
 
 fn digest_of(list: &RefList) -> i64 {
-    digest(list.refs.iter().map(|entry| (&*entry.name, &entry.id)))
+    digest(list.iter().map(|entry| (entry.name(), entry.id())))
 }
 
 /// How many commits the refs of `snapshot` reach, each of them, as far as that is known.
@@ -492,7 +492,7 @@ fn reached(snapshot: &Snapshot) -> usize {
 
 /// What the repository says of itself.
 struct Seen {
-    refs: RefStore,
+    refs: Arc<RefStore>,
     overlay: Overlay,
     /// The digest of the usual refs.
     digest: i64,
@@ -507,8 +507,8 @@ impl Seen {
             None => RefStore::read(repository)?,
         };
         let overlay = handles.with(|handle| Overlay::read(repository, handle, &refs))?;
-        let digest = digest(refs.usual_ids());
-        Ok(Self { refs, overlay, digest })
+        let digest = digest(refs.usual_ids().map(|(name, id)| (name, *id)));
+        Ok(Self { refs: Arc::new(refs), overlay, digest })
     }
 }
 
@@ -580,7 +580,7 @@ fn join(handles: Handles, opened: Opened, seen: Seen) -> anyhow::Result<Index> {
     let (fresh, whole) = (snapshot.is_some(), snapshot.as_ref().map_or(0, reached));
     let is_held = snapshot.as_ref().is_some_and(|snapshot| snapshot.is_held);
     let holders = snapshot.and_then(|snapshot| snapshot.holders);
-    let (refs, usual) = (Arc::new(refs), Arc::new(usual));
+    let usual = Arc::new(usual);
     let overlay = Arc::new(overlay);
     Ok(Index {
         refs,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use crate::error::Kind;
-use crate::git::refs::{Ref, short};
+use crate::git::refs::{Ref, RefList, short};
 use crate::graph::{Containment, Position};
 use crate::lines::Line;
 use crate::locate::study::{Notice, Study};
@@ -39,21 +39,21 @@ const NO_BRANCH: &str = "git branch --all lists the branches";
 /// # Errors
 /// [`Kind::BadRevision`] if there is none, with the one that is meant, perhaps.
 pub(super) fn named(study: &Study<'_>, name: &[u8]) -> anyhow::Result<End> {
-    let refs = &study.refs().refs;
-    let find = |full: &[u8]| refs.iter().find(|entry| *entry.name == *full);
+    let refs = study.refs();
+    let find = |full: &[u8]| refs.iter().find(|entry| entry.name() == full);
     let prefixes = [&b""[..], b"refs/heads/", b"refs/remotes/", b"refs/tags/", b"refs/"];
     let found = prefixes.iter().find_map(|prefix| find(&[prefix, name].concat()));
     // A symbolic ref is a name of another: HEAD, origin/HEAD.
-    let followed = |entry: &Ref| entry.symbolic.as_ref().and_then(|target| find(target)).cloned();
-    match found.map(|entry| followed(entry).unwrap_or_else(|| entry.clone())) {
-        Some(entry) => end(study, &entry),
+    let followed = |entry: Ref<'_>| entry.symbolic().and_then(find);
+    match found.map(|entry| followed(entry).unwrap_or(entry)) {
+        Some(entry) => end(study, entry),
         None => Err(unknown(refs, name)),
     }
 }
 
-fn unknown(refs: &[Ref], name: &[u8]) -> anyhow::Error {
+fn unknown(refs: &RefList, name: &[u8]) -> anyhow::Error {
     let typed = String::from_utf8_lossy(name);
-    let branches = refs.iter().filter(|entry| !entry.name.starts_with(b"refs/tags/"));
+    let branches = refs.iter().filter(|entry| !entry.name().starts_with(b"refs/tags/"));
     let names: Vec<String> = branches.map(|entry| String::from_utf8_lossy(entry.short()).into_owned()).collect();
     // What lies on a remote is called so there, and here only once it was checked out.
     let remote = names.iter().map(String::as_str).find(|known| {
@@ -65,13 +65,13 @@ fn unknown(refs: &[Ref], name: &[u8]) -> anyhow::Error {
     Kind::BadRevision.hinted(format!("'{typed}' is no branch here"), hint)
 }
 
-fn end(study: &Study<'_>, entry: &Ref) -> anyhow::Result<End> {
-    let tip = entry.commit.and_then(|id| study.graph().position(&id));
+fn end(study: &Study<'_>, entry: Ref<'_>) -> anyhow::Result<End> {
+    let tip = entry.commit().and_then(|id| study.graph().position(&id));
     let Some(tip) = tip else {
-        let name = String::from_utf8_lossy(&entry.name);
+        let name = String::from_utf8_lossy(entry.name());
         return Err(Kind::BadRevision.error(format!("'{name}' leads to no commit that can be read")));
     };
-    Ok(End { name: entry.name.clone(), tip, line: study.line_of(&entry.name).cloned() })
+    Ok(End { name: Bytes::copy_from_slice(entry.name()), tip, line: study.line_of(entry.name()).cloned() })
 }
 
 /// Every branch of a release line, from old to new, the mainline last; of two for one line, a local and a remote one, the local.
@@ -87,11 +87,11 @@ pub(super) fn of_lines(study: &Study<'_>) -> Vec<End> {
 }
 
 fn branches(study: &Study<'_>) -> Vec<End> {
-    let is_branch = |entry: &&Ref| {
-        entry.symbolic.is_none()
-            && [&b"refs/heads/"[..], b"refs/remotes/"].iter().any(|kind| entry.name.starts_with(kind))
+    let is_branch = |entry: &Ref<'_>| {
+        entry.symbolic().is_none()
+            && [&b"refs/heads/"[..], b"refs/remotes/"].iter().any(|kind| entry.name().starts_with(kind))
     };
-    study.refs().refs.iter().filter(is_branch).filter_map(|entry| end(study, entry).ok()).collect()
+    study.refs().iter().filter(is_branch).filter_map(|entry| end(study, entry).ok()).collect()
 }
 
 /// The branch that most of the picks on `target` come from: the mainline, as a rule.

@@ -154,7 +154,7 @@ impl Cache {
             };
             let agrees = holds
                 && snapshot.as_ref().is_none_or(|(known, kept, sum, whole)| {
-                    *known == digest(refs.iter().map(|(name, id, _)| (name.as_slice(), id)))
+                    *known == digest(refs.iter().map(|(name, id, _)| (name.as_slice(), *id)))
                         && *kept == peeled
                         && *sum == crc32fast::hash(kept)
                         && (!whole || reached())

@@ -288,7 +288,7 @@ fn distrust(database: &Database) {
 /// A number that changes when a ref is added, moved or deleted: the start of the SHA-1 of their names (which hold no NUL), each
 /// with its id.
 #[must_use]
-pub fn digest<'a>(refs: impl IntoIterator<Item = (&'a [u8], &'a Oid)>) -> i64 {
+pub fn digest<'a>(refs: impl IntoIterator<Item = (&'a [u8], Oid)>) -> i64 {
     let mut hasher = Sha1::new();
     for (name, id) in refs {
         hasher.update(name);
@@ -401,7 +401,7 @@ fn store_refs(transaction: &Transaction<'_>, refs: &[SnapshotRef]) -> anyhow::Re
 }
 
 fn store_snapshot(transaction: &Transaction<'_>, pass: &Pass, hash_len: usize) -> anyhow::Result<()> {
-    let digest = digest(pass.refs.iter().map(|(name, id, _)| (name.as_slice(), id)));
+    let digest = digest(pass.refs.iter().map(|(name, id, _)| (name.as_slice(), *id)));
     let commits = pass.refs.iter().map(|(_, _, commit)| commit.as_ref());
     let peeled = peeled(commits.zip(pass.positions.iter().copied().chain(std::iter::repeat(None))), hash_len);
     let sum = crc32fast::hash(&peeled);
@@ -511,7 +511,7 @@ mod tests {
         let stored = smol::block_on(cache.store(pass(1, 0, texts)));
         assert!(stored.expect("stores"));
         let refs: [(&[u8], Oid); 2] = [(b"HEAD", id(1)), (b"refs/tags/tree", id(99))];
-        let seen = digest(refs.iter().map(|(name, id)| (*name, id)));
+        let seen = digest(refs.iter().copied());
         let found = cache.snapshot(0, seen).expect("reads").expect("there is one");
         assert_eq!((&found.peeled, &found.positions), (&vec![Some(id(1)), None], &vec![Some(0), None]));
         assert_eq!((found.digest, found.commits, found.whole), (seen, 1, true));
@@ -550,7 +550,7 @@ mod tests {
         let (_, snapshot) = cache.graph_at_rest().expect("reads").under(0);
         assert!(snapshot.is_some_and(|snapshot| snapshot.is_held && snapshot.holders.is_none()));
         std::fs::remove_file(cache.path()).expect("it was there");
-        let seen = digest(refs.iter().map(|(name, id, _)| (name.as_slice(), id)));
+        let seen = digest(refs.iter().map(|(name, id, _)| (name.as_slice(), *id)));
         let snapshot = cache.snapshot(0, seen).expect("another connection reads").expect("there is one");
         assert!(graph.grew_from(snapshot.mark));
         for (position, id) in (0..).zip(&ids).step_by(97) {

@@ -70,7 +70,7 @@ impl Oid {
         }
         let mut buffer = [0; SHA256_LEN];
         let bytes = &mut buffer[..hex.len() / 2];
-        faster_hex::hex_decode(hex, bytes).ok()?;
+        const_hex::decode_to_slice(hex, bytes).ok()?;
         Self::from_bytes(bytes)
     }
 

@@ -367,6 +367,8 @@ pub enum ObjectError {
     Corrupt(Oid, String),
     /// The system doesn't let it be read, or what it may lie in: what it is, or whether it is there at all, isn't known. The reason follows.
     Unreadable(Oid, String),
+    /// It is such that this program fails at it, which is a fault of its own. What it failed with follows.
+    Defeating(Oid, String),
 }
 
 impl ObjectError {
@@ -374,7 +376,7 @@ impl ObjectError {
     #[must_use]
     pub fn id(&self) -> Oid {
         match self {
-            Self::Missing(id) | Self::Corrupt(id, _) | Self::Unreadable(id, _) => *id,
+            Self::Missing(id) | Self::Corrupt(id, _) | Self::Unreadable(id, _) | Self::Defeating(id, _) => *id,
         }
     }
 
@@ -385,6 +387,7 @@ impl ObjectError {
             Self::Missing(_) => Kind::MissingObject,
             Self::Corrupt(..) => Kind::CorruptObject,
             Self::Unreadable(..) => Kind::Io,
+            Self::Defeating(..) => Kind::Internal,
         }
     }
 }
@@ -430,6 +433,7 @@ impl fmt::Display for ObjectError {
             Self::Corrupt(id, reason) | Self::Unreadable(id, reason) => {
                 write!(f, "object {id} can't be read: {reason}")
             }
+            Self::Defeating(id, reason) => write!(f, "object {id} is left out: {reason}; please report it"),
         }
     }
 }

@@ -36,10 +36,10 @@ impl Numbered {
 
     /// The number of `commit`, which is among them.
     #[must_use]
-    pub fn number(&self, commit: Position) -> usize {
+    pub fn number(&self, commit: Position) -> u32 {
         let (word, bit) = (commit as usize / 64, commit % 64);
         let lower = self.words[word] & ((1 << bit) - 1);
-        (self.before[word] + lower.count_ones()) as usize
+        self.before[word] + lower.count_ones()
     }
 
     /// The commits, by their numbers.
@@ -69,7 +69,7 @@ mod tests {
             sorted.dedup();
             let numbered = Numbered::of(200, commits.iter().copied());
             assert_eq!(numbered.commits(), sorted);
-            for (number, &commit) in sorted.iter().enumerate() {
+            for (number, &commit) in (0..).zip(&sorted) {
                 assert_eq!(numbered.number(commit), number, "{commit} of {commits:?}");
             }
         }

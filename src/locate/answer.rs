@@ -420,13 +420,13 @@ impl Answer<'_, '_, '_> {
             // What was taken away again came somehow, but isn't there.
             let how = has(place).then(|| history.how(place, own)).flatten();
             let mut presence = self.presence_of(place, found, how, &turns);
-            if let Some(line) = place.line.or_else(|| line_of_tag(index, &firsts)) {
+            if let Some(line) = place.line.map(|line| line as usize).or_else(|| line_of_tag(index, &firsts)) {
                 self.add_line(&mut presence, line, &firsts);
             }
             if let (true, State::Present(turn) | State::Reapplied(turn), Some(tip)) =
                 (scope.options.via, found, place.tip)
             {
-                let merge = merge_that_brought(scope, turns[turn].position, scope.places.tips[tip]);
+                let merge = merge_that_brought(scope, turns[turn].position, scope.places.tips[tip as usize]);
                 presence.via = merge.map(|merge| scope.graph.id(merge).to_hex().into());
             }
             if let Some(ear) = &scope.wishes.ear {
@@ -453,8 +453,8 @@ impl Answer<'_, '_, '_> {
         // Of several commits that bring it together the last completes it.
         let last_part = || self.change.parts.iter().max().copied().filter(|_| found == State::Together);
         let brought = turn.map(|turn| turns[turn].position).or_else(last_part);
-        let (refname, refname_b64) = lossy(&place.name);
-        let (short, short_b64) = lossy(short(&place.name));
+        let (refname, refname_b64) = lossy(scope.places.name(place));
+        let (short, short_b64) = lossy(short(scope.places.name(place)));
         Presence {
             query: self.query.to_owned().into(),
             repo: scope.repo.clone().into(),
@@ -479,7 +479,7 @@ impl Answer<'_, '_, '_> {
     fn add_line(&self, presence: &mut Presence<'_>, line: usize, firsts: &[Firsts]) {
         let scope = self.desk.scope;
         presence.line = Some(scope.places.lines[line].name().to_owned().into());
-        let name = |place: usize| lossy(short(&scope.places.list[place].name)).0;
+        let name = |place: usize| lossy(short(scope.places.name(&scope.places.list[place]))).0;
         // Where history is cut off an earlier one may have it, or one that isn't here.
         let known = |place: Option<usize>, is_unsure: bool| match place {
             _ if is_unsure => Some(None),

@@ -48,12 +48,12 @@ impl Histories {
 
     /// What a place has, if the tips are those of all places.
     pub(super) fn of(&self, place: &Place) -> State {
-        place.tip.map_or(State::Missing, |tip| self.of_tip[tip])
+        place.tip.map_or(State::Missing, |tip| self.of_tip[tip as usize])
     }
 
     /// How the change came to a place; the first `own` steps are the commits that it is asked about.
     pub(super) fn how(&self, place: &Place, own: usize) -> Option<PresenceHow> {
-        let tip = place.tip?;
+        let tip = place.tip? as usize;
         let mut brought =
             (0..self.steps.len()).filter(|&step| self.steps[step].brings && self.contained.has(tip, step));
         let Some(first) = brought.next() else {

@@ -138,7 +138,7 @@ const KINDS: [&[u8]; 3] = [b"refs/heads/*", b"refs/remotes/*", b"refs/tags/*"];
 
 /// Says which globs of `asked` match none of the `refs` that it has selected.
 async fn warn_of_globs(report: &mut Strand, repo: &str, asked: &Selection, refs: &RefList) -> anyhow::Result<()> {
-    let is_bare = refs.refs.is_empty() && refs.broken.is_empty();
+    let is_bare = refs.is_empty() && refs.broken.is_empty();
     for glob in asked.unmatched(refs).into_iter().filter(|glob| is_bare || !KINDS.contains(glob)) {
         let trouble = Trouble {
             code: "no-ref",

@@ -3,12 +3,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use foldhash::HashSet;
 use sha1::{Digest as _, Sha1};
 
 use crate::cache::Cache;
-use crate::git::refs::{Ref, RefList};
+use crate::git::refs::{At, Ref, RefList, RefStore};
 use crate::graph::{Graph, Holders, Numbered, Position, Reach, Reachable};
 use crate::lines::{Line, Lines, TagName, counts_for, line_of_tag};
 
@@ -21,19 +20,19 @@ pub(super) enum PlaceKind {
     Other,
 }
 
-/// One ref.
+/// One ref. There may be 60,000, so it is small.
 #[derive(Debug)]
 pub(super) struct Place {
-    pub(super) name: Bytes,
+    at: At,
     /// Whether it leads to a commit.
     pub(super) has_commit: bool,
     pub(super) kind: PlaceKind,
-    /// The index of its commit in [`Places::tips`]; `None` if it leads to none that is indexed.
-    pub(super) tip: Option<usize>,
     /// Whether it was asked for.
     pub(super) chosen: bool,
+    /// The index of its commit in [`Places::tips`]; `None` if it leads to none that is indexed.
+    pub(super) tip: Option<u32>,
     /// The index of its line in [`Places::lines`].
-    pub(super) line: Option<usize>,
+    pub(super) line: Option<u32>,
 }
 
 /// A tag with a version, or that ends a line.
@@ -48,6 +47,8 @@ pub(super) struct Tagged {
 /// All refs that matter.
 #[derive(Debug)]
 pub(super) struct Places {
+    /// Has their names.
+    store: Arc<RefStore>,
     pub(super) list: Vec<Place>,
     /// The commits behind them, each once.
     pub(super) tips: Vec<Position>,
@@ -62,49 +63,62 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// `usual` are the repository's refs, of which lines and tags are made up, `chosen` those that were asked for. Symbolic refs
-    /// are left out: they are names of others. The first `whole` commits are known to be reached, each, by the usual ones.
+    /// `usual` are the repository's refs, of which lines and tags are made up, `chosen` those that were asked for, of the same store. Symbolic
+    /// refs are left out: they are names of others. The first `whole` commits are known to be reached, each, by the usual ones.
     pub(super) fn new(
         graph: &Graph,
         (usual, whole): (&Arc<RefList>, usize),
         chosen: &Arc<RefList>,
         rules: Lines,
     ) -> Self {
-        let head = usual.refs.iter().find(|entry| *entry.name == *b"HEAD").and_then(|head| head.symbolic.as_deref());
+        let head = usual.iter().find(|entry| entry.name() == b"HEAD").and_then(Ref::symbolic);
         let rules = match head {
-            Some(head) => rules.with_head(head, usual.refs.iter().map(|entry| &*entry.name)),
+            Some(head) => rules.with_head(head, usual.iter().map(Ref::name)),
             None => rules,
         };
-        let room = chosen.refs.len();
-        let mut list: Vec<Place> = Vec::with_capacity(room);
-        let mut positions: Vec<Option<Position>> = Vec::with_capacity(room);
+        let mut list: Vec<Place> = Vec::with_capacity(chosen.len());
         let mut of_line: Vec<(usize, Line)> = Vec::new();
         let (told_usual, told_chosen) = (graph.grew_from(usual.mark), graph.grew_from(chosen.mark));
         for (entry, chosen) in each_once(usual, chosen) {
-            if entry.symbolic.is_some() {
+            if entry.symbolic().is_some() {
                 continue;
             }
-            let position = entry.commit.and_then(|id| {
-                let is_told = if chosen { told_chosen } else { told_usual };
-                entry.position.filter(|_| is_told).or_else(|| graph.position(&id))
-            });
-            positions.push(position);
-            of_line.extend(rules.line_of(&entry.name).map(|line| (list.len(), line)));
-            let (name, has_commit) = (entry.name.clone(), entry.commit.is_some());
-            list.push(Place { kind: kind_of(&name), name, has_commit, tip: None, chosen, line: None });
+            let is_told = if chosen { told_chosen } else { told_usual };
+            let position = entry.position().filter(|_| is_told);
+            // Its position first; below the number that this has among all.
+            let tip = position.or_else(|| graph.position(&entry.commit()?));
+            let name = entry.name();
+            of_line.extend(rules.line_of(name).map(|line| (list.len(), line)));
+            let (kind, has_commit) = (kind_of(name), entry.has_commit());
+            list.push(Place { at: entry.at(), has_commit, kind, chosen, tip, line: None });
         }
-        let known = Numbered::of(graph.len(), positions.iter().copied().flatten());
-        for (place, position) in list.iter_mut().zip(positions) {
-            place.tip = position.map(|position| known.number(position));
+        let known = Numbered::of(graph.len(), list.iter().filter_map(|place| place.tip));
+        for place in &mut list {
+            place.tip = place.tip.map(|position| known.number(position));
         }
         let tips = known.commits();
         let mut lines: Vec<Line> = of_line.iter().map(|(_, line)| line.clone()).collect();
         lines.sort_unstable();
         lines.dedup();
         for (place, line) in of_line {
-            list[place].line = lines.binary_search(&line).ok();
+            list[place].line = lines.binary_search(&line).ok().and_then(|line| u32::try_from(line).ok());
         }
-        Self { list, tips, lines, rules, tagged: OnceLock::new(), has_recalled: false, whole, reached: OnceLock::new() }
+        Self {
+            store: Arc::clone(usual.store()),
+            list,
+            tips,
+            lines,
+            rules,
+            tagged: OnceLock::new(),
+            has_recalled: false,
+            whole,
+            reached: OnceLock::new(),
+        }
+    }
+
+    /// The full name of a place.
+    pub(super) fn name(&self, place: &Place) -> &[u8] {
+        self.store.name(place.at)
     }
 
     /// A number that tells these places, where they lead, and the rules by which their names are read, from others.
@@ -112,10 +126,10 @@ impl Places {
         let mut hasher = Sha1::new();
         hasher.update(self.rules.number().to_le_bytes());
         for place in &self.list {
-            let tip = place.tip.map_or(Position::MAX, |tip| self.tips[tip]);
+            let tip = place.tip.map_or(Position::MAX, |tip| self.tips[tip as usize]);
             hasher.update(tip.to_le_bytes());
             // No name has a NUL in it.
-            hasher.update(&place.name);
+            hasher.update(self.name(place));
             hasher.update([0]);
         }
         hasher.finalize().first_chunk().map_or(0, |&start| i64::from_be_bytes(start))
@@ -187,7 +201,7 @@ impl Places {
         let mut of_line = vec![Vec::new(); self.lines.len()];
         for place in &self.list {
             if let (Some(line), Some(tip)) = (place.line, place.tip) {
-                of_line[line].push(self.tips[tip]);
+                of_line[line as usize].push(self.tips[tip as usize]);
             }
         }
         let reach = match holders {
@@ -196,14 +210,14 @@ impl Places {
         };
         let tags = self.list.iter().enumerate().filter(|(_, place)| place.kind == PlaceKind::Tag);
         let mut named: Vec<(TagName<'_>, usize)> =
-            tags.filter_map(|(index, place)| Some((self.rules.tag(&place.name)?, index))).collect();
+            tags.filter_map(|(index, place)| Some((self.rules.tag(self.name(place))?, index))).collect();
         named.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         // The last of all; of the others a tag counts for its own at most.
         let unversioned = self.lines.partition_point(|line| !line.is_unversioned());
         let index = |line: &Line| self.lines.binary_search(line).ok();
         let tagged = named.into_iter().map(|(name, place)| {
             let tip = self.list[place].tip;
-            let within = |line: usize| tip.is_some_and(|tip| reach.has(tip, line));
+            let within = |line: usize| tip.is_some_and(|tip| reach.has(tip as usize, line));
             let own = line_of_tag(&name, &self.lines, |line| index(line).is_some_and(within));
             let may_count = own.and_then(index).filter(|&at| at < unversioned).into_iter();
             let lines = may_count
@@ -257,19 +271,22 @@ pub(super) struct Firsts {
 }
 
 /// Those of `chosen`, then those of `usual` that aren't among them, each with whether it was chosen.
-fn each_once<'r>(usual: &'r Arc<RefList>, chosen: &'r Arc<RefList>) -> impl Iterator<Item = (&'r Ref, bool)> {
+fn each_once<'r>(usual: &'r Arc<RefList>, chosen: &'r Arc<RefList>) -> impl Iterator<Item = (Ref<'r>, bool)> {
+    debug_assert!(Arc::ptr_eq(usual.store(), chosen.store()), "a run reads refs once");
     let is_usual = Arc::ptr_eq(usual, chosen);
+    let places = || chosen.iter().map(Ref::at);
     // One glob has the refs in the order of their names; two may match the same.
-    let is_sorted = chosen.refs.is_sorted_by(|one, next| one.name < next.name);
-    let mut seen: HashSet<&[u8]> = HashSet::default();
-    let mut is_new = move |name: &'r [u8], is_chosen: bool| match (is_sorted, is_chosen) {
+    let is_sorted = places().is_sorted_by(|one, next| one < next);
+    let known: Vec<At> = if is_sorted && !is_usual { places().collect() } else { Vec::new() };
+    let mut seen: HashSet<At> = HashSet::default();
+    let mut is_new = move |at: At, is_chosen: bool| match (is_sorted, is_chosen) {
         (true, true) => true,
-        (true, false) => chosen.refs.binary_search_by(|known| known.name[..].cmp(name)).is_err(),
-        (false, _) => seen.insert(name),
+        (true, false) => known.binary_search(&at).is_err(),
+        (false, _) => seen.insert(at),
     };
-    let both = chosen.refs.iter().map(|entry| (entry, true)).chain(usual.refs.iter().map(|entry| (entry, false)));
-    let wanted = if is_usual { usual.refs.len() } else { usize::MAX };
-    both.take(wanted).filter(move |(entry, is_chosen)| is_usual || is_new(&entry.name, *is_chosen))
+    let both = chosen.iter().map(|entry| (entry, true)).chain(usual.iter().map(|entry| (entry, false)));
+    let wanted = if is_usual { usual.len() } else { usize::MAX };
+    both.take(wanted).filter(move |(entry, is_chosen)| is_usual || is_new(entry.at(), *is_chosen))
 }
 
 fn kind_of(name: &[u8]) -> PlaceKind {

@@ -209,10 +209,10 @@ enum Tip {
 fn tip_of(index: &Index, name: &[u8]) -> Tip {
     let full = |prefix: &[u8]| [prefix, name].concat();
     let names = [full(b""), full(b"refs/"), full(b"refs/tags/"), full(b"refs/heads/"), full(b"refs/remotes/")];
-    let mut meant = index.usual.refs.iter().filter(|entry| names.iter().any(|name| name[..] == entry.name));
-    match (meant.next(), meant.next()) {
+    let mut meant = index.usual.iter().filter(|entry| names.iter().any(|name| name == entry.name()));
+    match (meant.next().map(Ref::commit), meant.next()) {
         (None, _) => Tip::None,
-        (Some(Ref { commit: Some(commit), .. }), None) => Tip::One(*commit),
+        (Some(Some(commit)), None) => Tip::One(commit),
         _ => Tip::Doubtful,
     }
 }

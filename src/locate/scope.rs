@@ -124,7 +124,7 @@ impl Scope {
 
     /// Whether a ref's history is cut off, or breaks off, so that it may hold what isn't found in it.
     pub(super) fn is_cut_off(&self, place: &Place) -> bool {
-        let leads_to_gap = |tip: usize| self.leads_to_gap.get(tip).copied().unwrap_or(false);
+        let leads_to_gap = |tip: u32| self.leads_to_gap.get(tip as usize).copied().unwrap_or(false);
         self.overlay.shallow || place.tip.is_none_or(leads_to_gap)
     }
 

@@ -193,8 +193,9 @@ impl<'a> Study<'a> {
 
     /// The lines of the repository, and which ref is of which.
     pub(crate) fn line_of(&self, refname: &[u8]) -> Option<&crate::lines::Line> {
-        let place = self.scope.places.list.iter().find(|place| *place.name == *refname)?;
-        place.line.map(|line| &self.scope.places.lines[line])
+        let places = &self.scope.places;
+        let place = places.list.iter().find(|place| places.name(place) == refname)?;
+        place.line.map(|line| &places.lines[line as usize])
     }
 
     /// Whether history is cut off somewhere, or can't be read to its end.

@@ -224,13 +224,12 @@ fn tips(study: &Study<'_>) -> Vec<Tip> {
     let kinds = [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/"];
     let refs = study
         .refs()
-        .refs
         .iter()
-        .filter(|entry| entry.symbolic.is_none() && kinds.iter().any(|kind| entry.name.starts_with(kind)));
-    let tip = |entry: &crate::git::refs::Ref| {
-        let position = study.graph().position(&entry.commit?)?;
-        let line = study.line_of(&entry.name).map(|line| line.name().to_owned());
-        Some(Tip { name: entry.name.clone(), position, line })
+        .filter(|entry| entry.symbolic().is_none() && kinds.iter().any(|kind| entry.name().starts_with(kind)));
+    let tip = |entry: crate::git::refs::Ref<'_>| {
+        let position = study.graph().position(&entry.commit()?)?;
+        let line = study.line_of(entry.name()).map(|line| line.name().to_owned());
+        Some(Tip { name: Bytes::copy_from_slice(entry.name()), position, line })
     };
     refs.filter_map(tip).collect()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Scan;
 use crate::facts::Oid;
-use crate::git::refs::short;
+
 use crate::graph::{Firsts, Graph, Position, corrected_times};
 use crate::index::Index;
 
@@ -39,9 +39,9 @@ impl Scan<'_> {
             return Ok(None);
         }
         let graph = index.graph(&self.pool).await?;
-        let tags = index.usual.refs.iter().filter(|entry| entry.name.starts_with(b"refs/tags/"));
+        let tags = index.usual.iter().filter(|entry| entry.name().starts_with(b"refs/tags/"));
         let tags: Vec<(Oid, String)> = tags
-            .filter_map(|entry| Some((entry.commit?, String::from_utf8_lossy(short(&entry.name)).into_owned())))
+            .filter_map(|entry| Some((entry.commit()?, String::from_utf8_lossy(entry.short()).into_owned())))
             .collect();
         let is_shallow = index.overlay.shallow;
         Ok(Some(self.pool.run(move || in_order(graph, tags, is_shallow)).await?))

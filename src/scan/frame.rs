@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
 use super::Scan;
 use crate::announce::{self, Indexed};
 use crate::describe::lossy;
@@ -24,7 +22,7 @@ impl Scan<'_> {
         let troubles = index.take_troubles();
         announce::repository(self.report, index, refs, troubles).await?;
         if self.options.show_refs {
-            for entry in &refs.refs {
+            for entry in refs.iter() {
                 self.report.event(&Event::Ref(ref_event(&index.repository().name, entry))).await?;
             }
         }
@@ -34,19 +32,19 @@ impl Scan<'_> {
     /// The refs that are new, moved or gone since they were as `known`, in the order of their names.
     async fn tell_moved(&mut self, repo: &str, known: &RefList, refs: &RefList) -> anyhow::Result<()> {
         // A symbolic ref moves with the one that it stands for.
-        let mut places: BTreeMap<&Bytes, [Option<&Ref>; 2]> = BTreeMap::new();
+        let mut places: BTreeMap<&[u8], [Option<Ref<'_>>; 2]> = BTreeMap::new();
         for (side, list) in [known, refs].into_iter().enumerate() {
-            for entry in list.refs.iter().filter(|entry| entry.symbolic.is_none()) {
-                places.entry(&entry.name).or_default()[side] = Some(entry);
+            for entry in list.iter().filter(|entry| entry.symbolic().is_none()) {
+                places.entry(entry.name()).or_default()[side] = Some(entry);
             }
         }
         for [old, new] in places.into_values() {
-            let Some(entry) = new.or(old).filter(|_| old.map(|old| old.id) != new.map(|new| new.id)) else { continue };
+            let Some(entry) = new.or(old).filter(|_| old.map(Ref::id) != new.map(Ref::id)) else { continue };
             let mut event = ref_event(repo, entry);
             if new.is_none() {
                 (event.id, event.peeled) = (None, None);
             }
-            event.old_id = old.map(|old| old.id.to_hex().into());
+            event.old_id = old.map(|old| old.id().to_hex().into());
             self.report.event(&Event::Ref(event)).await?;
         }
         for broken in refs.broken.iter().filter(|broken| !known.broken.contains(broken)) {
@@ -77,8 +75,8 @@ impl Scan<'_> {
     }
 }
 
-fn ref_event<'a>(repo: &'a str, entry: &Ref) -> events::Ref<'a> {
-    let (refname, refname_b64) = lossy(&entry.name);
+fn ref_event<'a>(repo: &'a str, entry: Ref<'_>) -> events::Ref<'a> {
+    let (refname, refname_b64) = lossy(entry.name());
     let (short, short_b64) = lossy(entry.short());
     events::Ref {
         repo: repo.into(),
@@ -86,9 +84,9 @@ fn ref_event<'a>(repo: &'a str, entry: &Ref) -> events::Ref<'a> {
         refname_b64: refname_b64.map(Cow::Owned),
         short: short.into(),
         short_b64: short_b64.map(Cow::Owned),
-        kind: kind(&entry.name),
-        id: Some(Some(entry.id.to_hex().into())),
-        peeled: Some(entry.commit.map(|id| id.to_hex().into())),
+        kind: kind(entry.name()),
+        id: Some(Some(entry.id().to_hex().into())),
+        peeled: Some(entry.commit().map(|id| id.to_hex().into())),
         old_id: None,
         line: None,
     }

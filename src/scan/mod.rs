@@ -231,7 +231,7 @@ impl Scan<'_> {
         if self.options.verbose || watched {
             self.summarise(&index, indexed);
         } else if self.options.goes_on && self.options.no_commits && is_person {
-            let (name, count) = (&repository.name, refs.refs.len());
+            let (name, count) = (&repository.name, refs.len());
             self.report.note(&format!("following {name}: {count} refs; Ctrl-C ends it"));
         }
         let consumer = cursor.clone().zip(index.cache().cloned()).zip(self.options.consumer.clone());

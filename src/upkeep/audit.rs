@@ -162,7 +162,7 @@ impl Audit<'_> {
         let (listing, head) = list_refs(&repository).await?;
         let refs = RefStore::from_listing(&listing, head.as_deref());
         let overlay = Overlay::read(&repository, &repository.handle(), &refs)?;
-        let digest = digest(refs.usual_ids());
+        let digest = digest(refs.usual_ids().map(|(name, id)| (name, *id)));
         Ok(Witness { repository, overlay, digest, settings, patterns })
     }
 

@@ -234,8 +234,8 @@ impl Follower {
             return Ok(has_moved.then(|| scan::Options { known: Some(Arc::clone(refs)), ..asked }));
         }
         // Neither is a ref gone that is followed no more, nor are the commits new of one that wasn't followed before.
-        let is_other = |entry: &&Ref| !selection.covers(&entry.name);
-        let seen = now.refs.iter().filter(is_other).filter_map(|entry| entry.commit).chain(refs.tips()).collect();
+        let is_other = |entry: &Ref<'_>| !selection.covers(entry.name());
+        let seen = now.iter().filter(is_other).filter_map(Ref::commit).chain(refs.tips()).collect();
         let known = Some(Arc::new(refs.covered_by(&self.member.refs)));
         Ok(Some(scan::Options { known, seen, ..asked }))
     }
@@ -296,7 +296,7 @@ impl Follower {
                 Some((listed, head)) => RefStore::from_listing(&listed, head.as_deref()),
                 None => RefStore::read(&repository)?,
             };
-            Ok(store.look_up(&selection, &repository.handle()))
+            Ok(Arc::new(store).look_up(&selection, &repository.handle()))
         };
         options.pool.run(read).await?
     }
@@ -308,6 +308,6 @@ fn stopped<T>() -> anyhow::Result<T> {
 
 /// Whether both lists have the same refs, which lead to the same objects.
 fn same(one: &RefList, other: &RefList) -> bool {
-    let ids = |list: &RefList| list.refs.iter().map(|entry| (entry.name.clone(), entry.id)).collect::<Vec<_>>();
-    ids(one) == ids(other) && one.broken == other.broken
+    let ids = |entry: Ref<'_>| (entry.name().to_vec(), entry.id());
+    one.iter().map(ids).eq(other.iter().map(ids)) && one.broken == other.broken
 }
