@@ -7,7 +7,15 @@ use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 
+use git_bhfuil::error::Kind;
+use git_bhfuil::facts::Oid;
+use git_bhfuil::git::{Handle, ObjectError, Repository};
+use git_bhfuil::pipeline::stream::{Piece, Stream};
+use git_bhfuil::pipeline::walker::{Item, Walker};
+use git_bhfuil::pipeline::{Handles, Pool};
+use git_bhfuil::shutdown::Token;
 use serde_json::Value;
 use support::dag::{self, Commit};
 use support::{Repo, bhfuil, bhfuil_running, commit_ids, events, ids_alone, of_type, wait_until_idle};
@@ -438,4 +446,39 @@ fn output_that_cant_be_written_is_fatal() {
         0,
         "nothing was written into the cache by mistake"
     );
+}
+
+/// What no test can find: a commit at which the program fails costs its own line, and is told; the others come once each and in order.
+#[test]
+fn a_commit_at_which_a_worker_panics_costs_no_other_its_line() {
+    let repo = line(300);
+    let listed = repo.git(&["rev-list", "main"]);
+    let ids: Vec<Oid> = listed.lines().map(|id| Oid::from_hex(id.as_bytes()).expect("an id")).collect();
+    for bad in [&[0][..], &[299], &[17, 18, 140], &[5, 200, 201, 202]] {
+        let bad: Vec<Oid> = bad.iter().map(|&at| ids[at]).collect();
+        let (handles, poison) =
+            (Handles::new(Arc::new(Repository::discover(repo.path()).expect("it is there"))), bad.clone());
+        let render = move |_: &Handle, items: &[Item]| {
+            let mut piece = Piece { seen: items.len(), ..Piece::default() };
+            for item in items {
+                assert!(!poison.contains(&item.id), "no luck with {}", item.id);
+                piece.bytes.extend_from_slice(item.id.as_bytes());
+                piece.ends.push(piece.bytes.len());
+            }
+            piece
+        };
+        let pool = Pool::new(2).expect("threads");
+        let mut stream = Stream::new(pool, handles, Walker::list(ids.clone()), Arc::new(render), Token::new());
+        let (mut told, mut broken) = (Vec::new(), Vec::new());
+        while let Some(piece) = smol::block_on(stream.next()).expect("the stream goes on") {
+            told.extend(piece.bytes.chunks(20).map(|id| Oid::from_bytes(id).expect("an id")));
+            broken.extend(piece.broken);
+        }
+        let expected: Vec<Oid> = ids.iter().copied().filter(|id| !bad.contains(id)).collect();
+        assert_eq!(told, expected);
+        assert_eq!(broken.iter().map(ObjectError::id).collect::<Vec<_>>(), bad);
+        let message = broken[0].to_string();
+        assert!(message.contains(&format!("no luck with {}", bad[0])), "{message}");
+        assert_eq!(broken[0].kind(), Kind::Internal);
+    }
 }

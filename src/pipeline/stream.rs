@@ -11,6 +11,7 @@ use super::walker::{Chunk, FULL, Item, Walker};
 use crate::cache::patches::KeptPatch;
 use crate::cache::texts::{BLOCK, TextBlock};
 use crate::git::{Handle, ObjectError};
+use crate::panics;
 use crate::shutdown::Token;
 
 /// The first step is small, so that the first line comes at once; each is twice the one before up to the last size, at which
@@ -104,7 +105,7 @@ impl Stream {
     /// The next piece; `None` at the end, and soon after the token was cancelled.
     ///
     /// # Errors
-    /// If a worker panicked twice on the same chunk.
+    /// If a worker panicked in the walk itself.
     pub async fn next(&mut self) -> Result<Option<Piece>, JobError> {
         if !self.begun {
             self.begun = true;
@@ -170,12 +171,27 @@ impl Stream {
             if stop.is_cancelled() || (!is_first && waiting.load(Ordering::Relaxed) >= MOST) {
                 return (Piece::default(), chunk);
             }
-            let mut piece = handles.with(|handle| render(handle, &chunk.items));
+            let mut piece = rendered(&handles, &*render, &chunk.items);
             piece.broken.splice(0..0, chunk.broken.drain(..));
             chunk.items.drain(..piece.seen);
             waiting.fetch_add(piece.bytes.len(), Ordering::Relaxed);
             (piece, chunk)
         };
         Ok(Rendering { made: self.pool.submit(work).await?, load })
+    }
+}
+
+/// What `render` makes of `items`. Where it panics it is asked for half of them, and so on: one that makes it panic by itself is told as broken.
+fn rendered(handles: &Handles, render: &Render, items: &[Item]) -> Piece {
+    let mut asked = items;
+    loop {
+        match (panics::caught(|| handles.with(|handle| render(handle, asked))), asked) {
+            (Ok(piece), _) => return piece,
+            (Err(panic), [] | [_]) => {
+                let broken = asked.iter().map(|item| ObjectError::Defeating(item.id, panic.to_string())).collect();
+                return Piece { seen: asked.len(), broken, ..Piece::default() };
+            }
+            (Err(_), _) => asked = &asked[..asked.len() / 2],
+        }
     }
 }
