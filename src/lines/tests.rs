@@ -118,3 +118,58 @@ fn only_tags_that_the_settings_name_are_releases() {
     assert_eq!(lines.tag(b"refs/heads/v1.2"), None);
     assert_eq!(lines.tag(b"refs/tags/show"), None);
 }
+
+/// What was found out of names is kept under the number of the rules. Whoever changes how a name is read changes the sum here, and has to raise
+/// the number with it.
+#[test]
+fn how_names_are_read_goes_with_the_number_of_the_rules() {
+    let shapes = [
+        "*",
+        "v*",
+        "v*-stable",
+        "stable/*",
+        "stable-*",
+        "release-*",
+        "release/*.x",
+        "maint-*",
+        "maint/*",
+        "REL_*_STABLE",
+        "REL_*",
+        "branch-*",
+        "*-stable",
+        "*-eol",
+        "*-em",
+        "*-eom",
+        "unmaintained/*",
+        "hotfix/*",
+        "*-rc1",
+        "v*-rc.2",
+        "*.0b1",
+        "*-beta",
+        "pkg/v*",
+    ];
+    let versions = [
+        "1", "2.9", "2.10.3", "16_3", "255", "2025.1", "yoga", "zed", "main", "master", "v1.2", "1.x", "0.0",
+        "20240131",
+    ];
+    let filled = |shape: &&str| versions.map(|version| shape.replace('*', version));
+    let names: Vec<String> = shapes.iter().flat_map(filled).collect();
+    let full = |kind: &str| names.iter().map(|name| format!("{kind}{name}").into_bytes()).collect::<Vec<_>>();
+    let (branches, tags) = ([full("refs/heads/"), full("refs/remotes/origin/")].concat(), full("refs/tags/"));
+    let mut said = String::new();
+    for lines in [settings(&[], &[], &[]), settings(&["*2.*", "!*_3*"], &["z*"], &["v*", "!*rc*"])] {
+        for name in branches.iter().chain(&tags) {
+            said.push_str(lines.line_of(name).as_ref().map_or("-", Line::name));
+            said.push('\n');
+        }
+        let all = lines.all(branches.iter().chain(&tags).map(Vec::as_slice));
+        let mut read: Vec<TagName<'_>> = tags.iter().filter_map(|tag| lines.tag(tag)).collect();
+        read.sort_unstable();
+        for tag in read {
+            let own = line_of_tag(&tag, &all, |_| true);
+            let own = own.map(|line| (line.name(), tag.is_release(line), counts_for(line, Some(line), true)));
+            said.extend([format!("{:?} {own:?}\n", String::from_utf8_lossy(tag.name))]);
+        }
+    }
+    assert_eq!((RULES, said.lines().count(), crc32fast::hash(said.as_bytes())), (1, 2_440, 4_143_933_482));
+}
