@@ -189,10 +189,7 @@ impl Database {
                     log_ahead(&connection)?;
                 }
             }
-            connection.pragma_update(None, "synchronous", "NORMAL")?;
-            connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-            connection.pragma_update(None, "foreign_keys", true)?;
-            connection.pragma_update(None, "trusted_schema", false)?;
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
             connection.busy_timeout(BUSY)?;
             Ok(connection)
         };
@@ -338,6 +335,9 @@ impl Database {
         }
         let mut connection = self.connect()?;
         connection.busy_timeout(NOTICE)?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
         let (jobs, queue) = async_channel::bounded::<Write>(QUEUED_WRITES);
         let work = move || serve(&mut connection, &queue);
         let thread = std::thread::Builder::new().name("cache-writer".into()).spawn(work)?;
