@@ -58,16 +58,15 @@ impl ConfigValue {
 /// # Errors
 /// [`Kind::BadValue`] if a file can't be read or understood. Of a repository they were read when it was opened.
 pub fn values(repository: Option<&Repository>, sections: &[&str]) -> anyhow::Result<Vec<ConfigValue>> {
-    let config = repository.map(Repository::plain);
-    Ok(match config {
-        Some(repository) => with_parameters(repository.config_snapshot().plumbing(), sections),
-        None => with_parameters(&outside()?, sections),
+    Ok(match repository {
+        Some(repository) => with_parameters(&repository.config, sections),
+        None => with_parameters(&gathered(&outside()?), sections),
     })
 }
 
 /// Whether `safe.bareRepository` forbids a bare repository that is only come across. A repository's own word doesn't count
 /// (git-config(1)).
-pub(super) fn refuses_bare(config: &gix::config::File) -> bool {
+pub(super) fn refuses_bare(config: &[ConfigValue]) -> bool {
     let values = with_parameters(config, &["safe"]).into_iter();
     let mut said = values.filter(|value| !matches!(value.scope, Scope::Local | Scope::Worktree));
     said.rfind(|value| value.key == "barerepository").is_some_and(|last| last.value.as_deref() == Some(b"explicit"))
@@ -96,13 +95,14 @@ fn kept_under(refspec: &str) -> Option<&str> {
     to.strip_prefix("refs/remotes/")?.strip_suffix("/*").filter(|_| from == "refs/heads/*")
 }
 
-fn with_parameters(config: &gix::config::File, sections: &[&str]) -> Vec<ConfigValue> {
-    let mut values = gathered(config, sections);
+/// Those of the `sections`, with what `git -c` says of them.
+fn with_parameters(config: &[ConfigValue], sections: &[&str]) -> Vec<ConfigValue> {
+    let wanted = |value: &ConfigValue| {
+        let section = value.stem.split(|byte| *byte == b'.').next().unwrap_or_default();
+        sections.iter().any(|name| name.as_bytes() == section)
+    };
+    let mut values: Vec<ConfigValue> = config.iter().filter(|value| wanted(value)).cloned().collect();
     if let Some(parameters) = std::env::var_os("GIT_CONFIG_PARAMETERS") {
-        let wanted = |value: &ConfigValue| {
-            let section = value.stem.split(|byte| *byte == b'.').next().unwrap_or_default();
-            sections.iter().any(|name| name.as_bytes() == section)
-        };
         let given = parameters_of(&parameters.into_vec()).into_iter();
         let given = given.filter_map(|(name, value)| ConfigValue::named(Scope::Command, None, &name, value));
         values.extend(given.filter(wanted));
@@ -123,15 +123,12 @@ pub fn files(repository: Option<&Repository>) -> Vec<PathBuf> {
     files
 }
 
-fn gathered(config: &gix::config::File, sections: &[&str]) -> Vec<ConfigValue> {
+/// All values.
+pub(super) fn gathered(config: &gix::config::File) -> Vec<ConfigValue> {
     let mut values = Vec::new();
     for section in config.sections() {
         let header = section.header();
-        let name = header.name().to_ascii_lowercase();
-        if !sections.iter().any(|wanted| wanted.as_bytes() == name) {
-            continue;
-        }
-        let mut stem = name;
+        let mut stem = header.name().to_ascii_lowercase();
         if let Some(subsection) = header.subsection_name() {
             stem.push(b'.');
             let start = stem.len();

@@ -1,6 +1,6 @@
 //! A repository on disk: where its parts lie, and reading objects from it. Never writes, never fetches a missing object.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use gix::objs::{Exists as _, Find as _};
@@ -16,6 +17,7 @@ use gix::sec::Trust;
 use gix::sec::trust::DefaultForLevel as _;
 use tempfile::TempDir;
 
+use super::config::ConfigValue;
 use super::surroundings;
 use crate::error::Kind;
 use crate::facts::Oid;
@@ -31,6 +33,10 @@ pub const GIT_LIMIT: Duration = Duration::from_mins(10);
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Repository {
     shared: gix::ThreadSafeRepository,
+    /// One thread's view that nobody uses yet: to make another takes as long as a hundred look-ups.
+    spare: Mutex<Option<gix::Repository>>,
+    /// What is configured, all of it.
+    pub(super) config: Vec<ConfigValue>,
     /// The folder that it was found from.
     pub dir: PathBuf,
     /// Whether it is the user's own, or one that the configuration calls safe; one that `GIT_DIR` names is taken as it is.
@@ -175,6 +181,7 @@ impl Repository {
         let git_dir = absolute(repo.git_dir());
         let common_dir = absolute(repo.common_dir());
         let config = repo.config_snapshot();
+        let values = super::config::gathered(config.plumbing());
         let partial = config.string("extensions.partialClone").is_some()
             || config.plumbing().sections_by_name("remote").is_some_and(|mut remotes| {
                 remotes.any(|remote| remote.value("promisor").is_some_and(|value| value.as_slice() == b"true"))
@@ -186,7 +193,8 @@ impl Repository {
         Self {
             dir: dir.to_owned(),
             trusted: owned || is_named,
-            doubtful: is_bare_by_itself && super::config::refuses_bare(config.plumbing()),
+            doubtful: is_bare_by_itself && super::config::refuses_bare(&values),
+            config: values,
             alone: false,
             name: name_of(&common_dir),
             hash_len: repo.object_hash().len_in_bytes(),
@@ -196,6 +204,7 @@ impl Repository {
             common_dir,
             git_limit: AtomicU64::new(milliseconds(GIT_LIMIT)),
             objects_folder: None,
+            spare: Mutex::new(Some(repo)),
             shared,
         }
     }
@@ -230,15 +239,11 @@ impl Repository {
         if self.hash_len == SHA1_LEN { "sha1" } else { "sha256" }
     }
 
-    /// gix's own view, for what is neither a ref nor an object.
-    pub(super) fn plain(&self) -> gix::Repository {
-        self.shared.to_thread_local()
-    }
-
     /// A handle for one thread. It is cheap to make, but keeps caches: reuse it.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle::new(self.shared.to_thread_local())
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Handle::new(spare.unwrap_or_else(|| self.shared.to_thread_local()))
     }
 }
 
@@ -443,8 +448,8 @@ impl std::error::Error for ObjectError {}
 /// One thread's access to a repository's objects.
 pub struct Handle {
     pub(super) repo: gix::Repository,
-    /// For looking up what a text may name: doesn't search for new packs when nothing is found.
-    names: RefCell<gix::OdbHandle>,
+    /// For looking up what a text may name, once one is: doesn't search for new packs when nothing is found.
+    names: RefCell<Option<gix::OdbHandle>>,
     /// When the folder of packs was last changed, as far as `names` knows.
     packs_changed: Cell<Option<SystemTime>>,
     /// What of the packs can't be opened, once that was looked for.
@@ -465,7 +470,7 @@ impl Handle {
         repo.objects
             .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
         let packs_changed = Cell::new(packs_changed(&repo));
-        let names = RefCell::new(for_names(&repo));
+        let names = RefCell::default();
         Self { repo, names, packs_changed, closed: OnceCell::new(), anew: OnceCell::new() }
     }
 
@@ -598,13 +603,17 @@ impl Handle {
         // Asked for what is nowhere, the object database searches for new packs.
         let nowhere = gix::ObjectId::null(self.repo.object_hash());
         let _ = gix::objs::FindHeader::try_header(&self.repo.objects, &nowhere);
-        self.names.replace(for_names(&self.repo));
+        self.names.take();
         true
+    }
+
+    fn names(&self) -> RefMut<'_, gix::OdbHandle> {
+        RefMut::map(self.names.borrow_mut(), |names| names.get_or_insert_with(|| for_names(&self.repo)))
     }
 
     fn known_commit(&self, text: &str) -> Option<Oid> {
         let is_commit = |id: &Oid| {
-            let header = gix::objs::FindHeader::try_header(&*self.names.borrow(), &to_gix(id));
+            let header = gix::objs::FindHeader::try_header(&*self.names(), &to_gix(id));
             header.is_ok_and(|header| header.is_some_and(|header| header.kind == gix::objs::Kind::Commit))
         };
         // 40 digits are a whole id in one repository and an abbreviation in another.
@@ -623,7 +632,7 @@ impl Handle {
         let looked_up = prefix.get(..2 * SHA1_LEN - 1).unwrap_or(prefix);
         let Ok(looked_up) = gix::hash::Prefix::from_hex(looked_up) else { return Vec::new() };
         let mut found = HashSet::new();
-        if self.names.borrow().lookup_prefix(looked_up, Some(&mut found)).is_err() {
+        if self.names().lookup_prefix(looked_up, Some(&mut found)).is_err() {
             return Vec::new();
         }
         let begins = |id: &Oid| id.to_hex().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));

@@ -23,6 +23,11 @@ pub(super) fn read(repository: &Repository, store: &mut RefStore) -> anyhow::Res
             read_loose(&repository.git_dir.join("refs").join(own), name.as_bytes(), store)?;
         }
     }
+    let mut head = Vec::new();
+    if read_if_there(&repository.git_dir.join("HEAD"), &mut head)? {
+        store.head = Some(parse_loose(&head, store));
+    }
+    // Last, for it is large, and whatever would be added to the text after it would have it copied.
     let start = store.text.len();
     let packed = repository.common_dir.join("packed-refs");
     if read_if_there(&packed, &mut store.text)? {
@@ -30,10 +35,6 @@ pub(super) fn read(repository: &Repository, store: &mut RefStore) -> anyhow::Res
             return Err(Kind::RepoOpen.error(format!("{} is larger than 4 GiB", packed.display())));
         }
         parse_packed(start, repository.hash_len, store);
-    }
-    let mut head = Vec::new();
-    if read_if_there(&repository.git_dir.join("HEAD"), &mut head)? {
-        store.head = Some(parse_loose(&head, store));
     }
     Ok(())
 }
