@@ -30,6 +30,7 @@ pub use segment::{Array, Batch, Damaged, Mark, Parent, Segment, parents_first};
 use zerocopy::IntoBytes as _;
 
 use crate::facts::Oid;
+use crate::facts::oid::leading;
 
 /// A commit's index in the graph; parents have smaller ones.
 pub type Position = u32;
@@ -364,11 +365,6 @@ fn sorted(ids: &[u8], hash_len: usize, positions: impl IntoIterator<Item = Posit
         positions.into_iter().map(|position| (leading(bytes(position)), position)).collect();
     keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| bytes(a.1).cmp(bytes(b.1))));
     keyed.into_iter().map(|(_, position)| position).collect()
-}
-
-/// The first bytes of an id as a number that orders as ids do.
-fn leading(id: &[u8]) -> u64 {
-    id.first_chunk().map_or(0, |&bytes| u64::from_be_bytes(bytes))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::git::repository::name_of;
 use crate::git::state::Overlay;
 use crate::git::{ObjectError, Repository};
 use crate::gitcli;
-use crate::graph::{Batch, Graph, Holders, Position};
+use crate::graph::{Batch, Graph, Holders, Mark, Position};
 use crate::monitor::{self, Outcome};
 use crate::pipeline::discovery::{self, Discovery};
 use crate::pipeline::{Handles, Pool};
@@ -280,21 +280,40 @@ impl Index {
         if selection == Selection::Usual {
             return Ok(Arc::clone(&self.usual));
         }
-        let graph = self.graph(pool).await?;
-        let (refs, handles, cache) = (Arc::clone(&self.refs), self.handles.clone(), self.cache().cloned());
-        let select = move || {
+        let (refs, cache) = (Arc::clone(&self.refs), self.cache().cloned());
+        let mark = self.mark();
+        let look = move || {
             let chosen = refs.choose(&selection);
             let (count, digest) = chosen.digest();
             let many = (count >= MANY).then_some(cache).flatten();
             // What can't be read of it is looked up.
-            let kept = many.as_ref().and_then(|cache| cache.placed(graph.mark(), digest, count).ok().flatten());
-            let unplaced = (many.is_some() && kept.is_none()).then(|| (selection.clone(), digest));
-            let placed = kept.unwrap_or_else(|| chosen.placed(&graph));
-            (handles.with(|handle| chosen.list(handle, &graph, &placed)), unplaced)
+            let kept = many.as_ref().and_then(|cache| cache.placed(mark, digest, count).ok().flatten());
+            let unplaced = (many.is_some() && kept.is_none()).then_some((selection, digest));
+            (chosen, kept, unplaced)
         };
-        let (list, unplaced) = pool.run(select).await?;
+        let (chosen, kept, unplaced) = pool.run(look).await?;
         self.unplaced = unplaced;
+        let handles = self.handles.clone();
+        let list = if let Some(placed) = kept {
+            pool.run(move || handles.with(|handle| chosen.list(handle, mark, &placed))).await?
+        } else {
+            let graph = self.graph(pool).await?;
+            let list = move || {
+                let placed = chosen.placed(&graph);
+                handles.with(|handle| chosen.list(handle, graph.mark(), &placed))
+            };
+            pool.run(list).await?
+        };
         Ok(Arc::new(list))
+    }
+
+    /// Tells the graph, which need not be at hand, from others.
+    fn mark(&self) -> Mark {
+        match &self.commits {
+            Commits::Here(graph) => graph.mark(),
+            // The usual refs were looked up in it, or in none.
+            Commits::Stored(_) => self.usual.mark,
+        }
     }
 
     /// History as the object database has it; with `keep_raw` the bytes of commits can be taken over.

@@ -68,10 +68,9 @@ impl Oid {
         if hex.len() != 2 * SHA1_LEN && hex.len() != 2 * SHA256_LEN {
             return None;
         }
-        let mut buffer = [0; SHA256_LEN];
-        let bytes = &mut buffer[..hex.len() / 2];
-        const_hex::decode_to_slice(hex, bytes).ok()?;
-        Self::from_bytes(bytes)
+        let mut id = Self { bytes: [0; SHA256_LEN], len: if hex.len() == 2 * SHA1_LEN { 20 } else { 32 } };
+        const_hex::decode_to_slice(hex, &mut id.bytes[..hex.len() / 2]).ok()?;
+        Some(id)
     }
 
     /// The binary form: 20 or 32 bytes.
@@ -122,6 +121,11 @@ impl FromStr for Oid {
     fn from_str(hex: &str) -> Result<Self, NotAnOid> {
         Self::from_hex(hex.as_bytes()).ok_or(NotAnOid)
     }
+}
+
+/// The first bytes of an id as a number that orders as ids do.
+pub(crate) fn leading(id: &[u8]) -> u64 {
+    id.first_chunk().map_or(0, |&bytes| u64::from_be_bytes(bytes))
 }
 
 /// What was given as an object id isn't 40 or 64 hexadecimal digits.

@@ -118,7 +118,7 @@ impl Search<'_> {
         }
         // The usual refs are brought in anyway, and mostly all others are there already.
         let is_usual = Arc::ptr_eq(&self.refs, &self.index.usual);
-        let tips = if is_usual || self.refs.new_tips().is_empty() { Vec::new() } else { self.refs.tips() };
+        let tips = if is_usual || self.refs.is_known() { Vec::new() } else { self.refs.tips() };
         self.update(&tips).await
     }
 
@@ -197,7 +197,7 @@ impl Search<'_> {
             match next {
                 Next::Answer(made) => {
                     let query = self.under_way.pop_front().map(|first| first.query).unwrap_or_default();
-                    self.tell(&query, made??).await?;
+                    self.tell(&query, made).await?;
                 }
                 Next::Line(line) => match line? {
                     None => break,
@@ -363,12 +363,23 @@ impl Search<'_> {
     /// Writes the answer that is next in order; `false` if there is none under way.
     pub(super) async fn tell_next(&mut self) -> anyhow::Result<bool> {
         let Some(UnderWay { query, answer }) = self.under_way.pop_front() else { return Ok(false) };
-        self.tell(&query, answer.await??).await?;
+        let made = answer.await;
+        self.tell(&query, made).await?;
         Ok(true)
     }
 
     /// Tells what a worker made, and of many commits each one's change.
-    async fn tell(&mut self, query: &str, mut made: Made) -> anyhow::Result<()> {
+    async fn tell(&mut self, query: &str, made: Result<anyhow::Result<Made>, JobError>) -> anyhow::Result<()> {
+        let mut made = match made {
+            // What this program fails at costs no other query its answer.
+            Err(JobError::Panicked(panic)) => {
+                let message = format!("it is left without an answer: {panic}");
+                let part =
+                    FailedPart { id: None, query: Some(query), kind: Kind::Internal, message: &message, hint: None };
+                return Ok(self.report.fail_part(&self.name, part).await?);
+            }
+            made => made??,
+        };
         let many = made.outcome.many.take();
         self.tell_made(query, made).await?;
         match many {

@@ -222,7 +222,7 @@ impl Scan<'_> {
         let kept = indexed.state != IndexState::Skipped;
         // Whoever knows the refs needs no name for them.
         let named = done && plan.whole && kept && self.options.known.is_none();
-        let cursor = self.finish_cursor(&index, refs.tips(), named).await?;
+        let cursor = if named { self.finish_cursor(&index, plan.included().collect()).await? } else { None };
         if !self.options.goes_on {
             announce::end(self.report, &repository.name, self.token.is_cancelled(), indexed).await?;
         }
@@ -278,9 +278,9 @@ impl Scan<'_> {
         })
     }
 
-    /// The cursor for `tips`, if everything was streamed.
-    async fn finish_cursor(&mut self, index: &Index, tips: Vec<Oid>, whole: bool) -> anyhow::Result<Option<String>> {
-        let (Some(cache), true) = (index.cache(), whole && !self.report.is_partial()) else { return Ok(None) };
+    /// The cursor for `tips`, of which everything was streamed.
+    async fn finish_cursor(&mut self, index: &Index, tips: Vec<Oid>) -> anyhow::Result<Option<String>> {
+        let (Some(cache), false) = (index.cache(), self.report.is_partial()) else { return Ok(None) };
         match cache.keep_cursor(Cursor { tips, overlay: index.overlay.fingerprint() }).await {
             Ok(token) => Ok(Some(token)),
             Err(cause) => {

@@ -32,8 +32,17 @@ pub(super) struct Plan {
     pub(super) count: Option<usize>,
     /// Whether all that the refs reach is wanted, so that the cache is brought up to date and the answer can have a cursor.
     pub(super) whole: bool,
+    /// Whether the graph had all of the tips when the refs were looked up.
+    pub(super) known: bool,
     /// The ids themselves, where they were not left to a walk.
     pub(super) listed: Option<Vec<Oid>>,
+}
+
+impl Plan {
+    /// The commits behind the refs.
+    pub(super) fn included(&self) -> impl Iterator<Item = Oid> {
+        self.tips.iter().filter(|(_, is_excluded)| !is_excluded).map(|(tip, _)| *tip)
+    }
 }
 
 impl Scan<'_> {
@@ -50,7 +59,7 @@ impl Scan<'_> {
             && options.paths.is_empty()
             && options.count.is_none()
             && limits == Limits::default();
-        let mut plan = Plan { tips: Vec::new(), limits, count: options.count, whole, listed: None };
+        let mut plan = Plan { tips: Vec::new(), limits, count: options.count, whole, known: false, listed: None };
         if let Some(end) = options.stdin {
             let ids = self.read_stdin(index, end).await?;
             let unlimited = limits == Limits::default();
@@ -58,6 +67,7 @@ impl Scan<'_> {
         } else if options.revisions.is_empty() {
             let tips = refs.tips();
             plan.tips = tips.iter().map(|tip| (*tip, false)).collect();
+            plan.known = refs.is_known();
             let known = match &options.known {
                 Some(known) => {
                     let seen = known.tips().into_iter().chain(options.seen.iter().copied()).collect();
@@ -68,7 +78,10 @@ impl Scan<'_> {
             match known {
                 // Nothing lies between a state and itself.
                 Some(known) if known == tips => plan.listed = Some(Vec::new()),
-                Some(known) => plan.tips.extend(known.into_iter().map(|tip| (tip, true))),
+                Some(known) => {
+                    plan.tips.extend(known.into_iter().map(|tip| (tip, true)));
+                    plan.known = false;
+                }
                 None => {}
             }
         } else {

@@ -90,18 +90,44 @@ pub(super) fn parse_packed(start: usize, hash_len: usize, store: &mut RefStore) 
 /// Whether git would give a ref this name (git-check-ref-format(1)); it takes none that it wouldn't give.
 pub(super) fn is_a_refname(name: &[u8]) -> bool {
     // Nearly every name is of letters, digits, and single marks that are harmless everywhere; looking closer takes longer.
-    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+/".contains(&byte);
-    let mut before = b'/';
-    let plain = name.iter().all(|&byte| {
-        // A dot is harmless between two of the others, if it begins no `.lock`.
-        let fine = harmless(byte) && !(byte == b'/' && before == b'/') && !(byte == b'l' && before == b'.')
-            || byte == b'.' && harmless(before) && before != b'/';
-        before = byte;
-        fine
-    });
-    let plain = plain && name.starts_with(b"refs/") && harmless(before) && before != b'/';
+    let (mut doubtful, mut after) = (0, SLASH | DOT);
+    for &byte in name {
+        let kind = KINDS[usize::from(byte)];
+        doubtful |= kind & (OTHER | after);
+        after = AFTER[usize::from(byte)];
+    }
+    let plain = doubtful == 0 && name.starts_with(b"refs/") && after == 0;
     plain || gix::validate::reference::name(name.into()).is_ok()
 }
+
+const OTHER: u8 = 1;
+const SLASH: u8 = 2;
+const DOT: u8 = 4;
+/// Begins `.lock`, if a dot stands before it.
+const L: u8 = 8;
+
+/// What a byte is.
+const KINDS: [u8; 256] = {
+    let mut kinds = [OTHER; 256];
+    let harmless = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz0123456789-_+";
+    let mut at = 0;
+    while at < harmless.len() {
+        kinds[harmless[at] as usize] = 0;
+        at += 1;
+    }
+    kinds[b'/' as usize] = SLASH;
+    kinds[b'.' as usize] = DOT;
+    kinds[b'l' as usize] = L;
+    kinds
+};
+
+/// What may not stand behind a byte; behind the last stands nothing.
+const AFTER: [u8; 256] = {
+    let mut after = [0; 256];
+    after[b'/' as usize] = SLASH | DOT;
+    after[b'.' as usize] = SLASH | DOT | L;
+    after
+};
 
 /// What the file of a loose ref says, or `HEAD`.
 pub(super) fn parse_loose(text: &[u8], store: &mut RefStore) -> Value {

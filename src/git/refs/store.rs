@@ -183,7 +183,7 @@ impl RefStore {
     #[must_use]
     pub fn select(self: &Arc<Self>, selection: &Selection, handle: &Handle, graph: &Graph) -> RefList {
         let chosen = self.choose(selection);
-        chosen.list(handle, graph, &chosen.placed(graph))
+        chosen.list(handle, graph.mark(), &chosen.placed(graph))
     }
 
     /// As [`Self::select`], where no graph is at hand: everything is looked up.
@@ -370,12 +370,12 @@ impl Chosen {
         })
     }
 
-    /// Follows them. `placed` is where `graph` has what they lead to; the rest is looked up through `handle`.
+    /// Follows them. `placed` is where the graph with that `mark` has what they lead to; the rest is looked up through `handle`.
     #[must_use]
-    pub fn list(&self, handle: &Handle, graph: &Graph, placed: &[Option<Position>]) -> RefList {
+    pub fn list(&self, handle: &Handle, mark: Mark, placed: &[Option<Position>]) -> RefList {
         let mut positions = placed.iter().copied();
         let mut peeling = Peeling { handle, known: HashMap::new() };
-        let mut list = RefList::of(&self.store, self.refs.len(), graph.mark());
+        let mut list = RefList::of(&self.store, self.refs.len(), mark);
         for &at in &self.refs {
             let peel = |said: &Oid| match positions.next().flatten() {
                 Some(position) => Ok((Some(*said), Some(position))),
