@@ -35,8 +35,9 @@ pub struct Consumer {
 #[must_use]
 pub fn token(cursor: &Cursor) -> String {
     let mut sorted: Vec<(u64, &Oid)> = cursor.tips.iter().map(|tip| (leading(tip.as_bytes()), tip)).collect();
-    // The first bytes tell nearly all apart, and lie at hand.
-    sorted.sort_unstable();
+    // By their first bytes, which lie at hand and tell nearly all apart; then those that begin alike.
+    sorted.sort_unstable_by_key(|(leading, _)| *leading);
+    sorted.chunk_by_mut(|one, next| one.0 == next.0).filter(|alike| alike.len() > 1).for_each(<[_]>::sort_unstable);
     let mut digest = Sha256::new();
     for (_, tip) in sorted {
         digest.update(tip.as_bytes());
@@ -157,5 +158,26 @@ mod tests {
             assert_eq!(cache.consumer("other").expect("reads"), None);
             assert_eq!(cache.cursor("feed").expect("reads"), None);
         });
+    }
+
+    #[test]
+    fn a_token_is_of_a_set_however_its_ids_begin() {
+        let ids: Vec<Oid> = (0_u8..=255)
+            .map(|number| {
+                let mut bytes = [7; 20];
+                // Eight begin alike in each of 32 ways.
+                (bytes[0], bytes[19]) = (number % 32, number);
+                Oid::from_bytes(&bytes).expect("20 bytes")
+            })
+            .collect();
+        let token = |tips: &[Oid]| super::token(&Cursor { tips: tips.to_vec(), overlay: 0 });
+        let (mut sorted, mut digest) = (ids.clone(), Sha256::new());
+        sorted.sort_unstable();
+        for id in &sorted {
+            digest.update(id.as_bytes());
+        }
+        let half = digest.finalize().iter().take(16).fold(String::new(), |half, byte| format!("{half}{byte:02x}"));
+        let turned: Vec<Oid> = ids.iter().rev().copied().collect();
+        assert_eq!([token(&ids), token(&sorted), token(&turned)], [half.clone(), half.clone(), half]);
     }
 }
