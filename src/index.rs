@@ -307,6 +307,17 @@ impl Index {
         Ok(Arc::new(list))
     }
 
+    /// Whether the graph is the one with that `mark`, or grew from it, as far as that is known without reading it, and the usual refs stand: then
+    /// nothing is to be read for it either.
+    #[must_use]
+    pub fn has_all_of(&self, mark: Mark) -> bool {
+        self.fresh
+            && match &self.commits {
+                Commits::Here(graph) => graph.grew_from(mark),
+                Commits::Stored(_) => self.usual.mark == mark,
+            }
+    }
+
     /// Tells the graph, which need not be at hand, from others.
     fn mark(&self) -> Mark {
         match &self.commits {

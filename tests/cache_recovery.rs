@@ -582,3 +582,30 @@ fn scans_at_once_of_different_repositories_share_the_folder() {
     let databases = files(&shared).into_iter().filter(|path| is_database(path));
     assert_eq!(databases.count(), 8);
 }
+
+/// Where many refs lead is kept, and known without the graph. If that turns out to be damaged, all of them are looked up again.
+#[test]
+fn where_many_refs_lead_is_found_anew_with_a_damaged_graph() {
+    let repo = repository(20);
+    let apart = repo.git(&["commit-tree", "-p", "main", "-m", "apart", "main^{tree}"]);
+    let known = rev_list(&repo);
+    let line = |number: usize| format!("update refs/pull/{number}/head {}\n", known[number % known.len()]);
+    let lines = (0..4200).map(line).collect::<Vec<_>>().concat();
+    repo.git_with(&["update-ref", "--stdin"], format!("{lines}update refs/pull/77/merge {apart}\n").as_bytes());
+    repo.git(&["pack-refs", "--all"]);
+    let all: Vec<String> = repo.git(&["rev-list", "--all"]).lines().map(str::to_owned).collect();
+    let scan = || events(&bhfuil(&repo).args(["scan", "--refs=*"]).output().expect("runs"));
+    for _ in 0..3 {
+        bhfuil(&repo).args(["where", "--refs=*", "main"]).output().expect("runs");
+    }
+    assert_eq!((index(&scan()), of_type(&scan(), "commit").len()), ("fresh", all.len()));
+    let connection = Connection::open(database(&repo)).expect("opens");
+    let damaged = connection.execute("UPDATE piece SET bytes = zeroblob(length(bytes))", []).expect("SQL");
+    assert!(damaged > 0);
+    drop(connection);
+    let anew = scan();
+    assert_eq!(codes(&anew), ["cache-rebuilt"]);
+    assert_eq!(of_type(&anew, "commit").len(), all.len());
+    assert_eq!((index(&anew), &of_type(&anew, "repo-end")[0]["new"]), ("built", &Value::from(all.len())));
+    assert_eq!(index(&scan()), "fresh");
+}

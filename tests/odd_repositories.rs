@@ -586,3 +586,31 @@ fn a_reader_of_where_that_sleeps_gets_everything_once_it_wakes() {
     let length = expected.stdout.len();
     assert!(length > 200_000, "more than a pipe holds: {length}");
 }
+
+/// The refs that each work tree has for itself (git-worktree(1), REFS), and refs that stand for HEAD: in every work tree those that git
+/// lists there.
+#[test]
+fn each_work_tree_has_refs_of_its_own() {
+    let repo = source();
+    repo.shell(
+        "git worktree add -q --detach ../linked stable
+         git update-ref refs/bisect/bad main; git update-ref refs/bisect/here main~1; git update-ref refs/worktree/mine main~2
+         git symbolic-ref refs/heads/now HEAD
+         cd ../linked
+         git update-ref refs/bisect/bad stable; git update-ref refs/worktree/other stable~1; git update-ref refs/rewritten/x stable",
+    );
+    for dir in [repo.path().to_owned(), repo.path().with_file_name("linked")] {
+        let args = ["for-each-ref", "--format=%(refname) %(objectname)"];
+        let listed = repo.git_command().arg("-C").arg(&dir).args(args).output().expect("git runs").stdout;
+        let listed: BTreeSet<String> = String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect();
+        let asked = ["scan", "--no-commits", "--show-refs", "--refs=*"];
+        let told = events(&bhfuil(&repo).current_dir(&dir).args(asked).output().expect("it runs"));
+        let told: BTreeSet<String> = of_type(&told, "ref")
+            .into_iter()
+            .map(|entry| format!("{} {}", entry["ref"].as_str().expect("a name"), entry["id"].as_str().expect("an id")))
+            .collect();
+        assert_eq!(told, listed, "{}", dir.display());
+        assert!(listed.iter().any(|line| line.starts_with("refs/heads/now ")), "git follows it: {listed:?}");
+        assert!(listed.iter().any(|line| line.starts_with("refs/bisect/bad ")), "{listed:?}");
+    }
+}

@@ -226,7 +226,7 @@ impl Search<'_> {
         let asked_wrongly = matches!(kind, Kind::BadRevision | Kind::BadValue);
         let cant_be_told =
             matches!(kind, Kind::Io | Kind::Git | Kind::Timeout | Kind::MissingObject | Kind::CorruptObject);
-        if !asked_wrongly && !cant_be_told {
+        if !asked_wrongly && !cant_be_told && !is_own_fault(&cause) {
             return Err(cause);
         }
         let (query, message) = (query.to_string_lossy(), error::message_of(&cause));
@@ -370,22 +370,30 @@ impl Search<'_> {
 
     /// Tells what a worker made, and of many commits each one's change.
     async fn tell(&mut self, query: &str, made: Result<anyhow::Result<Made>, JobError>) -> anyhow::Result<()> {
-        let mut made = match made {
-            // What this program fails at costs no other query its answer.
-            Err(JobError::Panicked(panic)) => {
-                let message = format!("it is left without an answer: {panic}");
-                let part =
-                    FailedPart { id: None, query: Some(query), kind: Kind::Internal, message: &message, hint: None };
-                return Ok(self.report.fail_part(&self.name, part).await?);
+        match self.tell_whole(query, made).await {
+            Err(cause) if is_own_fault(&cause) && !self.is_only_one() => {
+                let message = format!("'{query}' can't be answered: {cause}; please report it");
+                let (query, kind) = (Some(query), Kind::Internal);
+                let part = FailedPart { id: None, query, kind, message: &message, hint: None };
+                Ok(self.report.fail_part(&self.name, part).await?)
             }
-            made => made??,
-        };
+            told => told,
+        }
+    }
+
+    async fn tell_whole(&mut self, query: &str, made: Result<anyhow::Result<Made>, JobError>) -> anyhow::Result<()> {
+        let mut made = made??;
         let many = made.outcome.many.take();
         self.tell_made(query, made).await?;
         match many {
             Some(many) => self.tell_many(query, *many).await,
             None => Ok(()),
         }
+    }
+
+    /// Whether nothing is asked but one query: what it fails with is the end of the run.
+    fn is_only_one(&self) -> bool {
+        self.options.stdin.is_none() && self.options.queries.len() == 1
     }
 
     /// The ref that somebody may have meant who typed a word that nothing has.
@@ -472,6 +480,11 @@ impl Search<'_> {
 
 /// The way out where history is cut off.
 const UNSHALLOW: &str = "git fetch --unshallow brings the rest of it";
+
+/// Whether a worker panicked: what this program fails at costs no other query its answer.
+fn is_own_fault(cause: &anyhow::Error) -> bool {
+    matches!(cause.downcast_ref(), Some(JobError::Panicked(_)))
+}
 
 /// One answer, written in `format`: what `target` means, with what only resembles it.
 pub(super) fn make(

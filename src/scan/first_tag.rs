@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::Scan;
 use crate::facts::Oid;
-
 use crate::graph::{Firsts, Graph, Position, corrected_times};
 use crate::index::Index;
 

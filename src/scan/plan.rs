@@ -15,6 +15,7 @@ use crate::git::refs::RefList;
 use crate::git::walk::Limits;
 use crate::gitcli;
 use crate::graph::Graph;
+use crate::graph::Mark;
 use crate::index::{Index, Trouble};
 use crate::pipeline::{Handles, Pool};
 use crate::report::FailedPart;
@@ -32,8 +33,8 @@ pub(super) struct Plan {
     pub(super) count: Option<usize>,
     /// Whether all that the refs reach is wanted, so that the cache is brought up to date and the answer can have a cursor.
     pub(super) whole: bool,
-    /// Whether the graph had all of the tips when the refs were looked up.
-    pub(super) known: bool,
+    /// The mark of the graph that had all of the tips when the refs were looked up.
+    pub(super) known: Option<Mark>,
     /// The ids themselves, where they were not left to a walk.
     pub(super) listed: Option<Vec<Oid>>,
 }
@@ -59,7 +60,7 @@ impl Scan<'_> {
             && options.paths.is_empty()
             && options.count.is_none()
             && limits == Limits::default();
-        let mut plan = Plan { tips: Vec::new(), limits, count: options.count, whole, known: false, listed: None };
+        let mut plan = Plan { tips: Vec::new(), limits, count: options.count, whole, known: None, listed: None };
         if let Some(end) = options.stdin {
             let ids = self.read_stdin(index, end).await?;
             let unlimited = limits == Limits::default();
@@ -67,7 +68,7 @@ impl Scan<'_> {
         } else if options.revisions.is_empty() {
             let tips = refs.tips();
             plan.tips = tips.iter().map(|tip| (*tip, false)).collect();
-            plan.known = refs.is_known();
+            plan.known = refs.is_known().then_some(refs.mark);
             let known = match &options.known {
                 Some(known) => {
                     let seen = known.tips().into_iter().chain(options.seen.iter().copied()).collect();
@@ -80,7 +81,7 @@ impl Scan<'_> {
                 Some(known) if known == tips => plan.listed = Some(Vec::new()),
                 Some(known) => {
                     plan.tips.extend(known.into_iter().map(|tip| (tip, true)));
-                    plan.known = false;
+                    plan.known = None;
                 }
                 None => {}
             }

@@ -59,7 +59,8 @@ impl Scan<'_> {
         {
             return self.stream_and_build(index, plan, wishes).await;
         }
-        let tips = if plan.known { Vec::new() } else { plan.tips.iter().map(|(tip, _)| *tip).collect() };
+        let is_known = plan.known.is_some_and(|mark| index.has_all_of(mark));
+        let tips = if is_known { Vec::new() } else { plan.tips.iter().map(|(tip, _)| *tip).collect() };
         let update = self.update(index, &tips).await?;
         // What could not be kept is nothing that the next run finds.
         let kept = !index.has_troubles() && index.cache().is_some();

@@ -308,6 +308,6 @@ fn stopped<T>() -> anyhow::Result<T> {
 
 /// Whether both lists have the same refs, which lead to the same objects.
 fn same(one: &RefList, other: &RefList) -> bool {
-    let ids = |entry: Ref<'_>| (entry.name().to_vec(), entry.id());
-    one.iter().map(ids).eq(other.iter().map(ids)) && one.broken == other.broken
+    let are_same = |(one, other): (Ref<'_>, Ref<'_>)| one.name() == other.name() && one.id() == other.id();
+    one.len() == other.len() && one.iter().zip(other.iter()).all(are_same) && one.broken == other.broken
 }

@@ -1,8 +1,10 @@
 //! The files of refs (gitrepository-layout(5)): our own reader of `packed-refs` and of loose files, since peeling 60,000 refs through a
 //! general ref store costs 40 times as much. Reftables are listed by git itself (`gitcli`).
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::store::{Packed, RefStore, Value, Words};
@@ -10,18 +12,21 @@ use crate::error::Kind;
 use crate::facts::Oid;
 use crate::git::repository::Repository;
 
+/// The folders of refs that each work tree has for itself (git-worktree(1), REFS).
+const OWN: [&[u8]; 3] = [b"refs/bisect", b"refs/worktree", b"refs/rewritten"];
+
 /// Adds all refs of `repository` to `store`, and what `HEAD` says.
 ///
 /// # Errors
 /// If a file that is there can't be read.
 pub(super) fn read(repository: &Repository, store: &mut RefStore) -> anyhow::Result<()> {
     // Loose refs first, as git does: one that is packed meanwhile is then seen twice, and not missed.
-    read_loose(&repository.common_dir.join("refs"), b"refs", store)?;
-    if repository.git_dir != repository.common_dir {
-        for own in ["bisect", "worktree", "rewritten"] {
-            let name = format!("refs/{own}");
-            read_loose(&repository.git_dir.join("refs").join(own), name.as_bytes(), store)?;
-        }
+    let is_linked = repository.git_dir != repository.common_dir;
+    let is_anothers = |name: &[u8]| is_linked && OWN.contains(&name);
+    read_loose(&repository.common_dir.join("refs"), b"refs", &is_anothers, store)?;
+    for own in OWN.iter().filter(|_| is_linked) {
+        let folder = repository.git_dir.join(OsStr::from_bytes(own));
+        read_loose(&folder, own, &|_| false, store)?;
     }
     let mut head = Vec::new();
     if read_if_there(&repository.git_dir.join("HEAD"), &mut head)? {
@@ -143,8 +148,13 @@ pub(super) fn parse_loose(text: &[u8], store: &mut RefStore) -> Value {
     }
 }
 
-fn read_loose(folder: &Path, prefix: &[u8], store: &mut RefStore) -> anyhow::Result<()> {
-    use std::os::unix::ffi::OsStrExt as _;
+/// Adds the refs in `folder` to `store`, their names beginning with `prefix`, without those in folders that `passes_over` names.
+fn read_loose(
+    folder: &Path,
+    prefix: &[u8],
+    passes_over: &dyn Fn(&[u8]) -> bool,
+    store: &mut RefStore,
+) -> anyhow::Result<()> {
     let unlisted = |cause| Kind::Io.wrap(cause, format!("listing refs in {}", folder.display()));
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -162,7 +172,9 @@ fn read_loose(folder: &Path, prefix: &[u8], store: &mut RefStore) -> anyhow::Res
         let name = [prefix, part].join(&b'/');
         let kind = entry.file_type();
         if kind.is_ok_and(|kind| kind.is_dir() || kind.is_symlink() && entry.path().is_dir()) {
-            read_loose(&entry.path(), &name, store)?;
+            if !passes_over(&name) {
+                read_loose(&entry.path(), &name, passes_over, store)?;
+            }
             continue;
         }
         let value = match std::fs::read(entry.path()) {

@@ -258,6 +258,9 @@ impl RefStore {
     }
 
     fn get(&self, name: &[u8]) -> Option<&Value> {
+        if name == b"HEAD" {
+            return self.head.as_ref();
+        }
         let at = self.entries.binary_search_by(|(known, _)| self.words(*known).cmp(name)).ok()?;
         Some(&self.entries[at].1)
     }
@@ -414,7 +417,7 @@ impl Words {
 }
 
 /// # Panics
-/// If it is over four milliards: of files that are as large nothing is read.
+/// If it is over four milliards: a larger `packed-refs` is an error, and of nothing else there are so many.
 fn number(number: usize) -> u32 {
     u32::try_from(number).expect("names of refs take less than 4 GiB")
 }
