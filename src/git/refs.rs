@@ -216,7 +216,7 @@ impl RefList {
             let mut seen = OidSet::default();
             return commits().filter_map(Ref::commit).filter(|id| seen.insert(*id)).collect();
         };
-        // Of 60,000 places a bit for each is at hand where a set of ids isn't.
+        // Of 60,000 places a mark for each is at hand where a set of ids isn't.
         let mut seen = vec![false; placed.iter().max().map_or(0, |last| last + 1)];
         let firsts = commits().zip(placed).filter(|(_, place)| !std::mem::replace(&mut seen[*place], true));
         firsts.filter_map(|(entry, _)| entry.commit()).collect()
@@ -235,14 +235,6 @@ impl RefList {
         covered.listed.retain(|listed| selection.covers(self.store.name(listed.at)));
         covered.broken.retain(|entry| selection.covers(&entry.name));
         covered
-    }
-
-    /// Those of [`Self::tips`] that the graph didn't have when the refs were selected.
-    #[must_use]
-    pub fn new_tips(&self) -> Vec<Oid> {
-        let mut seen = OidSet::default();
-        let new = self.iter().filter(|entry| entry.position().is_none()).filter_map(Ref::commit);
-        new.filter(|id| seen.insert(*id)).collect()
     }
 }
 

@@ -272,7 +272,7 @@ pub(super) struct Firsts {
 
 /// Those of `chosen`, then those of `usual` that aren't among them, each with whether it was chosen.
 fn each_once<'r>(usual: &'r Arc<RefList>, chosen: &'r Arc<RefList>) -> impl Iterator<Item = (Ref<'r>, bool)> {
-    debug_assert!(Arc::ptr_eq(usual.store(), chosen.store()), "a run reads refs once");
+    assert!(Arc::ptr_eq(usual.store(), chosen.store()), "a run reads refs once");
     let is_usual = Arc::ptr_eq(usual, chosen);
     let places = || chosen.iter().map(Ref::at);
     // One glob has the refs in the order of their names; two may match the same.

@@ -60,7 +60,7 @@ struct Rendering {
     load: usize,
 }
 
-/// Turns commits into output, on a worker.
+/// Turns commits into output, on a worker. Where it panics it is asked again, for fewer of the same.
 pub type Render = dyn Fn(&Handle, &[Item]) -> Piece + Send + Sync;
 
 /// A running stream; [`Stream::next`] gives its pieces.
