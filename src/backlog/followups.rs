@@ -20,7 +20,7 @@ use crate::shutdown::Token;
 /// Tells what the sources have that follows up something on each of the targets of `options` and isn't there.
 ///
 /// # Errors
-/// As those of [`super::missing`].
+/// As those of [`super::missing()`].
 pub async fn followups(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
     run(&options, report, token, "finding follow-ups", async |study| {
         let mut found = Found::default();

@@ -22,7 +22,7 @@ use crate::shutdown::Token;
 /// Tells what each of the targets of `options` has of the changes of their common source.
 ///
 /// # Errors
-/// As those of [`super::missing`], and if no one source is common to all.
+/// As those of [`super::missing()`], and if no one source is common to all.
 pub async fn matrix(options: Options, report: &mut Strand, token: &Token) -> anyhow::Result<Ending> {
     run(&options, report, token, "comparing branches", async |study| {
         let pairs = pairs(study, &options).await?;
