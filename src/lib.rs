@@ -181,6 +181,7 @@
 //! | [`clock`] | what time it is, really or in a test; deadlines | what is waited for |
 //! | [`error`] | kinds of failure, their codes, hints and exit codes | printing, exiting |
 //! | [`panics`] | panics that are caught, and trying again | hiding what nobody catches |
+//! | [`executor`] | futures that go on side by side on one thread, and end with their owner | several threads |
 //! | [`shutdown`] | signals → a token | what is stopped |
 //! | [`spelling`] | what somebody may have meant who mistyped a word | the words |
 //!
@@ -535,6 +536,7 @@ pub mod describe;
 pub mod enrich;
 pub mod error;
 pub mod events;
+pub mod executor;
 pub mod export;
 pub mod facts;
 pub mod files;

@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "cli", "mcp", "install", "export", "enrich", "tasks", "backlog", "osv", "health", "upkeep", "watch",
             "sync", "scan", "locate", "repos", "config", "describe", "pipeline", "http", "gitcli", "report",
-            "progress", "monitor", "events", "clock", "error", "shutdown",
+            "progress", "monitor", "events", "clock", "error", "executor", "shutdown",
         ],
     ),
     (
@@ -30,7 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "report", "events", "clock", "error", "shutdown",
         ],
     ),
-    ("mcp", &["report", "progress", "events", "clock", "error", "shutdown"]),
+    ("mcp", &["report", "progress", "events", "clock", "error", "executor", "shutdown"]),
     ("export", &["files", "events", "error"]),
     ("health", &["upkeep", "repos", "gitcli", "cache", "files", "error"]),
     (
@@ -41,7 +41,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "watch",
         &[
             "scan", "locate", "announce", "config", "index", "pipeline", "repos", "gitcli", "git", "facts", "clock",
-            "report", "error", "panics", "shutdown",
+            "report", "error", "panics", "executor", "shutdown",
         ],
     ),
     (
@@ -55,7 +55,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "enrich",
         &[
             "locate", "config", "describe", "trackers", "http", "gitcli", "git", "cache", "facts", "retry", "report",
-            "events", "error", "clock", "debug", "shutdown",
+            "events", "error", "clock", "debug", "executor", "shutdown",
         ],
     ),
     (
@@ -78,16 +78,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("announce", &["index", "describe", "git", "report", "events", "error"]),
     ("index", &["pipeline", "git", "gitcli", "monitor", "cache", "graph", "facts", "debug", "error", "shutdown"]),
     ("describe", &["git", "facts", "events"]),
-    ("repos", &["config", "gitcli", "git", "retry", "clock", "debug", "error", "panics", "shutdown", "spelling"]),
+    (
+        "repos",
+        &["config", "gitcli", "git", "retry", "clock", "debug", "error", "panics", "executor", "shutdown", "spelling"],
+    ),
     ("config", &["gitcli", "git", "facts", "files", "error", "spelling"]),
-    ("pipeline", &["git", "cache", "graph", "facts", "panics", "shutdown"]),
+    ("pipeline", &["git", "cache", "graph", "facts", "panics", "executor", "shutdown"]),
     ("gitcli", &["git", "facts", "clock", "debug", "error", "shutdown"]),
     ("git", &["graph", "facts", "error", "panics", "spelling"]),
     ("report", &["monitor", "lines", "template", "events", "progress", "clock", "debug", "error"]),
     ("template", &["events", "spelling"]),
     ("monitor", &["cache", "clock", "debug", "error"]),
     ("trackers", &["facts", "error"]),
-    ("http", &["cache", "retry", "clock", "debug", "error", "shutdown"]),
+    ("http", &["cache", "retry", "clock", "debug", "error", "executor", "shutdown"]),
     ("cache", &["graph", "facts", "files", "debug", "error", "panics"]),
     ("graph", &["facts"]),
     ("matching", &["facts"]),
@@ -101,6 +104,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("debug", &[]),
     ("error", &[]),
     ("panics", &[]),
+    ("executor", &["shutdown"]),
     ("shutdown", &[]),
     ("spelling", &[]),
 ];
@@ -111,6 +115,8 @@ const DOORS: &[(&str, &str)] = &[
     ("gix", "git"),
     ("gix_imara_diff", "facts"),
     ("log::", "debug"),
+    ("smol::Executor", "tasks"),
+    ("smol::LocalExecutor", "executor"),
     ("rusqlite", "cache"),
     ("surf", "http"),
     ("isahc", "http"),

@@ -8,7 +8,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_channel::Sender;
-use smol::{LocalExecutor, Task};
 
 use super::config::tell_change;
 use super::repo::mirrors;
@@ -18,6 +17,7 @@ use crate::cli::{UsageError, WatchArgs};
 use crate::clock::Clock;
 use crate::config::{Config, Current, Sources};
 use crate::error::exit;
+use crate::executor::{LocalExecutor, Task};
 use crate::locate;
 use crate::report::{self, Ending, Loudness, Report, Strands};
 use crate::repos::{Entry, Limit};

@@ -9,11 +9,11 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use async_channel::{Receiver, Sender};
-use smol::LocalExecutor;
 
 use super::login::{Logins, Source};
 use super::question::{Outcome, Sought, not_found, note_of, read, request};
 use crate::error::Kind;
+use crate::executor::LocalExecutor;
 use crate::http::{Answer, Client, Login, Refusal, Request};
 use crate::shutdown::Token;
 use crate::trackers::github::{self, Batch, Part};

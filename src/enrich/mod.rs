@@ -27,11 +27,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use smol::LocalExecutor;
 use smol::io::AsyncRead;
 
 use crate::error::Kind;
 use crate::events::{self, Event};
+use crate::executor::LocalExecutor;
 use crate::report::{Ending, Strand};
 use crate::shutdown::Token;
 use crate::trackers::Release;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_channel::{Receiver, Sender};
-use smol::LocalExecutor;
 
 use super::home::Place;
 use super::named::Named;
+use crate::executor::LocalExecutor;
 use crate::trackers::which::Home;
 
 /// What commits name of repositories that are being looked at, which is only a matter of files: beyond so much the stream waits.

@@ -7,8 +7,6 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use smol::LocalExecutor;
-
 use super::account::moment;
 use super::home::Place;
 use super::overheard::Overheard;
@@ -18,6 +16,7 @@ use crate::describe::{Ear, Told};
 use crate::error::message_of;
 use crate::events::commit::Person;
 use crate::events::{Contributor, Event, Metadata};
+use crate::executor::LocalExecutor;
 use crate::report::Strand;
 use crate::shutdown::Token;
 use crate::trackers::Project;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
-use smol::LocalExecutor;
 
 use super::Options;
 use super::account::{self, Account};
@@ -24,6 +23,7 @@ use crate::clock::Clock;
 use crate::debug;
 use crate::error::{Kind, message_of};
 use crate::events::Event;
+use crate::executor::{LocalExecutor, Task};
 use crate::http::{self, Client};
 use crate::report::{Ending, FailedPart, Strand};
 use crate::shutdown::Token;
@@ -139,7 +139,7 @@ impl<'r> Round<'r> {
     }
 
     /// Has the releases of a repository asked for, if it is known where.
-    pub(super) fn ask_for_releases(&self, repo: &str) -> Option<smol::Task<anyhow::Result<Vec<Release>>>> {
+    pub(super) fn ask_for_releases(&self, repo: &str) -> Option<Task<anyhow::Result<Vec<Release>>>> {
         let place = self.places.of(repo);
         let (tracker, project) = place.home.project()?;
         let (desk, source) = (self.desk.clone(), place.source_at(&tracker));
@@ -147,7 +147,7 @@ impl<'r> Round<'r> {
     }
 
     /// Has the forges of a repository asked what they say of it.
-    pub(super) fn ask_for_projects(&self, repo: &str) -> Vec<smol::Task<anyhow::Result<Option<About>>>> {
+    pub(super) fn ask_for_projects(&self, repo: &str) -> Vec<Task<anyhow::Result<Option<About>>>> {
         let place = self.places.of(repo);
         let ask = |(tracker, key): (Tracker, String)| {
             let (desk, source) = (self.desk.clone(), place.source_at(&tracker));

@@ -13,6 +13,7 @@ use super::*;
 use crate::cache::state::State;
 use crate::clock::{Clock, ManualClock};
 use crate::error::{Kind, hint_of, kind_of, message_of};
+use crate::executor::LocalExecutor;
 use crate::retry::Chance;
 use crate::shutdown::Token;
 
@@ -373,7 +374,7 @@ fn what_two_ask_for_at_a_time_is_asked_once_and_whoever_leaves_takes_nobody_alon
     let (one, same) = stage.run(zip(client.send(&request), client.send(&request)));
     assert_eq!((one.expect("an answer").status, same.expect("an answer").status, stage.seen.total()), (200, 200, 1));
     // The one that asks is dropped while another waits.
-    let executor = smol::LocalExecutor::new();
+    let executor = LocalExecutor::new();
     let (first, second) = (client.clone(), client.clone());
     let (of_first, of_second) = (other.clone(), other.clone());
     let first = executor.spawn(async move { first.send(&of_first).await });
@@ -382,7 +383,7 @@ fn what_two_ask_for_at_a_time_is_asked_once_and_whoever_leaves_takes_nobody_alon
         while stage.seen.total() < 2 {
             smol::future::yield_now().await;
         }
-        first.cancel().await;
+        drop(first);
         second.await
     }));
     assert_eq!((answer.expect("an answer").status, stage.seen.total()), (200, 3));
@@ -395,7 +396,7 @@ fn one_server_has_so_many_at_a_time_and_so_many_in_a_second() {
     let client = stage.client(settings, |_, _| Said::Later(Duration::from_millis(10), Box::new(ok("{}"))));
     let clock = Clock::from(&stage.hands);
     let begin = clock.now();
-    let executor = smol::LocalExecutor::new();
+    let executor = LocalExecutor::new();
     let tasks: Vec<_> = (0..30)
         .map(|number| {
             let client = client.clone();

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use serde_json::{Map, Value};
-use smol::{LocalExecutor, Task};
 
 use super::message::{self, Code};
 use super::pace::Pace;
 use super::session::{Asked, Offer, Reaction};
 use super::{Turn, result_of};
 use crate::clock::Clock;
+use crate::executor::{LocalExecutor, Task};
 use crate::progress::Reader;
 use crate::report::Gone;
 use crate::shutdown::{Part, Token};

@@ -16,7 +16,6 @@ mod pace;
 mod session;
 
 use serde_json::{Map, Value};
-use smol::LocalExecutor;
 use smol::io::AsyncRead;
 
 pub use self::answer::gather;
@@ -28,6 +27,7 @@ pub use self::session::{Offer, Tool};
 use self::session::{Reaction, Session};
 use crate::clock::Clock;
 use crate::error::Kind;
+use crate::executor::{LocalExecutor, Task};
 use crate::report::Gone;
 use crate::shutdown::Token;
 
@@ -59,7 +59,7 @@ where
         let mut session = Session::default();
         let mut begun = Vec::new();
         while let Some(line) = lines.next().await.map_err(|cause| Kind::Io.wrap(cause, "reading standard input"))? {
-            begun.retain(|task: &smol::Task<()>| !task.is_finished());
+            begun.retain(|task: &Task<()>| !task.is_finished());
             let said = match line {
                 Line::Whole(line) => message::read(&line),
                 Line::TooLong => Some(Said::One(too_long())),

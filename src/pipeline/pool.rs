@@ -154,6 +154,7 @@ fn work(queue: &Receiver<Job>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::executor::LocalExecutor;
     use std::sync::atomic::AtomicUsize;
 
     #[test]
@@ -176,7 +177,7 @@ mod tests {
                 now.fetch_sub(1, Ordering::SeqCst);
             })
         };
-        let executor = smol::LocalExecutor::new();
+        let executor = LocalExecutor::new();
         smol::block_on(executor.run(async {
             let tasks: Vec<_> = (0..100).map(|_| executor.spawn(job())).collect();
             for task in tasks {
@@ -192,7 +193,7 @@ mod tests {
         let (gate, wait) = async_channel::bounded::<()>(1);
         let (started, has_started) = async_channel::bounded::<()>(1);
         let ran = Arc::new(AtomicUsize::new(0));
-        let executor = smol::LocalExecutor::new();
+        let executor = LocalExecutor::new();
         let block = smol::block_on(pool.submit(move || {
             started.close();
             let _ = wait.recv_blocking();
@@ -216,7 +217,7 @@ mod tests {
     fn a_small_job_waits_for_one_step_not_for_a_whole_walk() {
         let pool = Pool::new(1).expect("a thread");
         let steps = Arc::new(AtomicUsize::new(0));
-        let executor = smol::LocalExecutor::new();
+        let executor = LocalExecutor::new();
         smol::block_on(executor.run(async {
             let large = executor.spawn({
                 let (pool, steps) = (pool.clone(), Arc::clone(&steps));

@@ -4,10 +4,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use smol::LocalExecutor;
 use smol::future::FutureExt as _;
 use smol::lock::{Semaphore, SemaphoreGuardArc};
 
+use crate::executor::{LocalExecutor, Task};
 use crate::panics::Panic;
 
 /// The most that may be asked for.
@@ -131,7 +131,7 @@ enum Begun<T> {
     /// Run in the slot of its parent.
     Here(Result<T, Panic>),
     /// Running in one of its own.
-    Beside(smol::Task<Result<T, Panic>>),
+    Beside(Task<Result<T, Panic>>),
 }
 
 /// The job in its slot, which is free again when the job is over.

@@ -9,9 +9,10 @@ use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 
 use smol::Executor;
-use smol::future::FutureExt as _;
+use smol::future::{FutureExt as _, block_on, poll_fn};
 
 use super::id::Id;
 use super::ledger::Rules;
@@ -392,9 +393,14 @@ impl Drop for End<'_> {
         let gone = self.0.shared.expire(&mut book, now);
         drop(book);
         self.0.shared.clear_away(&gone);
-        // A task that is dropped is only scheduled for it; its future goes when it would be polled.
-        drop(left);
-        while self.0.shared.executor.try_tick() {}
+        // A task that is told to end does so when it would be polled next, and another thread may be about to see to that.
+        let (begins, running): (Vec<_>, Vec<_>) = left.into_iter().unzip();
+        drop(begins);
+        let mut ending: Vec<_> = running.into_iter().flatten().map(|task| Box::pin(task.cancel())).collect();
+        block_on(self.0.shared.executor.run(poll_fn(|context| {
+            ending.retain_mut(|task| task.as_mut().poll(context).is_pending());
+            if ending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })));
     }
 }
 

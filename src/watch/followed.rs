@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use async_channel::Sender;
-use smol::{LocalExecutor, Task};
 
 use super::follower::Follower;
 use super::pace::Pace;
 use super::{Member, Options, Times};
+use crate::executor::{LocalExecutor, Task};
 use crate::panics::Panic;
 use crate::report::Strands;
 use crate::shutdown::Token;

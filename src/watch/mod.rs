@@ -15,7 +15,6 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
-use smol::LocalExecutor;
 
 use self::followed::{Followed, Looked, Looks};
 use self::notice::Notices;
@@ -23,6 +22,7 @@ use self::pace::Walls;
 use crate::announce;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::executor::LocalExecutor;
 use crate::git::Sought;
 use crate::git::refs::Selection;
 use crate::index::Trouble;
