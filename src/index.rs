@@ -174,18 +174,24 @@ impl Index {
     }
 
     /// Keeps what the next question about refs that stand is answered by without a sweep, or a look for each: which of the usual refs hold
-    /// which commits, and where many others lead. While refs move it would be for nothing. What can't be kept is found out again.
+    /// which commits, and where many others lead.
     ///
     /// # Errors
     /// If a worker panicked.
     pub async fn keep_for_the_next(&mut self, pool: &Pool) -> anyhow::Result<()> {
-        if !self.fresh {
-            return Ok(());
+        if self.fresh {
+            note_unkept(self.keep_holders(pool).await?);
         }
-        for kept in [self.keep_holders(pool).await?, self.keep_placed(pool).await?] {
-            if let Err(cause) = kept {
-                debug::warn("cache", || format!("what may be asked next was not kept: {cause:#}"));
-            }
+        self.keep_places(pool).await
+    }
+
+    /// Keeps where many refs lead that were asked for. While refs move it would be for nothing. What can't be kept is found out again.
+    ///
+    /// # Errors
+    /// If a worker panicked.
+    pub async fn keep_places(&mut self, pool: &Pool) -> anyhow::Result<()> {
+        if self.fresh {
+            note_unkept(self.keep_placed(pool).await?);
         }
         Ok(())
     }
@@ -289,12 +295,12 @@ impl Index {
             // What can't be read of it is looked up.
             let kept = many.as_ref().and_then(|cache| cache.placed(mark, digest, count).ok().flatten());
             let unplaced = (many.is_some() && kept.is_none()).then_some((selection, digest));
-            (chosen, kept, unplaced)
+            (chosen, kept, unplaced, (count, digest))
         };
-        let (chosen, kept, unplaced) = pool.run(look).await?;
+        let (chosen, kept, unplaced, (count, digest)) = pool.run(look).await?;
         self.unplaced = unplaced;
         let handles = self.handles.clone();
-        let list = if let Some(placed) = kept {
+        let mut list = if let Some(placed) = kept {
             pool.run(move || handles.with(|handle| chosen.list(handle, mark, &placed))).await?
         } else {
             let graph = self.graph(pool).await?;
@@ -304,6 +310,9 @@ impl Index {
             };
             pool.run(list).await?
         };
+        // What was looked up besides may be found another time, or not.
+        let is_as_said = list.len() == count && list.iter().all(|entry| entry.position().is_some());
+        list.digest = (count >= MANY && is_as_said).then_some(digest);
         Ok(Arc::new(list))
     }
 
@@ -508,6 +517,13 @@ impl Index {
         self.holders = snapshot.and_then(|snapshot| snapshot.holders);
         self.commits = Commits::Here(Arc::new(graph));
         Ok(())
+    }
+}
+
+/// What was only kept for later runs is no trouble of this one.
+fn note_unkept(kept: anyhow::Result<()>) {
+    if let Err(cause) = kept {
+        debug::warn("cache", || format!("what may be asked next was not kept: {cause:#}"));
     }
 }
 

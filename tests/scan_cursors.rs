@@ -3,10 +3,13 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Output;
 
+use rusqlite::Connection;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use support::dag::{self, Commit, Dice};
 use support::{Repo, bhfuil, bhfuil_running, commit_ids, events, ids_alone, of_type, wait_until_idle};
 
@@ -77,7 +80,10 @@ fn after_a_cursor_comes_exactly_what_git_lists() {
 
 #[test]
 fn after_goes_together_with_refs_limits_and_filters() {
-    let commits = dag::random(23, 200, 2, 30);
+    let mut commits = dag::random(23, 200, 2, 30);
+    for (number, commit) in commits.iter_mut().enumerate().filter(|(number, _)| number % 3 == 0) {
+        commit.files.push(("file".into(), format!("{number}\n")));
+    }
     let (repo, ids) = dag::repository(&commits, &[("refs/heads/main", 50)]);
     let token = cursor(&answer(&repo, &[]));
     let old = tips(&repo);
@@ -98,6 +104,14 @@ fn after_goes_together_with_refs_limits_and_filters() {
     assert_eq!(commit_ids(&few), expected(&["--all", "-n3"]));
     let filtered = answer(&repo, &[&after, "--grep=commit 1[0-9]*7"]);
     assert_eq!(commit_ids(&filtered), expected(&["--all", "--grep=commit 1[0-9]*7"]));
+    let touching = answer(&repo, &[&after, "--", "file"]);
+    let listed =
+        [&["rev-list", "--all", "--not"], &*old.iter().map(String::as_str).collect::<Vec<_>>(), &["--", "file"]];
+    let listed: Vec<String> = repo.git(&listed.concat()).lines().map(str::to_owned).collect();
+    assert!(!listed.is_empty());
+    assert_eq!(commit_ids(&touching), listed);
+    let current = format!("--after={}", cursor(&answer(&repo, &[])));
+    assert_eq!(commit_ids(&answer(&repo, &[&current, "--", "file"])), Vec::<String>::new());
     // Only a stream of everything has a cursor.
     for args in [&["-n3"][..], &[&after, "-n3"], &["main"], &["main~5..main"], &["--since=@1"], &["--", "file"]] {
         let events = answer(&repo, args);
@@ -278,4 +292,72 @@ fn a_signal_leaves_the_consumer_where_it_was() {
     let end: Value = serde_json::from_str(rest.lines().last().expect("end")).expect("JSON");
     assert_eq!((&end["status"], end.get("cursor")), (&"cancelled".into(), None));
     assert_eq!(ids_alone(&scan(&repo, &["--new=ci"])).len(), MANY);
+}
+
+/// The name of the state with the commits behind all refs, as git tells them, nothing bending history.
+fn named_by_git(repo: &Repo) -> String {
+    let listed = repo.git(&["rev-list", "--no-walk", "--all"]);
+    // The names of bytes sort as the bytes do.
+    let tips: BTreeSet<&str> = listed.lines().collect();
+    let mut digest = Sha256::new();
+    for tip in tips {
+        let byte = |at: usize| u8::from_str_radix(&tip[at..at + 2], 16).expect("hexadecimal");
+        digest.update((0..tip.len()).step_by(2).map(byte).collect::<Vec<u8>>());
+    }
+    digest.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// How many states of many refs have a cursor that is found without their commits.
+fn found_by_refs(repo: &Repo) -> i64 {
+    let folder = std::fs::read_dir(repo.home().join("bhfuil")).expect("a folder");
+    let mut caches = folder.map(|entry| entry.expect("an entry").path()).filter(|path| {
+        let name = path.file_name().expect("a name").to_string_lossy();
+        name.starts_with("repo-") && name.ends_with(".db")
+    });
+    let cache = Connection::open(caches.next().expect("a cache")).expect("opens");
+    cache.query_row("SELECT count(digest) FROM cursor", [], |row| row.get(0)).expect("a number")
+}
+
+#[test]
+fn many_refs_that_stand_have_the_cursor_of_their_commits_whatever_moved_before() {
+    const ALL: &str = "--refs=*";
+    let (repo, ids) = dag::repository(&dag::random(31, 300, 3, 20), &[("refs/heads/main", 299), ("refs/tags/old", 20)]);
+    let pulls = |number: usize| format!("update refs/pull/{number}/head {}\n", ids[number % 250]);
+    repo.git_with(&["update-ref", "--stdin"], (1..4200).map(pulls).collect::<String>().as_bytes());
+    repo.git(&["pack-refs", "--all"]);
+    let check = |step: &str, expected: &str, by_refs: i64| {
+        let elsewhere = bhfuil(&repo)
+            .args(["scan", "--no-commits", ALL])
+            .env("GIT_BHFUIL_CACHE", repo.home().join(step.replace(' ', "-")))
+            .output()
+            .expect("runs");
+        assert_eq!(cursor(&events(&elsewhere)), expected, "{step}, in a cache of its own");
+        for round in ["first", "second", "third"] {
+            let here = answer(&repo, &["--no-commits", ALL]);
+            assert_eq!(cursor(&here), expected, "{step}, {round}");
+            assert_eq!(ids_alone(&scan(&repo, &["--after", expected, ALL])), Vec::<String>::new(), "{step}, {round}");
+            assert_eq!(cursor(&answer(&repo, &[ALL, "--new=ci"])), expected, "{step}, {round}");
+        }
+        assert_eq!(found_by_refs(&repo), by_refs, "{step}");
+    };
+    let first = named_by_git(&repo);
+    check("as it is", &first, 1);
+    let [one, other] = ["refs/pull/7/head", "refs/pull/8/head"].map(|name| (name, repo.git(&["rev-parse", name])));
+    repo.git(&["update-ref", one.0, &other.1]);
+    repo.git(&["update-ref", other.0, &one.1]);
+    assert_eq!(named_by_git(&repo), first);
+    check("two changed places", &first, 1);
+    let old = tips(&repo);
+    repo.git(&["update-ref", one.0, &ids[270]]);
+    check("one moved", &named_by_git(&repo), 2);
+    let new = [&["rev-list", "--all", "--not"], &*old.iter().map(String::as_str).collect::<Vec<_>>()].concat();
+    let new: Vec<String> = repo.git(&new).lines().map(str::to_owned).collect();
+    assert_eq!(commit_ids(&answer(&repo, &["--after", &first, ALL])), new);
+    repo.git(&["update-ref", one.0, &other.1]);
+    check("it went back", &first, 2);
+    repo.git(&["tag", "-m", "a tag", "inner", &ids[280]]);
+    repo.git(&["tag", "-m", "of a tag", "outer", "inner"]);
+    check("tags that are looked up", &named_by_git(&repo), 2);
+    repo.git(&["pack-refs", "--all"]);
+    check("tags whose file says it", &named_by_git(&repo), 3);
 }

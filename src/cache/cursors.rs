@@ -50,21 +50,31 @@ pub fn token(cursor: &Cursor) -> String {
 }
 
 impl Cache {
-    /// Remembers `cursor` under its token.
+    /// The token of the cursor that was kept for refs with this `digest`, under that overlay, not too long ago. Blocks.
+    ///
+    /// # Errors
+    /// If the cache can't be read.
+    pub fn kept_token(&self, digest: i64, overlay: i64) -> anyhow::Result<Option<String>> {
+        let kept = "SELECT token FROM cursor WHERE digest = ?1 AND overlay = ?2 AND used_at > ?3";
+        let is_kept = params![digest, overlay, now() - DAY];
+        self.database().read(|reader| Ok(reader.query_row(kept, is_kept, |row| row.get(0)).optional()?))
+    }
+
+    /// Remembers `cursor` under its token; with the `digest` of the refs whose commits it names, [`Self::kept_token`] finds it.
     ///
     /// # Errors
     /// If the cache can't be written.
-    pub async fn keep_cursor(&self, cursor: Cursor) -> anyhow::Result<String> {
+    pub async fn keep_cursor(&self, cursor: Cursor, digest: Option<i64>) -> anyhow::Result<String> {
         // Most runs end where the one before ended: reading that is far cheaper than writing it again.
         let token = token(&cursor);
-        let used: Option<i64> = self.database().read(|reader| {
-            let used = "SELECT used_at FROM cursor WHERE token = ?1";
-            Ok(reader.query_row(used, [&token], |row| row.get(0)).optional()?)
+        let kept: Option<(i64, Option<i64>)> = self.database().read(|reader| {
+            let kept = "SELECT used_at, digest FROM cursor WHERE token = ?1";
+            Ok(reader.query_row(kept, [&token], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
         })?;
-        if used.is_some_and(|used| used > now() - DAY) {
+        if kept.is_some_and(|(used, known)| used > now() - DAY && (digest.is_none() || digest == known)) {
             return Ok(token);
         }
-        self.database().write(move |transaction| keep(transaction, &cursor)).await
+        self.database().write(move |transaction| keep(transaction, &cursor, digest)).await
     }
 
     /// Moves the consumer `name`, who may be new, on.
@@ -109,13 +119,13 @@ impl Cache {
     }
 }
 
-fn keep(transaction: &Transaction<'_>, cursor: &Cursor) -> anyhow::Result<String> {
+fn keep(transaction: &Transaction<'_>, cursor: &Cursor, digest: Option<i64>) -> anyhow::Result<String> {
     let token = token(cursor);
     let blob: Vec<u8> = cursor.tips.iter().flat_map(|tip| tip.as_bytes().iter().copied()).collect();
     transaction.execute(
-        "INSERT INTO cursor (token, tips, overlay, used_at) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (token) DO UPDATE SET used_at = excluded.used_at",
-        params![token, blob, cursor.overlay, now()],
+        "INSERT INTO cursor (token, tips, overlay, used_at, digest) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (token) DO UPDATE SET used_at = excluded.used_at, digest = coalesce(excluded.digest, digest)",
+        params![token, blob, cursor.overlay, now(), digest],
     )?;
     transaction.execute(
         "DELETE FROM cursor WHERE token IN (SELECT token FROM cursor
@@ -143,20 +153,48 @@ mod tests {
         let cursor = |tips: &[u8], overlay| Cursor { tips: tips.iter().map(|&tip| id(tip)).collect(), overlay };
         let consumer = |token: &str| Consumer { filters: "--grep=x".into(), token: token.into() };
         smol::block_on(async {
-            let first = cache.keep_cursor(cursor(&[1, 2], 0)).await.expect("kept");
+            let first = cache.keep_cursor(cursor(&[1, 2], 0), None).await.expect("kept");
             assert_eq!(cache.consumer("ci").expect("reads"), None, "nobody was moved yet");
             cache.move_consumer("ci".into(), consumer(&first)).await.expect("moved");
             assert_eq!(first, token(&cursor(&[2, 1], 0)), "the order of tips doesn't matter");
             assert_eq!(cache.cursor(&first).expect("reads"), Some(cursor(&[1, 2], 0)));
             assert_eq!(cache.consumer("ci").expect("reads"), Some(consumer(&first)));
-            let bent = cache.keep_cursor(cursor(&[1, 2], 5)).await.expect("kept");
+            let bent = cache.keep_cursor(cursor(&[1, 2], 5), None).await.expect("kept");
             assert_ne!(first, bent, "the same tips reach something else");
             assert_eq!(cache.cursor(&bent).expect("reads"), Some(cursor(&[1, 2], 5)));
-            let second = cache.keep_cursor(cursor(&[3], 0)).await.expect("kept");
+            let second = cache.keep_cursor(cursor(&[3], 0), None).await.expect("kept");
             cache.move_consumer("ci".into(), consumer(&second)).await.expect("moved");
             assert_eq!(cache.consumer("ci").expect("reads"), Some(consumer(&second)));
             assert_eq!(cache.consumer("other").expect("reads"), None);
             assert_eq!(cache.cursor("feed").expect("reads"), None);
+        });
+    }
+
+    #[test]
+    fn a_cursor_is_found_by_the_refs_that_it_was_kept_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("t.db");
+        let cache = Cache::open(&path, folder.path(), 20).expect("opens").0;
+        let (tips, kept) = (vec![id(1), id(2)], |digest, overlay| cache.kept_token(digest, overlay).expect("reads"));
+        smol::block_on(async {
+            let cursor = |overlay| Cursor { tips: tips.clone(), overlay };
+            let token = cache.keep_cursor(cursor(0), None).await.expect("kept");
+            assert_eq!(kept(7, 0), None);
+            for digest in [Some(7), None] {
+                assert_eq!(cache.keep_cursor(cursor(0), digest).await.expect("kept"), token);
+                assert_eq!((kept(7, 0), kept(7, 5), kept(8, 0)), (Some(token.clone()), None, None));
+            }
+            let bent = cache.keep_cursor(cursor(5), Some(7)).await.expect("kept");
+            assert_eq!((kept(7, 0), kept(7, 5)), (Some(token.clone()), Some(bent)));
+            // Refs of other names in another order, behind which the same commits are.
+            cache.keep_cursor(cursor(0), Some(8)).await.expect("kept");
+            assert_eq!((kept(7, 0), kept(8, 0)), (None, Some(token.clone())));
+            let age =
+                move |transaction: &Transaction<'_>| Ok(transaction.execute("UPDATE cursor SET used_at = 7", [])?);
+            cache.database().write(age).await.expect("written");
+            assert_eq!(kept(8, 0), None, "its use is to be noted again");
+            assert_eq!(cache.keep_cursor(cursor(0), Some(8)).await.expect("kept"), token);
+            assert_eq!(kept(8, 0), Some(token));
         });
     }
 

@@ -88,6 +88,8 @@ pub struct RefList {
     pub broken: Vec<BrokenRef>,
     /// Tells the graph that the positions are of from others that may have been made since.
     pub mark: Mark,
+    /// A number for the commits behind all of them, in their order, where somebody has made one.
+    pub digest: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -231,7 +233,7 @@ impl RefList {
     /// Those of them that `selection` asks for.
     #[must_use]
     pub fn covered_by(&self, selection: &Selection) -> Self {
-        let mut covered = self.clone();
+        let mut covered = Self { digest: None, ..self.clone() };
         covered.listed.retain(|listed| selection.covers(self.store.name(listed.at)));
         covered.broken.retain(|entry| selection.covers(&entry.name));
         covered

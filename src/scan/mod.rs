@@ -215,14 +215,14 @@ struct Scan<'a> {
 impl Scan<'_> {
     async fn run(mut self, repository: Arc<Repository>) -> anyhow::Result<Scanned> {
         let begun = self.token.unless_cancelled(Box::pin(self.begin(&repository))).await;
-        let (mut index, refs, wishes, plan) = begun.unwrap_or_else(|| Err(Kind::Cancelled.error("stopped")))?;
+        let (mut index, refs, wishes, mut plan) = begun.unwrap_or_else(|| Err(Kind::Cancelled.error("stopped")))?;
         self.warn_of_troubles(&mut index).await?;
         let (indexed, done) = self.stream(&mut index, &plan, wishes).await?;
         // Where the commits could not be kept the cursor can't be either; one warning is enough.
         let kept = indexed.state != IndexState::Skipped;
         // Whoever knows the refs needs no name for them.
         let named = done && plan.whole && kept && self.options.known.is_none();
-        let cursor = if named { self.finish_cursor(&index, plan.included().collect()).await? } else { None };
+        let cursor = if named { self.finish_cursor(&index, plan.cursor.take(), &refs).await? } else { None };
         if !self.options.goes_on {
             announce::end(self.report, &repository.name, self.token.is_cancelled(), indexed).await?;
         }
@@ -240,6 +240,9 @@ impl Scan<'_> {
             let to = cursors::Consumer { filters, token };
             Consumer { cache, name, to }
         });
+        if plan.whole {
+            index.keep_places(&self.pool).await?;
+        }
         let incomplete = !plan.whole || !done;
         Ok(Scanned { ending: Ending { cursor, incomplete, ..Ending::default() }, refs, indexed, consumer })
     }
@@ -278,10 +281,19 @@ impl Scan<'_> {
         })
     }
 
-    /// The cursor for `tips`, of which everything was streamed.
-    async fn finish_cursor(&mut self, index: &Index, tips: Vec<Oid>) -> anyhow::Result<Option<String>> {
+    /// The cursor for `refs`, of which everything was streamed; it may be `kept` already.
+    async fn finish_cursor(
+        &mut self,
+        index: &Index,
+        kept: Option<String>,
+        refs: &RefList,
+    ) -> anyhow::Result<Option<String>> {
         let (Some(cache), false) = (index.cache(), self.report.is_partial()) else { return Ok(None) };
-        match cache.keep_cursor(Cursor { tips, overlay: index.overlay.fingerprint() }).await {
+        if kept.is_some() {
+            return Ok(kept);
+        }
+        let cursor = Cursor { tips: refs.tips(), overlay: index.overlay.fingerprint() };
+        match cache.keep_cursor(cursor, refs.digest).await {
             Ok(token) => Ok(Some(token)),
             Err(cause) => {
                 if self.keeps {

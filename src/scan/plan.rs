@@ -1,5 +1,6 @@
 //! Where a stream begins and what bounds it: refs, revisions, a cursor, or what standard input names.
 
+use std::cell::LazyCell;
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -35,15 +36,18 @@ pub(super) struct Plan {
     pub(super) whole: bool,
     /// The mark of the graph that had all of the tips when the refs were looked up.
     pub(super) known: Option<Mark>,
+    /// The cursor for the refs as they stand, where it is kept already and nothing about them is new.
+    pub(super) cursor: Option<String>,
     /// The ids themselves, where they were not left to a walk.
     pub(super) listed: Option<Vec<Oid>>,
 }
 
-impl Plan {
-    /// The commits behind the refs.
-    pub(super) fn included(&self) -> impl Iterator<Item = Oid> {
-        self.tips.iter().filter(|(_, is_excluded)| !is_excluded).map(|(tip, _)| *tip)
-    }
+/// From where on commits are new.
+enum Since {
+    /// From the refs as they stand: none are.
+    Now,
+    /// From a state with these tips.
+    Tips(Vec<Oid>),
 }
 
 impl Scan<'_> {
@@ -60,37 +64,20 @@ impl Scan<'_> {
             && options.paths.is_empty()
             && options.count.is_none()
             && limits == Limits::default();
-        let mut plan = Plan { tips: Vec::new(), limits, count: options.count, whole, known: None, listed: None };
+        let mut plan =
+            Plan { tips: Vec::new(), limits, count: options.count, whole, known: None, cursor: None, listed: None };
         if let Some(end) = options.stdin {
             let ids = self.read_stdin(index, end).await?;
             let unlimited = limits == Limits::default();
             plan.listed = Some(if unlimited { ids } else { in_time(ids, limits, index, &self.pool).await? });
         } else if options.revisions.is_empty() {
-            let tips = refs.tips();
-            plan.tips = tips.iter().map(|tip| (*tip, false)).collect();
-            plan.known = refs.is_known().then_some(refs.mark);
-            let known = match &options.known {
-                Some(known) => {
-                    let seen = known.tips().into_iter().chain(options.seen.iter().copied()).collect();
-                    Some(still_there(seen, index, &self.pool).await?)
-                }
-                None => self.cursor_tips(index, &tips).await?,
-            };
-            match known {
-                // Nothing lies between a state and itself.
-                Some(known) if known == tips => plan.listed = Some(Vec::new()),
-                Some(known) => {
-                    plan.tips.extend(known.into_iter().map(|tip| (tip, true)));
-                    plan.known = None;
-                }
-                None => {}
-            }
+            self.plan_refs(index, refs, &mut plan).await?;
         } else {
             let found = gitcli::rev_parse(repository, &options.revisions).await;
             let found = found.map_err(|cause| with_what_is_near(cause, &options.revisions, &index.usual))?;
             plan.tips = peeled(found.tips, &index.handles)?;
         }
-        if !options.paths.is_empty() {
+        if !options.paths.is_empty() && plan.listed.is_none() {
             let ages = [("--max-age", limits.since), ("--min-age", limits.until)];
             let ages: Vec<OsString> =
                 ages.iter().filter_map(|(name, time)| Some(format!("{name}={}", (*time)?).into())).collect();
@@ -99,9 +86,49 @@ impl Scan<'_> {
         Ok(plan)
     }
 
-    /// The tips that the cursor of `--after` or `--new` stands for, `now` being those of now; `None` without one, for a consumer that is
-    /// new, and for one that must begin anew.
-    async fn cursor_tips(&mut self, index: &mut Index, now: &[Oid]) -> anyhow::Result<Option<Vec<Oid>>> {
+    /// Begins at the refs. Of those behind which nothing is new, and of which nothing but that is asked, the commits aren't gathered.
+    async fn plan_refs(&mut self, index: &mut Index, refs: &RefList, plan: &mut Plan) -> anyhow::Result<()> {
+        let options = self.options;
+        plan.known = refs.is_known().then_some(refs.mark);
+        let is_still = plan.known.is_some_and(|mark| index.has_all_of(mark));
+        if is_still && let Some((cache, digest)) = index.cache().cloned().zip(refs.digest) {
+            let overlay = index.overlay.fingerprint();
+            // What can't be read of it is made again.
+            plan.cursor = self.pool.run(move || cache.kept_token(digest, overlay)).await?.unwrap_or_default();
+        }
+        let tips = LazyCell::new(|| refs.tips());
+        // Nothing lies between a state and itself.
+        let is_now = |seen: &[Oid]| *seen == **tips;
+        let since = match &options.known {
+            Some(known) => {
+                let seen = known.tips().into_iter().chain(options.seen.iter().copied()).collect();
+                let seen = still_there(seen, index, &self.pool).await?;
+                Some(if is_now(&seen) { Since::Now } else { Since::Tips(seen) })
+            }
+            None => self.since_cursor(index, plan.cursor.as_deref(), is_now).await?,
+        };
+        if let Some(Since::Now) = since {
+            plan.listed = Some(Vec::new());
+        }
+        if is_still && (plan.listed.is_some() || since.is_none() && options.no_commits) {
+            return Ok(());
+        }
+        plan.tips = tips.iter().map(|tip| (*tip, false)).collect();
+        if let Some(Since::Tips(seen)) = since {
+            plan.tips.extend(seen.into_iter().map(|tip| (tip, true)));
+            plan.known = None;
+        }
+        Ok(())
+    }
+
+    /// What the cursor of `--after` or `--new` stands for, `current` being that of the refs as they stand if it is kept, `is_now` whether
+    /// tips are theirs; `None` without one, for a consumer that is new, and for one that must begin anew.
+    async fn since_cursor(
+        &mut self,
+        index: &mut Index,
+        current: Option<&str>,
+        is_now: impl Fn(&[Oid]) -> bool,
+    ) -> anyhow::Result<Option<Since>> {
         let options = self.options;
         let (full, token, named) = match (&options.after, &options.consumer) {
             (Some(after), _) => (FULL_SCAN, after.clone(), None),
@@ -114,6 +141,9 @@ impl Scan<'_> {
             }
             _ => return Ok(None),
         };
+        if current == Some(token.as_str()) {
+            return Ok(Some(Since::Now));
+        }
         let (cache, wanted) = (need_cache(index)?, token.clone());
         let cursor = smol::unblock(move || cache.cursor(&wanted)).await?;
         let Some(Cursor { tips, overlay }) = cursor else {
@@ -133,8 +163,8 @@ impl Scan<'_> {
             announce::warn(self.report, &index.repository().name, &trouble).await?;
             return Ok(None);
         }
-        if tips == now {
-            return Ok(Some(tips));
+        if is_now(&tips) {
+            return Ok(Some(Since::Now));
         }
         let (graph, handles) = (index.graph(&self.pool).await?, index.handles.clone());
         let lost = tips.iter().find(|tip| {
@@ -145,7 +175,7 @@ impl Scan<'_> {
                 format!("the cursor '{token}' is no longer usable: its commit {lost} is gone from the repository"),
                 full,
             )),
-            None => Ok(Some(tips)),
+            None => Ok(Some(Since::Tips(tips))),
         }
     }
 
