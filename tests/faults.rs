@@ -152,6 +152,7 @@ fn answer(output: &Output) -> BTreeSet<String> {
     of_answer.map(Value::to_string).collect()
 }
 
+/// What is tried, and from which cache on.
 const COMMANDS: [(&[&str], Cache); 4] = [
     (&["scan"], Cache::None),
     (&["scan"], Cache::Behind),
@@ -159,34 +160,56 @@ const COMMANDS: [(&[&str], Cache); 4] = [
     (&["missing", "stable/1"], Cache::Whole),
 ];
 
-#[test]
-fn whatever_fails_in_the_cache_the_answer_is_whole_and_the_next_run_finds_all_well() {
+/// A test for each, so that they are tried side by side.
+mod whatever_fails_in_the_cache_the_answer_is_whole_and_the_next_run_finds_all_well {
+    use super::{COMMANDS, fails_in_the_cache};
+
+    #[test]
+    fn of_the_first_scan() {
+        fails_in_the_cache(COMMANDS[0]);
+    }
+
+    #[test]
+    fn of_a_scan_with_something_new() {
+        fails_in_the_cache(COMMANDS[1]);
+    }
+
+    #[test]
+    fn of_where() {
+        fails_in_the_cache(COMMANDS[2]);
+    }
+
+    #[test]
+    fn of_missing() {
+        fails_in_the_cache(COMMANDS[3]);
+    }
+}
+
+fn fails_in_the_cache((args, begun): (&[&str], Cache)) {
     let stage = Stage::new();
     let cache = stage.cache();
-    for (args, begun) in COMMANDS {
-        let truth = stage.truth(args);
-        assert!(!truth.is_empty());
-        for (call, errno) in [
-            ("open", EMFILE),
-            ("read", EIO),
-            ("read", WRONG_BIT),
-            ("write", ENOSPC),
-            ("write", EIO),
-            ("sync", EIO),
-            ("truncate", EIO),
-            ("lock", EAGAIN),
-            ("lock", ENOLCK),
-            ("map", ENOMEM),
-        ] {
-            stage.struck(args, begun, call, errno, &cache, |what, output| {
-                let told = events(output);
-                assert_eq!(output.status.code(), Some(0), "{what}");
-                assert_eq!(answer(output), truth, "{what}");
-                let warnings = of_type(&told, "warning");
-                assert!(warnings.len() <= 1, "{what}: {warnings:#?}");
-                assert!(of_type(&told, "error").is_empty(), "{what}");
-            });
-        }
+    let truth = stage.truth(args);
+    assert!(!truth.is_empty());
+    for (call, errno) in [
+        ("open", EMFILE),
+        ("read", EIO),
+        ("read", WRONG_BIT),
+        ("write", ENOSPC),
+        ("write", EIO),
+        ("sync", EIO),
+        ("truncate", EIO),
+        ("lock", EAGAIN),
+        ("lock", ENOLCK),
+        ("map", ENOMEM),
+    ] {
+        stage.struck(args, begun, call, errno, &cache, |what, output| {
+            let told = events(output);
+            assert_eq!(output.status.code(), Some(0), "{what}");
+            assert_eq!(answer(output), truth, "{what}");
+            let warnings = of_type(&told, "warning");
+            assert!(warnings.len() <= 1, "{what}: {warnings:#?}");
+            assert!(of_type(&told, "error").is_empty(), "{what}");
+        });
     }
 }
 
