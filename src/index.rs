@@ -174,56 +174,45 @@ impl Index {
     }
 
     /// Keeps what the next question about refs that stand is answered by without a sweep, or a look for each: which of the usual refs hold
-    /// which commits, and where many others lead.
+    /// which commits, and where many others lead. While refs move it would be for nothing, and while others write it isn't waited for: what
+    /// isn't kept is found out again.
     ///
     /// # Errors
     /// If a worker panicked.
     pub async fn keep_for_the_next(&mut self, pool: &Pool) -> anyhow::Result<()> {
-        if self.fresh {
-            note_unkept(self.keep_holders(pool).await?);
-        }
-        self.keep_places(pool).await
+        self.keep_holders(pool).await?;
+        self.keep_placed(pool).await
     }
 
-    /// Keeps where many refs lead that were asked for. While refs move it would be for nothing. What can't be kept is found out again.
-    ///
-    /// # Errors
-    /// If a worker panicked.
-    pub async fn keep_places(&mut self, pool: &Pool) -> anyhow::Result<()> {
-        if self.fresh {
-            note_unkept(self.keep_placed(pool).await?);
-        }
-        Ok(())
-    }
-
-    /// Keeps what was found out of the tags among the places with this number. What can't be kept is found out again.
+    /// Keeps what was found out of the tags among the places with this number, likewise.
     ///
     /// # Errors
     /// If a worker panicked.
     pub async fn keep_tagged(&mut self, places: i64, tagged: Vec<u8>, pool: &Pool) -> anyhow::Result<()> {
         let Some(cache) = self.cache().cloned() else { return Ok(()) };
         let mark = self.graph(pool).await?.mark();
-        if let Err(cause) = cache.keep_tagged(mark, places, tagged).await {
-            debug::warn("cache", || format!("what the tags are of was not kept: {cause:#}"));
-        }
+        cache.keep_tagged(mark, places, tagged).await;
         Ok(())
     }
 
-    async fn keep_placed(&mut self, pool: &Pool) -> anyhow::Result<anyhow::Result<()>> {
-        let Some((cache, (selection, digest))) = self.cache().cloned().zip(self.unplaced.take()) else {
-            return Ok(Ok(()));
-        };
+    /// As [`Self::keep_for_the_next`], of where many refs lead alone.
+    ///
+    /// # Errors
+    /// If a worker panicked.
+    pub async fn keep_placed(&mut self, pool: &Pool) -> anyhow::Result<()> {
+        let unplaced = self.unplaced.take().filter(|_| self.fresh);
+        let Some((cache, (selection, digest))) = self.cache().cloned().zip(unplaced) else { return Ok(()) };
         let (graph, refs) = (self.graph(pool).await?, Arc::clone(&self.refs));
         let mark = graph.mark();
         let placed = pool.run(move || refs.choose(&selection).placed(&graph)).await?;
-        Ok(cache.keep_placed(mark, digest, &placed).await)
+        cache.keep_placed(mark, digest, &placed).await;
+        Ok(())
     }
 
     /// Only where it pays: of a small graph a sweep takes no time.
-    async fn keep_holders(&mut self, pool: &Pool) -> anyhow::Result<anyhow::Result<()>> {
-        let Some(cache) = self.cache().cloned().filter(|_| !self.is_held && self.len() >= LIGHT) else {
-            return Ok(Ok(()));
-        };
+    async fn keep_holders(&mut self, pool: &Pool) -> anyhow::Result<()> {
+        let is_wanted = self.fresh && !self.is_held && self.len() >= LIGHT;
+        let Some(cache) = self.cache().cloned().filter(|_| is_wanted) else { return Ok(()) };
         let (graph, usual) = (self.graph(pool).await?, Arc::clone(&self.usual));
         let mark = graph.mark();
         let holders = pool.run(move || {
@@ -234,7 +223,8 @@ impl Index {
             let is_few = tips.len() * tips.len() / 8 <= MOST;
             if is_few { Holders::of(&graph, &tips).map(|holders| holders.stored()) } else { None }
         });
-        Ok(cache.keep_holders(mark, holders.await?).await)
+        cache.keep_holders(mark, holders.await?).await;
+        Ok(())
     }
 
     /// Ends the reading of the cache that goes on as long as there is something left in it: others would wait for it. Of the graph there is
@@ -311,8 +301,7 @@ impl Index {
             pool.run(list).await?
         };
         // What was looked up besides may be found another time, or not.
-        let is_as_said = list.len() == count && list.iter().all(|entry| entry.position().is_some());
-        list.digest = (count >= MANY && is_as_said).then_some(digest);
+        list.digest = (count >= MANY && list.len() == count && list.is_as_said()).then_some(digest);
         Ok(Arc::new(list))
     }
 
@@ -517,13 +506,6 @@ impl Index {
         self.holders = snapshot.and_then(|snapshot| snapshot.holders);
         self.commits = Commits::Here(Arc::new(graph));
         Ok(())
-    }
-}
-
-/// What was only kept for later runs is no trouble of this one.
-fn note_unkept(kept: anyhow::Result<()>) {
-    if let Err(cause) = kept {
-        debug::warn("cache", || format!("what may be asked next was not kept: {cause:#}"));
     }
 }
 

@@ -301,30 +301,43 @@ fn named_by_git(repo: &Repo) -> String {
     let tips: BTreeSet<&str> = listed.lines().collect();
     let mut digest = Sha256::new();
     for tip in tips {
-        let byte = |at: usize| u8::from_str_radix(&tip[at..at + 2], 16).expect("hexadecimal");
-        digest.update((0..tip.len()).step_by(2).map(byte).collect::<Vec<u8>>());
+        digest.update(const_hex::decode(tip).expect("hexadecimal"));
     }
-    digest.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    const_hex::encode(&digest.finalize()[..16])
 }
 
-/// How many states of many refs have a cursor that is found without their commits.
-fn found_by_refs(repo: &Repo) -> i64 {
+fn cache_of(repo: &Repo) -> Connection {
     let folder = std::fs::read_dir(repo.home().join("bhfuil")).expect("a folder");
     let mut caches = folder.map(|entry| entry.expect("an entry").path()).filter(|path| {
         let name = path.file_name().expect("a name").to_string_lossy();
         name.starts_with("repo-") && name.ends_with(".db")
     });
-    let cache = Connection::open(caches.next().expect("a cache")).expect("opens");
-    cache.query_row("SELECT count(digest) FROM cursor", [], |row| row.get(0)).expect("a number")
+    Connection::open(caches.next().expect("a cache")).expect("opens")
+}
+
+/// How many lists of many refs have a cursor that is found without their commits.
+fn found_by_refs(repo: &Repo) -> i64 {
+    cache_of(repo).query_row("SELECT count(*) FROM state", [], |row| row.get(0)).expect("a number")
+}
+
+const ALL: &str = "--refs=*";
+const PULLS: &str = "--refs=refs/pull";
+
+/// A repository with many refs, and its commits.
+fn of_many_refs() -> (Repo, Vec<String>) {
+    let (repo, ids) = dag::repository(&dag::random(31, 80, 3, 20), &[("refs/heads/main", 59), ("refs/tags/old", 20)]);
+    let pulls = |number: usize| format!("update refs/pull/{number}/head {}\n", ids[number % 60]);
+    repo.git_with(
+        &["-c", "core.fsync=none", "update-ref", "--stdin"],
+        (1..4200).map(pulls).collect::<String>().as_bytes(),
+    );
+    repo.git(&["pack-refs", "--all"]);
+    (repo, ids)
 }
 
 #[test]
 fn many_refs_that_stand_have_the_cursor_of_their_commits_whatever_moved_before() {
-    const ALL: &str = "--refs=*";
-    let (repo, ids) = dag::repository(&dag::random(31, 300, 3, 20), &[("refs/heads/main", 299), ("refs/tags/old", 20)]);
-    let pulls = |number: usize| format!("update refs/pull/{number}/head {}\n", ids[number % 250]);
-    repo.git_with(&["update-ref", "--stdin"], (1..4200).map(pulls).collect::<String>().as_bytes());
-    repo.git(&["pack-refs", "--all"]);
+    let (repo, ids) = of_many_refs();
     let check = |step: &str, expected: &str, by_refs: i64| {
         let elsewhere = bhfuil(&repo)
             .args(["scan", "--no-commits", ALL])
@@ -346,18 +359,63 @@ fn many_refs_that_stand_have_the_cursor_of_their_commits_whatever_moved_before()
     repo.git(&["update-ref", one.0, &other.1]);
     repo.git(&["update-ref", other.0, &one.1]);
     assert_eq!(named_by_git(&repo), first);
-    check("two changed places", &first, 1);
+    check("two changed places", &first, 2);
     let old = tips(&repo);
-    repo.git(&["update-ref", one.0, &ids[270]]);
-    check("one moved", &named_by_git(&repo), 2);
+    repo.git(&["update-ref", one.0, &ids[70]]);
+    check("one moved", &named_by_git(&repo), 3);
     let new = [&["rev-list", "--all", "--not"], &*old.iter().map(String::as_str).collect::<Vec<_>>()].concat();
     let new: Vec<String> = repo.git(&new).lines().map(str::to_owned).collect();
     assert_eq!(commit_ids(&answer(&repo, &["--after", &first, ALL])), new);
     repo.git(&["update-ref", one.0, &other.1]);
-    check("it went back", &first, 2);
-    repo.git(&["tag", "-m", "a tag", "inner", &ids[280]]);
+    check("it went back", &first, 3);
+    repo.git(&["tag", "-m", "a tag", "inner", &ids[75]]);
     repo.git(&["tag", "-m", "of a tag", "outer", "inner"]);
-    check("tags that are looked up", &named_by_git(&repo), 2);
+    check("tags that are looked up", &named_by_git(&repo), 3);
     repo.git(&["pack-refs", "--all"]);
-    check("tags whose file says it", &named_by_git(&repo), 3);
+    check("tags whose file says it", &named_by_git(&repo), 4);
+}
+
+#[test]
+fn a_cursor_of_many_refs_is_good_after_the_cache_was_made_anew() {
+    for consumer in [&[][..], &["--new=ci"]] {
+        let (repo, _) = of_many_refs();
+        for _ in 0..3 {
+            answer(&repo, &["--no-commits", ALL]);
+        }
+        assert_eq!(found_by_refs(&repo), 1);
+        let damage = "UPDATE piece SET bytes = zeroblob(length(bytes))";
+        assert!(cache_of(&repo).execute(damage, []).expect("it can be written") > 0);
+        let whole = scan(&repo, &[&[ALL], consumer].concat());
+        let text = String::from_utf8_lossy(&whole.stdout);
+        assert!(text.contains("\"cache-rebuilt\""), "{text}");
+        assert_eq!((ids_alone(&whole).len(), whole.status.code()), (60, Some(0)));
+        let end: Value = serde_json::from_str(text.lines().last().expect("a line")).expect("JSON");
+        let after = format!("--after={}", end["cursor"].as_str().expect("a cursor"));
+        let since = if consumer.is_empty() { &[&*after][..] } else { consumer };
+        assert_eq!(commit_ids(&answer(&repo, &[&[ALL], since].concat())), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn whoever_writes_in_the_cache_keeps_no_cursor_back_that_is_there() {
+    let (repo, _) = of_many_refs();
+    let asked = [ALL, PULLS];
+    let first = asked.map(|refs| cursor(&answer(&repo, &["--no-commits", refs])));
+    // Behind all refs, and behind the pulls alone, are the same commits.
+    assert_eq!((&first[0], first[0] == first[1], found_by_refs(&repo)), (&named_by_git(&repo), true, 2));
+    let writer = cache_of(&repo);
+    // Where they lead is not kept yet, and one list is not known by what it leads to.
+    writer.execute("DELETE FROM state WHERE number = 1", []).expect("it can be written");
+    writer.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
+    for refs in asked {
+        let told = answer(&repo, &["--no-commits", refs]);
+        assert_eq!((cursor(&told), of_type(&told, "warning").len()), (first[0].clone(), 0), "{refs}");
+    }
+    drop(writer);
+    for refs in asked {
+        assert_eq!(cursor(&answer(&repo, &["--no-commits", refs])), first[0]);
+    }
+    assert_eq!(found_by_refs(&repo), 2);
+    let placed = cache_of(&repo).query_row("SELECT count(*) FROM placed", [], |row| row.get::<_, i64>(0));
+    assert_eq!(placed.expect("a number"), 2, "one doesn't take the other's place");
 }

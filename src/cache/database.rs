@@ -300,11 +300,36 @@ impl Database {
     ///
     /// # Errors
     /// Those of `change`, and of the database.
-    pub async fn write<T: Send + 'static>(
+    pub fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
-    ) -> anyhow::Result<T> {
-        self.submit(change).await?.result().await
+    ) -> impl Future<Output = anyhow::Result<T>> + Send {
+        self.write_within(BUSY, change)
+    }
+
+    /// As [`Self::write`], but an error while another process writes: what is only of use to later runs waits for none.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_if_free<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
+    ) -> impl Future<Output = anyhow::Result<T>> + Send {
+        self.write_within(Duration::ZERO, change)
+    }
+
+    fn write_within<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
+    ) -> impl Future<Output = anyhow::Result<T>> + Send {
+        // At once: a future that holds `change` is large, and so is all that awaits it.
+        let job = self.job(patience, change);
+        async move {
+            let (job, pending) = job?;
+            self.send(job).await?;
+            pending.result().await
+        }
     }
 
     /// As [`Self::write`], but returns once the transaction waits for its turn, so that other work goes on meanwhile.
@@ -315,6 +340,17 @@ impl Database {
         &self,
         change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<PendingWrite<T>> {
+        let (job, pending) = self.job(BUSY, change)?;
+        self.send(job).await?;
+        Ok(pending)
+    }
+
+    /// `change` as the writer runs it, and where it answers.
+    fn job<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<(Write, PendingWrite<T>)> {
         if self.access == Access::Read {
             return Err(Kind::Cache.error(format!("{} can only be read", self.path.display())));
         }
@@ -322,11 +358,14 @@ impl Database {
         let (answer, answered) = async_channel::bounded(1);
         let job: Write = Box::new(move |connection| {
             let waiting = answer.clone();
-            let outcome = in_transaction(connection, change, move || waiting.is_closed());
+            let outcome = in_transaction(connection, change, patience, move || waiting.is_closed());
             let _ = answer.try_send(outcome);
         });
-        self.writer()?.jobs.send(job).await.map_err(|_| Kind::Cache.error("the cache's writer has ended"))?;
-        Ok(PendingWrite { answered })
+        Ok((job, PendingWrite { answered }))
+    }
+
+    async fn send(&self, job: Write) -> anyhow::Result<()> {
+        self.writer()?.jobs.send(job).await.map_err(|_| Kind::Cache.error("the cache's writer has ended"))
     }
 
     fn writer(&self) -> anyhow::Result<&Writer> {
@@ -502,14 +541,16 @@ fn serve(connection: &mut Connection, queue: &Receiver<Write>) {
     }
 }
 
-/// Runs `change` as one transaction. While a statement of it runs, it is looked now and then whether it was `abandoned`.
+/// Runs `change` as one transaction, for whose turn it waits with `patience`. While a statement of it runs, it is looked now and then whether
+/// it was `abandoned`.
 fn in_transaction<T>(
     connection: &mut Connection,
     change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T>,
+    patience: Duration,
     abandoned: impl Fn() -> bool + Clone + Send + 'static,
 ) -> anyhow::Result<T> {
     connection.progress_handler(STEPS, Some(abandoned.clone()))?;
-    let outcome = unless_abandoned(connection, change, abandoned);
+    let outcome = unless_abandoned(connection, change, patience, abandoned);
     connection.progress_handler(0, None::<fn() -> bool>)?;
     outcome
 }
@@ -517,6 +558,7 @@ fn in_transaction<T>(
 fn unless_abandoned<T>(
     connection: &Connection,
     change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T>,
+    patience: Duration,
     abandoned: impl Fn() -> bool,
 ) -> anyhow::Result<T> {
     let begun = Instant::now();
@@ -526,7 +568,7 @@ fn unless_abandoned<T>(
         }
         match Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(anyhow::Error::new) {
             Ok(transaction) => break transaction,
-            Err(cause) if is_busy(&cause) && begun.elapsed() < BUSY => {}
+            Err(cause) if is_busy(&cause) && begun.elapsed() < patience => {}
             Err(cause) => return Err(Kind::Cache.wrap(cause, "beginning a transaction on the cache")),
         }
     };

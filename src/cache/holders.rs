@@ -18,22 +18,17 @@ pub(super) enum Kept {
 }
 
 impl Cache {
-    /// Keeps `holders` of the graph with that mark in the place of those that were kept before. Of those that are too many to help, or that
-    /// couldn't be found, it is kept that they are.
-    ///
-    /// # Errors
-    /// If the cache can't be written.
-    pub async fn keep_holders(&self, mark: Mark, holders: Option<StoredHolders>) -> anyhow::Result<()> {
+    /// Keeps `holders` of the graph with that mark in the place of those that were kept before, if it can. Of those that are too many to
+    /// help, or that couldn't be found, it is kept that they are.
+    pub async fn keep_holders(&self, mark: Mark, holders: Option<StoredHolders>) {
         let few = holders.filter(|holders| holders.len() <= MOST).unwrap_or_default();
         let sum = sum(&few);
         let StoredHolders { tips, starts, numbers, sets } = few;
         let keep = "INSERT OR REPLACE INTO holders VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)";
-        self.database()
-            .write(move |transaction| {
-                transaction.execute(keep, params![mark.number(), tips, starts, numbers, sets, sum])?;
-                Ok(())
-            })
-            .await
+        self.keep_for_later(move |transaction| {
+            Ok(transaction.execute(keep, params![mark.number(), tips, starts, numbers, sets, sum])?)
+        })
+        .await;
     }
 }
 

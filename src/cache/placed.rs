@@ -7,24 +7,23 @@ use crate::graph::{Damaged, Mark, Position};
 
 /// Fewer refs than this are looked up as quickly.
 pub const MANY: usize = 4096;
+/// So many lists of refs are kept, those that were kept last.
+const KEPT: i64 = 4;
 /// The position of what has none.
 const NOWHERE: Position = Position::MAX;
 
 impl Cache {
-    /// Keeps where the graph with that mark has what the refs with that `digest` lead to, in the place of what was kept before.
-    ///
-    /// # Errors
-    /// If the cache can't be written.
-    pub async fn keep_placed(&self, mark: Mark, digest: i64, placed: &[Option<Position>]) -> anyhow::Result<()> {
+    /// Keeps where the graph with that mark has what the refs with that `digest` lead to, if it can.
+    pub async fn keep_placed(&self, mark: Mark, digest: i64, placed: &[Option<Position>]) {
         let positions: Vec<u8> = placed.iter().flat_map(|position| position.unwrap_or(NOWHERE).to_le_bytes()).collect();
-        let keep = "INSERT OR REPLACE INTO placed VALUES (1, ?1, ?2, ?3, ?4)";
-        self.database()
-            .write(move |transaction| {
-                let sum = crc32fast::hash(&positions);
-                transaction.execute(keep, params![mark.number(), digest, positions, sum])?;
-                Ok(())
-            })
-            .await
+        self.keep_for_later(move |transaction| {
+            let sum = crc32fast::hash(&positions);
+            let keep = "INSERT OR REPLACE INTO placed (mark, digest, positions, sum) VALUES (?1, ?2, ?3, ?4)";
+            transaction.execute(keep, params![mark.number(), digest, positions, sum])?;
+            let forget = "DELETE FROM placed WHERE number <= (SELECT max(number) FROM placed) - ?1";
+            Ok(transaction.execute(forget, [KEPT])?)
+        })
+        .await;
     }
 
     /// Where the graph with that mark has what so many refs with that `digest` lead to, if that is kept. Blocks.

@@ -15,6 +15,7 @@ use super::schema::REPOSITORY;
 use super::segments::{self, StoredSegment, check, end, insert, join, look_at_graph, read_graph, source};
 use super::state::State;
 use super::texts::{self, StoredTexts};
+use crate::debug;
 use crate::facts::Oid;
 use crate::graph::{Damaged, Graph, Holders, Mark, Position, Segment};
 
@@ -182,6 +183,16 @@ impl Cache {
     /// The database, for queries by other table families.
     pub(super) fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Keeps what only spares later runs some work, unless another process is writing. That it could not be kept is no trouble of this run.
+    pub(super) async fn keep_for_later(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<usize> + Send + 'static,
+    ) {
+        if let Err(cause) = self.database.write_if_free(change).await {
+            debug::warn("cache", || format!("what may be asked next was not kept: {cause:#}"));
+        }
     }
 
     /// The last complete pass under `overlay`, if there was one and its refs had this digest. Blocks. Takes a look, however many
@@ -431,6 +442,7 @@ pub(super) fn now() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cursors::{self, Cursor};
     use super::super::database::Schema;
     use super::super::texts::{TextPacker, TextStore};
     use super::*;
@@ -546,7 +558,7 @@ mod tests {
         let (graph, snapshot) = cache.graph().expect("reads").under(0);
         assert!(snapshot.is_some_and(|snapshot| !snapshot.is_held));
         // That there is too much to be kept is kept.
-        smol::block_on(cache.keep_holders(graph.mark(), None)).expect("stored");
+        smol::block_on(cache.keep_holders(graph.mark(), None));
         let (_, snapshot) = cache.graph_at_rest().expect("reads").under(0);
         assert!(snapshot.is_some_and(|snapshot| snapshot.is_held && snapshot.holders.is_none()));
         std::fs::remove_file(cache.path()).expect("it was there");
@@ -566,21 +578,22 @@ mod tests {
 
     #[test]
     fn a_cache_of_any_older_version_is_brought_up_to_date() {
+        let cursor = Cursor { tips: vec![id(0)], overlay: 0 };
+        let token = cursors::token(&cursor);
         for version in 1..REPOSITORY.migrations.len() {
             let folder = tempfile::tempdir().expect("a folder");
             let schema = Schema { migrations: &REPOSITORY.migrations[..version], ..REPOSITORY };
             let old = Database::open(&folder.path().join("t.db"), schema).expect("opens");
-            let rows = "INSERT INTO repository VALUES (1, x'2f', 'sha1', 0);
-                        INSERT INTO ref VALUES (x'41', x'42', NULL);
-                        INSERT INTO cursor VALUES ('c', zeroblob(20), 0, 7)";
-            smol::block_on(old.write(|change| Ok(change.execute_batch(rows)?))).expect("writes");
+            let rows = format!(
+                "INSERT INTO repository VALUES (1, x'2f', 'sha1', 0);
+                 INSERT INTO ref VALUES (x'41', x'42', NULL);
+                 INSERT INTO cursor VALUES ('{token}', zeroblob(20), 0, 7)"
+            );
+            smol::block_on(old.write(move |change| Ok(change.execute_batch(&rows)?))).expect("writes");
             drop(old);
             let cache = opened(folder.path());
-            assert_eq!(
-                cache.cursor("c").expect("reads").map(|cursor| cursor.tips.len()),
-                Some(1),
-                "consumers stay where they are"
-            );
+            let kept = smol::block_on(cache.cursor(&token)).expect("reads");
+            assert_eq!(kept.as_ref(), Some(&cursor), "consumers stay where they are");
             let texts = written(&cache, 1);
             assert!(smol::block_on(cache.store(pass(1, 0, texts))).expect("stores"));
             assert_eq!(text(&cache, 0, 1), Some(vec![1; 9]), "version {version}");

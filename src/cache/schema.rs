@@ -233,9 +233,27 @@ CREATE TABLE tagged (
 );
 ";
 
-/// To gather the commits behind 60,000 refs and to name their state takes as long as to read the refs.
+/// To gather the commits behind 60,000 refs and to name their state takes as long as to read the refs. Several lists of many refs may be asked
+/// for in turn.
 const V9: &str = "
--- A number for what the refs led to whose commits are `tips`, in their order, if they were many.
-ALTER TABLE cursor ADD COLUMN digest INTEGER;
-CREATE INDEX cursor_by_digest ON cursor (digest) WHERE digest IS NOT NULL;
+-- The cursors of states that many refs are in: `digest` is of what the refs lead to, `overlay` as in `cursor`.
+CREATE TABLE state (
+  number INTEGER PRIMARY KEY,
+  digest INTEGER NOT NULL,
+  overlay INTEGER NOT NULL,
+  token TEXT NOT NULL REFERENCES cursor (token) ON DELETE CASCADE,
+  used_at INTEGER NOT NULL,
+  UNIQUE (digest, overlay)
+);
+DROP TABLE placed;
+-- Where the graph with this `mark` has what many refs lead to, for the lists that were asked for last: a position of 4 bytes for each, all
+-- ones in every bit where there is none. `digest` is of what they lead to, `sum` the CRC-32 of `positions`.
+CREATE TABLE placed (
+  number INTEGER PRIMARY KEY,
+  mark INTEGER NOT NULL,
+  digest INTEGER NOT NULL,
+  positions BLOB NOT NULL,
+  sum INTEGER NOT NULL,
+  UNIQUE (mark, digest)
+);
 ";

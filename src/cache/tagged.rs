@@ -8,19 +8,14 @@ use crate::graph::{Damaged, Mark};
 
 impl Cache {
     /// Keeps what was found out of the tags, in the graph with that mark, with a `digest` of all else that it depends on, in the place of what
-    /// was kept before.
-    ///
-    /// # Errors
-    /// If the cache can't be written.
-    pub async fn keep_tagged(&self, mark: Mark, digest: i64, tagged: Vec<u8>) -> anyhow::Result<()> {
+    /// was kept before, if it can.
+    pub async fn keep_tagged(&self, mark: Mark, digest: i64, tagged: Vec<u8>) {
         let keep = "INSERT OR REPLACE INTO tagged VALUES (1, ?1, ?2, ?3, ?4)";
-        self.database()
-            .write(move |transaction| {
-                let sum = crc32fast::hash(&tagged);
-                transaction.execute(keep, params![mark.number(), digest, tagged, sum])?;
-                Ok(())
-            })
-            .await
+        self.keep_for_later(move |transaction| {
+            let sum = crc32fast::hash(&tagged);
+            Ok(transaction.execute(keep, params![mark.number(), digest, tagged, sum])?)
+        })
+        .await;
     }
 
     /// What is kept of the tags for that graph and `digest`, if anything is. Blocks.

@@ -168,7 +168,8 @@ mod tests {
         let cache = Cache::open(&path, Path::new("/nova"), 20).expect("opens").0;
         smol::block_on(async {
             for number in 1..=3 {
-                cache.keep_cursor(cursor(number), None).await.expect("kept");
+                let Cursor { tips, overlay } = cursor(number);
+                cache.keep_cursor(overlay, None, || tips).await.expect("kept");
             }
             let to = Consumer { filters: String::new(), token: token(&cursor(1)) };
             cache.move_consumer("ci".into(), to).await.expect("moved");

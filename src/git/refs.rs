@@ -230,6 +230,12 @@ impl RefList {
         self.iter().all(|entry| entry.position().is_some() || !entry.has_commit())
     }
 
+    /// Whether the files of refs say of all of them which commit is behind it.
+    #[must_use]
+    pub fn is_as_said(&self) -> bool {
+        self.listed.iter().all(|listed| matches!(listed.behind, Behind::AsSaid))
+    }
+
     /// Those of them that `selection` asks for.
     #[must_use]
     pub fn covered_by(&self, selection: &Selection) -> Self {

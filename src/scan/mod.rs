@@ -20,7 +20,7 @@ pub use self::names::{ref_names, short_name};
 use self::plan::Plan;
 use crate::announce::{self, Indexed};
 use crate::cache::Cache;
-use crate::cache::cursors::{self, Cursor};
+use crate::cache::cursors;
 use crate::clock::{Clock, Deadline};
 use crate::config::Settings;
 use crate::describe::{Ear, Wishes};
@@ -215,14 +215,14 @@ struct Scan<'a> {
 impl Scan<'_> {
     async fn run(mut self, repository: Arc<Repository>) -> anyhow::Result<Scanned> {
         let begun = self.token.unless_cancelled(Box::pin(self.begin(&repository))).await;
-        let (mut index, refs, wishes, mut plan) = begun.unwrap_or_else(|| Err(Kind::Cancelled.error("stopped")))?;
+        let (mut index, refs, wishes, plan) = begun.unwrap_or_else(|| Err(Kind::Cancelled.error("stopped")))?;
         self.warn_of_troubles(&mut index).await?;
         let (indexed, done) = self.stream(&mut index, &plan, wishes).await?;
         // Where the commits could not be kept the cursor can't be either; one warning is enough.
         let kept = indexed.state != IndexState::Skipped;
         // Whoever knows the refs needs no name for them.
         let named = done && plan.whole && kept && self.options.known.is_none();
-        let cursor = if named { self.finish_cursor(&index, plan.cursor.take(), &refs).await? } else { None };
+        let cursor = if named { self.finish_cursor(&index, &refs).await? } else { None };
         if !self.options.goes_on {
             announce::end(self.report, &repository.name, self.token.is_cancelled(), indexed).await?;
         }
@@ -240,8 +240,8 @@ impl Scan<'_> {
             let to = cursors::Consumer { filters, token };
             Consumer { cache, name, to }
         });
-        if plan.whole {
-            index.keep_places(&self.pool).await?;
+        if named && indexed.state == IndexState::Fresh {
+            index.keep_placed(&self.pool).await?;
         }
         let incomplete = !plan.whole || !done;
         Ok(Scanned { ending: Ending { cursor, incomplete, ..Ending::default() }, refs, indexed, consumer })
@@ -281,19 +281,12 @@ impl Scan<'_> {
         })
     }
 
-    /// The cursor for `refs`, of which everything was streamed; it may be `kept` already.
-    async fn finish_cursor(
-        &mut self,
-        index: &Index,
-        kept: Option<String>,
-        refs: &RefList,
-    ) -> anyhow::Result<Option<String>> {
+    /// The cursor for `refs`, of which everything was streamed. Others may write for long: who is to stop doesn't wait for it.
+    async fn finish_cursor(&mut self, index: &Index, refs: &RefList) -> anyhow::Result<Option<String>> {
         let (Some(cache), false) = (index.cache(), self.report.is_partial()) else { return Ok(None) };
-        if kept.is_some() {
-            return Ok(kept);
-        }
-        let cursor = Cursor { tips: refs.tips(), overlay: index.overlay.fingerprint() };
-        match cache.keep_cursor(cursor, refs.digest).await {
+        let kept = cache.keep_cursor(index.overlay.fingerprint(), refs.digest, || refs.tips());
+        let Some(kept) = self.token.unless_cancelled(Box::pin(kept)).await else { return Ok(None) };
+        match kept {
             Ok(token) => Ok(Some(token)),
             Err(cause) => {
                 if self.keeps {

@@ -26,7 +26,8 @@ const FULL_SCAN: &str = "run without --after for a full scan; its `end` event ha
 
 /// Where the stream begins and what bounds it, with everything resolved.
 pub(super) struct Plan {
-    /// Commits to begin at, and commits to leave out with all that they reach.
+    /// Commits to begin at, and commits to leave out with all that they reach. None where nothing is to be walked, and the graph has all that
+    /// the refs lead to.
     pub(super) tips: Vec<(Oid, bool)>,
     /// Times.
     pub(super) limits: Limits,
@@ -36,8 +37,6 @@ pub(super) struct Plan {
     pub(super) whole: bool,
     /// The mark of the graph that had all of the tips when the refs were looked up.
     pub(super) known: Option<Mark>,
-    /// The cursor for the refs as they stand, where it is kept already and nothing about them is new.
-    pub(super) cursor: Option<String>,
     /// The ids themselves, where they were not left to a walk.
     pub(super) listed: Option<Vec<Oid>>,
 }
@@ -64,8 +63,7 @@ impl Scan<'_> {
             && options.paths.is_empty()
             && options.count.is_none()
             && limits == Limits::default();
-        let mut plan =
-            Plan { tips: Vec::new(), limits, count: options.count, whole, known: None, cursor: None, listed: None };
+        let mut plan = Plan { tips: Vec::new(), limits, count: options.count, whole, known: None, listed: None };
         if let Some(end) = options.stdin {
             let ids = self.read_stdin(index, end).await?;
             let unlimited = limits == Limits::default();
@@ -91,11 +89,6 @@ impl Scan<'_> {
         let options = self.options;
         plan.known = refs.is_known().then_some(refs.mark);
         let is_still = plan.known.is_some_and(|mark| index.has_all_of(mark));
-        if is_still && let Some((cache, digest)) = index.cache().cloned().zip(refs.digest) {
-            let overlay = index.overlay.fingerprint();
-            // What can't be read of it is made again.
-            plan.cursor = self.pool.run(move || cache.kept_token(digest, overlay)).await?.unwrap_or_default();
-        }
         let tips = LazyCell::new(|| refs.tips());
         // Nothing lies between a state and itself.
         let is_now = |seen: &[Oid]| *seen == **tips;
@@ -105,7 +98,7 @@ impl Scan<'_> {
                 let seen = still_there(seen, index, &self.pool).await?;
                 Some(if is_now(&seen) { Since::Now } else { Since::Tips(seen) })
             }
-            None => self.since_cursor(index, plan.cursor.as_deref(), is_now).await?,
+            None => self.since_cursor(index, refs.digest.filter(|_| is_still), is_now).await?,
         };
         if let Some(Since::Now) = since {
             plan.listed = Some(Vec::new());
@@ -121,12 +114,12 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// What the cursor of `--after` or `--new` stands for, `current` being that of the refs as they stand if it is kept, `is_now` whether
-    /// tips are theirs; `None` without one, for a consumer that is new, and for one that must begin anew.
+    /// What the cursor of `--after` or `--new` stands for. The refs as they stand may be known by a `digest`; `is_now` tells whether tips are
+    /// theirs. `None` without a cursor, for a consumer that is new, and for one that must begin anew.
     async fn since_cursor(
         &mut self,
         index: &mut Index,
-        current: Option<&str>,
+        digest: Option<i64>,
         is_now: impl Fn(&[Oid]) -> bool,
     ) -> anyhow::Result<Option<Since>> {
         let options = self.options;
@@ -141,12 +134,15 @@ impl Scan<'_> {
             }
             _ => return Ok(None),
         };
-        if current == Some(token.as_str()) {
-            return Ok(Some(Since::Now));
+        if let Some(digest) = digest {
+            let (cache, overlay) = (need_cache(index)?, index.overlay.fingerprint());
+            // What can't be read of it is found out again.
+            let current = self.pool.run(move || cache.token_of(digest, overlay)).await?.unwrap_or_default();
+            if current.is_some_and(|current| current == token) {
+                return Ok(Some(Since::Now));
+            }
         }
-        let (cache, wanted) = (need_cache(index)?, token.clone());
-        let cursor = smol::unblock(move || cache.cursor(&wanted)).await?;
-        let Some(Cursor { tips, overlay }) = cursor else {
+        let Some(Cursor { tips, overlay }) = need_cache(index)?.cursor(&token).await? else {
             return Err(Kind::BadCursor.hinted(format!("the cursor '{token}' is not known here"), full));
         };
         if overlay != index.overlay.fingerprint() {
