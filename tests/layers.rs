@@ -240,6 +240,7 @@ fn a_second_door_is_found() {
         ("src/command/scan.rs", "type E = rusqlite::Error;", "command may not name rusqlite"),
         ("src/git/refs.rs", "use async_process::Command;", "git may not name async_process"),
         ("src/git/refs.rs", "use rustix::{process::Pid, io};", "git may not name rustix::process"),
+        ("src/watch/mod.rs", "use smol::{LocalExecutor, Task};", "watch may not name smol::LocalExecutor"),
         ("src/git/refs.rs", "fn f() { log::debug!(\"x\"); }", "git may not name log::"),
         ("src/command/scan.rs", "fn f() { println!(\"x\"); }", "only report writes to stdout"),
         ("src/command/scan.rs", "fn f() { print!(\"x\"); }", "only report writes to stdout"),

@@ -109,7 +109,7 @@ impl Tasks {
     }
 
     /// Runs `work`, and the tasks meanwhile. When it has ended, or is dropped, those that have not ended are cancelled: their futures are
-    /// dropped by then. For one owner at a time.
+    /// dropped by then. For one owner at a time, and not for one of the tasks themselves, whose end it would wait for.
     pub async fn drive<T>(&self, work: impl Future<Output = T>) -> T {
         let _end = End(self);
         self.shared.executor.run(work).await
