@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Scan;
 use super::plan::Plan;
@@ -20,6 +21,9 @@ use crate::index::{Index, Update};
 use crate::monitor::{self, Outcome};
 use crate::pipeline::stream::{Render, Stream};
 use crate::pipeline::walker::{Source, Walker};
+
+/// What somebody who has it stopped may be let wait.
+const SOON: Duration = Duration::from_millis(50);
 
 impl Scan<'_> {
     /// Brings the index up to date as far as the plan wants it, and streams the commits. The second value tells whether
@@ -92,7 +96,9 @@ impl Scan<'_> {
             seen.set(count as u64);
             bar.show("indexing", count as u64, None);
         };
-        let update = index.update(tips, &self.pool, self.token, show).await?;
+        // Others may write for long: who is to stop doesn't wait for them.
+        let update = self.token.unless_cancelled(Box::pin(index.update(tips, &self.pool, self.token, show))).await;
+        let update = update.unwrap_or(Ok(Update::Cancelled))?;
         if seen.get() > 0 {
             self.report.progress(&name, "index", seen.get(), None).await?;
         }
@@ -123,13 +129,20 @@ impl Scan<'_> {
         let seen = monitor::process().begin("index");
         // What is left of the texts is written while the graph is put in order.
         let commits = self.pool.submit(move || history.into_batch()).await?;
-        let texts = match store {
-            Some(store) => store.finish().await,
-            None => Ok(StoredTexts::default()),
+        let adopt = async {
+            let texts = match store {
+                Some(store) => store.finish().await,
+                None => Ok(StoredTexts::default()),
+            };
+            let commits = commits.result().await?;
+            let new = commits.len();
+            anyhow::Ok((new, index.adopt(commits, texts, &self.pool).await))
         };
-        let commits = commits.result().await?;
-        let new = commits.len();
-        let adopted = index.adopt(commits, texts, &self.pool).await;
+        let Some(adopted) = self.token.unless_cancelled(Box::pin(adopt)).await else {
+            seen.end(Outcome::Cancelled);
+            return Ok((skipped, true));
+        };
+        let (new, adopted) = adopted?;
         seen.end(Outcome::of(&adopted));
         let indexed = match adopted {
             Ok(_) if index.cache().is_some() => Indexed { state: IndexState::Built, new },
@@ -234,6 +247,14 @@ impl Scan<'_> {
         let mut patches = cache.map(|cache| PatchStore::new(cache, index.overlay.fingerprint()));
         let emitted = self.emit_pieces(walker, index, render, late, texts, patches.as_mut()).await;
         let kept = match patches {
+            Some(patches) if self.token.is_cancelled() => {
+                // What is worked out is kept, unless others write for long.
+                let soon = async {
+                    smol::Timer::after(SOON).await;
+                    Ok(())
+                };
+                smol::future::or(Box::pin(patches.finish()), soon).await
+            }
             Some(patches) => patches.finish().await,
             None => Ok(()),
         };
@@ -275,7 +296,7 @@ impl Scan<'_> {
                 self.token.unless_cancelled(texts.add(block)).await;
             }
             if let Some(patches) = patches.as_deref_mut() {
-                patches.add(std::mem::take(&mut piece.patches)).await;
+                self.token.unless_cancelled(patches.add(std::mem::take(&mut piece.patches))).await;
             }
             announce::broken(self.report, &name, None, piece.broken).await?;
             self.report.lines(piece.bytes, "commit", piece.ends.len()).await?;
