@@ -155,6 +155,18 @@ fn the_database_of_another_program_is_set_aside() {
     }
 }
 
+/// `sound` with garbage somewhere, and where. Most of a small database is empty: there it could do no harm.
+fn garbled(sound: &[u8], dice: &mut Dice) -> (usize, Vec<u8>) {
+    let mut bytes = sound.to_owned();
+    let place = |dice: &mut Dice| 100 + dice.below(sound.len() - 612);
+    let mut at = place(dice);
+    while sound[at..at + 512].iter().all(|&byte| byte == 0) {
+        at = place(dice);
+    }
+    bytes[at..at + 512].iter_mut().for_each(|byte| *byte = dice.next().to_le_bytes()[0]);
+    (at, bytes)
+}
+
 #[test]
 fn garbage_in_the_middle_never_shows_in_the_answer() {
     let repo = repository(1200);
@@ -164,9 +176,7 @@ fn garbage_in_the_middle_never_shows_in_the_answer() {
     let mut dice = Dice(42);
     let mut noticed = 0;
     for round in 0..24 {
-        let mut bytes = sound.clone();
-        let at = 100 + dice.below(sound.len() - 612);
-        bytes[at..at + 512].iter_mut().for_each(|byte| *byte = dice.next().to_le_bytes()[0]);
+        let (at, bytes) = garbled(&sound, &mut dice);
         std::fs::write(&path, &bytes).expect("writes");
         let events = full(&repo);
         let codes = codes(&events);
@@ -202,9 +212,7 @@ fn garbage_anywhere_leaves_what_is_where_and_missing_as_it_is() {
     let path = database(&repo);
     let (mut dice, mut noticed) = (Dice(4242), 0);
     for round in 0..40 {
-        let mut bytes = sound.clone();
-        let at = 100 + dice.below(sound.len() - 612);
-        bytes[at..at + 512].iter_mut().for_each(|byte| *byte = dice.next().to_le_bytes()[0]);
+        let (at, bytes) = garbled(&sound, &mut dice);
         for rest in ["-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{rest}", path.display()));
         }

@@ -644,7 +644,12 @@ pub fn is_damaged(error: &anyhow::Error) -> bool {
             || cause.downcast_ref::<FromSqlError>().is_some()
             || matches!(
                 cause.downcast_ref(),
-                Some(rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::IntegralValueOutOfRange(..))
+                Some(
+                    rusqlite::Error::InvalidColumnType(..)
+                        | rusqlite::Error::IntegralValueOutOfRange(..)
+                        | rusqlite::Error::FromSqlConversionFailure(..)
+                        | rusqlite::Error::Utf8Error(..)
+                )
             )
             || matches!(
                 cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code),

@@ -3,7 +3,7 @@
 //!
 //! An entry is four bytes of the key and four of the position, little-endian. The key's highest twelve bits choose the bucket,
 //! a row of some kilobytes, so that a look-up reads one row a batch and no index of keys has to be kept: 450,000 entries of
-//! 88,000 commits take 4 MB.
+//! 88,000 commits take 4 MB. Each batch says in which buckets it has a row, so that one that is gone is missed.
 
 use std::sync::Arc;
 
@@ -11,11 +11,12 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::repository::Cache;
 use super::segments::begins_with;
-use crate::graph::{Graph, Position};
+use crate::graph::{Damaged, Graph, Position};
 
 /// Bits of a key that choose its bucket.
 const BUCKET_BITS: u32 = 12;
-/// When rows of more batches than this lie in the table, those of each bucket are joined.
+const BUCKETS: usize = 1 << BUCKET_BITS;
+/// More batches than this are joined.
 const BATCHES: i64 = 24;
 
 /// What commits are filed under: any number that the caller makes.
@@ -29,7 +30,7 @@ pub struct Postings {
 
 impl Default for Postings {
     fn default() -> Self {
-        Self { buckets: vec![Vec::new(); 1 << BUCKET_BITS] }
+        Self { buckets: vec![Vec::new(); BUCKETS] }
     }
 }
 
@@ -117,28 +118,103 @@ impl Cache {
     /// # Errors
     /// If the cache can't be written.
     pub async fn unfile(&self) -> anyhow::Result<()> {
-        self.database().write(|change| Ok(change.execute_batch("DELETE FROM filed; DELETE FROM posting;")?)).await
+        self.database()
+            .write(|change| Ok(change.execute_batch("DELETE FROM filed; DELETE FROM posting; DELETE FROM batch;")?))
+            .await
     }
 
     /// The commits filed under each of `keys`, ascending. Blocks.
     ///
     /// # Errors
-    /// If the cache can't be read.
+    /// If the cache can't be read, or is damaged there.
     pub fn under(&self, keys: &[u64]) -> anyhow::Result<Vec<Vec<Position>>> {
         self.database().read(|reader| {
-            let mut statement = reader.prepare_cached("SELECT entries FROM posting WHERE bucket = ?1")?;
+            // Batches and rows as of one moment.
+            let _moment = if reader.is_autocommit() { Some(reader.unchecked_transaction()?) } else { None };
+            let batches = batches(reader)?;
+            let rows = "SELECT first, sum, entries FROM posting WHERE bucket = ?1 ORDER BY first";
+            let mut statement = reader.prepare_cached(rows)?;
             let mut found = Vec::with_capacity(keys.len());
             for &key in keys {
+                let bucket = bucket_of(key);
                 let mut positions = Vec::new();
-                let mut rows = statement.query([i64::try_from(bucket_of(key))?])?;
+                let mut filling = batches.iter().filter(|batch| batch.fills(bucket));
+                let mut rows = statement.query([i64::try_from(bucket)?])?;
                 while let Some(row) = rows.next()? {
-                    collect(row.get_ref(0)?.as_blob()?, key, &mut positions);
+                    let (first, entries) = (row.get(0)?, row.get_ref(2)?.as_blob()?);
+                    let is_expected = filling.next().is_some_and(|batch| batch.first == first);
+                    anyhow::ensure!(
+                        is_expected && sum([i64::try_from(bucket)?, first], entries) == row.get::<_, u32>(1)?,
+                        Damaged
+                    );
+                    collect(entries, key, &mut positions);
                 }
+                anyhow::ensure!(filling.next().is_none(), Damaged);
                 found.push(finish(positions));
             }
             Ok(found)
         })
     }
+}
+
+/// Commits that were filed together.
+struct Filing {
+    /// The first of them.
+    first: i64,
+    /// A bit for each bucket that they have a row in.
+    filled: Vec<u8>,
+}
+
+impl Filing {
+    fn fills(&self, bucket: usize) -> bool {
+        self.filled[bucket / 8] >> (bucket % 8) & 1 == 1
+    }
+
+    /// How many rows they have.
+    fn rows(&self) -> u32 {
+        self.filled.iter().map(|byte| byte.count_ones()).sum()
+    }
+}
+
+/// The batches that are filed, in their order, none of them missing.
+fn batches(reader: &Connection) -> anyhow::Result<Vec<Filing>> {
+    let count: i64 = reader.query_row("SELECT count FROM filed", [], |row| row.get(0)).optional()?.ok_or(Damaged)?;
+    let mut statement = reader.prepare_cached("SELECT first, \"end\", filled, sum FROM batch ORDER BY first")?;
+    let mut rows = statement.query([])?;
+    let (mut batches, mut next) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let (first, end): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let filled: Vec<u8> = row.get(2)?;
+        let is_sound = filled.len() == BUCKETS / 8 && sum([first, end], &filled) == row.get::<_, u32>(3)?;
+        anyhow::ensure!(is_sound && first == next, Damaged);
+        next = end;
+        batches.push(Filing { first, filled });
+    }
+    anyhow::ensure!(next == count, Damaged);
+    Ok(batches)
+}
+
+fn sum(numbers: [i64; 2], bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for number in numbers {
+        hasher.update(&number.to_le_bytes());
+    }
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+/// Stores the rows of the batch of commits from `first` to before `end`.
+fn insert(transaction: &Transaction<'_>, [first, end]: [i64; 2], postings: &Postings) -> anyhow::Result<()> {
+    let mut row = transaction.prepare("INSERT INTO posting (bucket, first, sum, entries) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut filled = vec![0_u8; BUCKETS / 8];
+    for (bucket, entries) in postings.buckets.iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
+        filled[bucket / 8] |= 1 << (bucket % 8);
+        let bucket = i64::try_from(bucket)?;
+        row.execute(params![bucket, first, sum([bucket, first], entries), entries])?;
+    }
+    let batch = "INSERT INTO batch (first, \"end\", filled, sum) VALUES (?1, ?2, ?3, ?4)";
+    transaction.execute(batch, params![first, end, filled, sum([first, end], &filled)])?;
+    Ok(())
 }
 
 /// What the table says of how far commits are filed.
@@ -183,45 +259,37 @@ fn file(
     let last = u32::try_from(graph.len() - 1).map(|last| graph.id(last))?;
     let end = graph.len();
     if base == 0 {
-        transaction.execute("DELETE FROM posting", [])?;
+        transaction.execute_batch("DELETE FROM posting; DELETE FROM batch;")?;
     }
-    let mut insert = transaction.prepare("INSERT OR REPLACE INTO posting VALUES (?1, ?2, ?3)")?;
-    for (bucket, entries) in (0_i64..).zip(&postings.buckets).filter(|(_, entries)| !entries.is_empty()) {
-        insert.execute(params![bucket, i64::try_from(base)?, entries])?;
-    }
+    insert(transaction, [i64::try_from(base)?, i64::try_from(end)?], postings)?;
     let put = "INSERT OR REPLACE INTO filed VALUES (1, ?1, ?2, ?3)";
     transaction.execute(put, params![i64::try_from(end)?, rules, last.as_bytes()])?;
-    let batches: i64 = transaction.query_row(
-        "SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM posting GROUP BY bucket)",
-        [],
-        |row| row.get(0),
-    )?;
+    let batches: i64 = transaction.query_row("SELECT count(*) FROM batch", [], |row| row.get(0))?;
     if batches > BATCHES {
-        join(transaction)?;
+        join(transaction, i64::try_from(end)?)?;
     }
     Ok(true)
 }
 
-/// Makes one row of those of each bucket.
-fn join(transaction: &Transaction<'_>) -> anyhow::Result<()> {
+/// Makes one batch of all, of the commits before `end`.
+fn join(transaction: &Transaction<'_>, end: i64) -> anyhow::Result<()> {
     let mut all = Postings::default();
+    let mut expected: u32 = batches(transaction)?.iter().map(Filing::rows).sum();
     {
-        let mut statement = transaction.prepare("SELECT bucket, entries FROM posting ORDER BY bucket, first")?;
+        let mut statement =
+            transaction.prepare("SELECT bucket, first, sum, entries FROM posting ORDER BY bucket, first")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let bucket = usize::try_from(row.get::<_, i64>(0)?)?;
-            let entries = row.get_ref(1)?.as_blob()?;
-            if let Some(bucket) = all.buckets.get_mut(bucket) {
-                bucket.extend_from_slice(entries);
-            }
+            let (number, first, entries) = (row.get(0)?, row.get(1)?, row.get_ref(3)?.as_blob()?);
+            let bucket = usize::try_from(number).ok().and_then(|number| all.buckets.get_mut(number)).ok_or(Damaged)?;
+            anyhow::ensure!(expected > 0 && sum([number, first], entries) == row.get::<_, u32>(2)?, Damaged);
+            expected -= 1;
+            bucket.extend_from_slice(entries);
         }
     }
-    transaction.execute("DELETE FROM posting", [])?;
-    let mut insert = transaction.prepare("INSERT INTO posting VALUES (?1, 0, ?2)")?;
-    for (bucket, entries) in (0_i64..).zip(&all.buckets).filter(|(_, entries)| !entries.is_empty()) {
-        insert.execute(params![bucket, entries])?;
-    }
-    Ok(())
+    anyhow::ensure!(expected == 0, Damaged);
+    transaction.execute_batch("DELETE FROM posting; DELETE FROM batch;")?;
+    insert(transaction, [0, end], &all)
 }
 
 #[cfg(test)]
@@ -305,6 +373,46 @@ mod tests {
             })
             .expect("read");
         assert!(rows <= BATCHES + 1, "small batches are joined: {rows}");
+    }
+
+    #[test]
+    fn whatever_is_gone_or_another_is_noticed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (cache, _) = cache(folder.path(), 9);
+        for base in 0..9_u8 {
+            let mut batch = Postings::default();
+            batch.add(KEYS[0], Position::from(base));
+            batch.add(KEYS[usize::from(base % 3)], Position::from(base));
+            assert!(smol::block_on(cache.file(base.into(), graph_of(1, base + 1), 7, batch)).expect("stored"));
+        }
+        let change = |script: String| {
+            let change = move |transaction: &Transaction<'_>| Ok(transaction.execute_batch(&script)?);
+            smol::block_on(cache.database().write(change)).expect("written");
+        };
+        let sound = cache.under(&KEYS).expect("read");
+        change("CREATE TABLE row AS SELECT * FROM posting; CREATE TABLE filing AS SELECT * FROM batch".into());
+        for damage in [
+            "UPDATE posting SET entries = zeroblob(8) WHERE first = 4",
+            "UPDATE posting SET entries = x'' WHERE first = 4",
+            "UPDATE posting SET bucket = bucket + 1 WHERE first = 4 AND bucket > 0",
+            "UPDATE posting SET first = 9 WHERE first = 4",
+            "DELETE FROM posting WHERE first = 4",
+            "DELETE FROM batch WHERE first = 8",
+            "DELETE FROM batch WHERE first = 4",
+            "DELETE FROM batch",
+            "UPDATE batch SET filled = zeroblob(512)",
+            "UPDATE batch SET filled = x''",
+            "UPDATE batch SET \"end\" = 10 WHERE first = 8",
+            "INSERT INTO posting SELECT bucket, 9, sum, entries FROM posting WHERE first = 4",
+        ] {
+            change(damage.into());
+            let told = cache.under(&KEYS).expect_err(damage);
+            assert!(crate::cache::database::is_damaged(&told), "{damage}: {told:#}");
+            let mend = "DELETE FROM posting; INSERT INTO posting SELECT * FROM row;
+                        DELETE FROM batch; INSERT INTO batch SELECT * FROM filing";
+            change(mend.into());
+            assert_eq!(cache.under(&KEYS).expect(damage), sound, "{damage}");
+        }
     }
 
     #[test]

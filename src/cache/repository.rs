@@ -328,7 +328,7 @@ fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(
         "DELETE FROM text WHERE number NOT IN (SELECT text FROM unclaimed);
          DELETE FROM snapshot; DELETE FROM ref; DELETE FROM holders; DELETE FROM placed; DELETE FROM tagged;
-         DELETE FROM filed; DELETE FROM posting; DELETE FROM patch;",
+         DELETE FROM filed; DELETE FROM posting; DELETE FROM batch; DELETE FROM patch;",
     )?;
     segments::forget(transaction)?;
     super::words::forget(transaction)

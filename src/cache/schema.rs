@@ -234,7 +234,7 @@ CREATE TABLE tagged (
 ";
 
 /// To gather the commits behind 60,000 refs and to name their state takes as long as to read the refs. Several lists of many refs may be asked
-/// for in turn.
+/// for in turn. What files commits has to show damage too: a row that is gone, or is another's, leaves commits out.
 const V9: &str = "
 -- The cursors of states that many refs are in: `digest` is of what the refs lead to, `overlay` as in `cursor`.
 CREATE TABLE state (
@@ -255,5 +255,24 @@ CREATE TABLE placed (
   positions BLOB NOT NULL,
   sum INTEGER NOT NULL,
   UNIQUE (mark, digest)
+);
+DELETE FROM filed;
+DROP TABLE posting;
+-- Keys and the positions of the commits filed under them: pairs of four bytes each, those of one batch in one row. `sum` is the CRC-32 of
+-- bucket and first, eight bytes each and little-endian, and the entries.
+CREATE TABLE posting (
+  bucket INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  sum INTEGER NOT NULL,
+  entries BLOB NOT NULL,
+  PRIMARY KEY (bucket, first)
+) WITHOUT ROWID;
+-- The batches: each goes on where the one before ends, and `filled` has a bit for each bucket in which it has a row, the lowest of the first
+-- byte for the first. `sum` is the CRC-32 of first and end, as above, and these bytes.
+CREATE TABLE batch (
+  first INTEGER PRIMARY KEY,
+  \"end\" INTEGER NOT NULL,
+  filled BLOB NOT NULL,
+  sum INTEGER NOT NULL
 );
 ";

@@ -125,6 +125,10 @@ impl Search<'_> {
     /// Has what files commits made anew, if it turned out to be damaged.
     async fn mend(&mut self) -> anyhow::Result<()> {
         let Some(damage) = self.filed.as_ref().and_then(Filed::take_damage) else { return Ok(()) };
+        // One that was set aside meanwhile was told of then.
+        if self.index.cache().is_none() {
+            return Ok(());
+        }
         let mut trouble = self.index.unwritten(&damage);
         // Where all else is sound, the file stays.
         if let Some(cache) = self.index.cache().cloned()
