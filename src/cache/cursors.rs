@@ -130,7 +130,7 @@ impl Cache {
             transaction.execute("UPDATE cursor SET used_at = 0 WHERE token = ?1", [&unused])?;
             Ok(transaction.execute("DELETE FROM state WHERE token = ?1", [unused])?)
         };
-        self.database().write(doubt).await?;
+        self.keep_for_later(doubt).await;
         Ok(None)
     }
 
