@@ -187,8 +187,12 @@ fn garbage_in_the_middle_never_shows_in_the_answer() {
     assert!(noticed > 0, "some hit what every scan reads");
 }
 
-const QUESTIONS: [&[&str]; 3] =
-    [&["where", "main~3"], &["missing", "stable/1.0", "--from=main"], &["where", "--similar", "stable/2.0~1"]];
+const QUESTIONS: [&[&str]; 4] = [
+    &["where", "main~3"],
+    &["missing", "stable/1.0", "--from=main"],
+    &["where", "--similar", "stable/2.0~1"],
+    &["where", "patch-id alone"],
+];
 
 /// What a question is answered, warnings and the repository's own state apart; and the codes of the warnings.
 fn answer(output: &Output, what: &str) -> (Vec<Value>, Vec<String>) {
