@@ -147,6 +147,11 @@ impl Desk {
         }
     }
 
+    /// Takes down which tree the commit `id` has, whose bytes are `raw`: another that is described here may be compared with it.
+    pub fn know_tree(&mut self, id: &Oid, raw: &[u8]) {
+        self.patches.know_tree(id, raw);
+    }
+
     /// Blobs with more bytes than this are not compared.
     #[must_use]
     pub fn threshold(&self) -> u64 {

@@ -1,34 +1,43 @@
-//! Which paths a commit changed, read straight from its trees.
+//! Which paths differ between two trees.
 //!
-//! Owns the simultaneous walk over two trees and the typed answer when an object is missing.
-//! Refuses to find renames (`--no-renames`), to look into merges (`git log --raw` shows nothing for
-//! them) and to say what a change means: `facts` does that.
+//! Owns the simultaneous walk over both. Refuses to find renames (`--no-renames`) and to say what a change means: `facts` does that.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use gix::objs::{
-    CommitRefIter, Find, Kind, TreeRefIter,
-    tree::{EntryRef, name_order},
-};
+use gix::objs::TreeRefIter;
+use gix::objs::tree::{EntryRef, name_order};
 
-use super::repository::ObjectError;
-use crate::facts::{
-    changes::{Change, Entry, Mode},
-    oid::{Oid, SHA1_LEN},
-};
+use super::repository::{Handle, ObjectError, from_gix};
+use crate::facts::Oid;
+use crate::facts::changes::{Change, Entry, Mode};
 
 /// How deep directories may be nested: git's default for `core.maxTreeDepth`.
 const MAX_DEPTH: usize = 2048;
+/// What may be found between two trees, in bytes of memory: some three million changed files. Ten small trees, each of which is named ten
+/// times in the next, stand for ten thousand million; git takes them on until memory ends.
+const MOST: usize = 512 << 20;
+/// What a directory counts for among these: its files may be none, and time is to end too.
+const DIRECTORY: usize = 256;
 
-/// Walks pairs of trees, and keeps its buffers from one pair to the next. One for each thread.
-#[derive(Debug, Default)]
+/// Walks pairs of trees. One for each thread.
+#[derive(Debug)]
 pub struct TreeDiff {
-    spare: Vec<Vec<u8>>,
+    buffer: Vec<u8>,
     path: Vec<u8>,
     within: Option<Arc<BTreeSet<Vec<u8>>>>,
+    /// What may be found, and what is left of that.
+    most: usize,
+    left: usize,
+}
+
+impl Default for TreeDiff {
+    fn default() -> Self {
+        Self { buffer: Vec::new(), path: Vec::new(), within: None, most: MOST, left: 0 }
+    }
 }
 
 /// Why a walk ends early.
@@ -36,6 +45,8 @@ enum Halt {
     Object(ObjectError),
     /// A path differs that isn't one of those that the walk is kept within.
     Outside,
+    /// More is found than memory should hold.
+    TooMuch,
 }
 
 impl From<ObjectError> for Halt {
@@ -45,54 +56,26 @@ impl From<ObjectError> for Halt {
 }
 
 impl TreeDiff {
-    /// A walker with no buffers yet.
+    /// A walker that has not read anything yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Fills `out` with what `commit` changed against its first parent, a root commit against the
-    /// empty tree: the lines of `git log --raw --no-renames --no-abbrev -1`, in git's order. Nothing
-    /// for a merge. With `cut` the commit counts as a root, as those in the `shallow` file do.
-    ///
-    /// # Errors
-    ///
-    /// An object is missing or damaged; `out` then holds only a part of the changes.
-    pub fn of_commit(
-        &mut self,
-        objects: &impl Find,
-        commit: &Oid,
-        cut: bool,
-        out: &mut Vec<Change>,
-    ) -> Result<(), ObjectError> {
-        out.clear();
-        let mut buffer = self.spare.pop().unwrap_or_default();
-        let result = self.commit_against_parent(objects, commit, cut, &mut buffer, out);
-        self.spare.push(buffer);
-        result
     }
 
     /// Fills `out` with the differences between two trees; `old` is `None` for the empty tree.
     ///
     /// # Errors
     ///
-    /// An object is missing or damaged; `out` then holds only a part of the changes.
+    /// An object is missing or damaged, or the trees differ in more than memory should hold; `out` then has only a part of the changes.
     pub fn of_trees(
         &mut self,
-        objects: &impl Find,
+        handle: &Handle,
         old: Option<&Oid>,
         new: &Oid,
         out: &mut Vec<Change>,
     ) -> Result<(), ObjectError> {
-        out.clear();
-        self.path.clear();
-        if old == Some(new) {
-            return Ok(());
-        }
-        match self.walk(objects, old.map(gix_id), Some(gix_id(new)), 0, out) {
-            Err(Halt::Object(cause)) => Err(cause),
-            Ok(()) | Err(Halt::Outside) => Ok(()),
-        }
+        // Without bounds nothing is out of them.
+        self.differences(handle, old, new, out).map(|_| ())
     }
 
     /// As [`Self::of_trees`], but only if no path differs that isn't in `within`: else `false`, as soon as that shows, with most trees
@@ -103,25 +86,43 @@ impl TreeDiff {
     /// As [`Self::of_trees`].
     pub fn of_trees_within(
         &mut self,
-        objects: &impl Find,
+        handle: &Handle,
         old: Option<&Oid>,
         new: &Oid,
         within: &Arc<BTreeSet<Vec<u8>>>,
         out: &mut Vec<Change>,
     ) -> Result<bool, ObjectError> {
+        self.within = Some(Arc::clone(within));
+        let is_within = self.differences(handle, old, new, out);
+        self.within = None;
+        is_within
+    }
+
+    fn differences(
+        &mut self,
+        handle: &Handle,
+        old: Option<&Oid>,
+        new: &Oid,
+        out: &mut Vec<Change>,
+    ) -> Result<bool, ObjectError> {
         out.clear();
         self.path.clear();
+        self.left = self.most;
         if old == Some(new) {
             return Ok(true);
         }
-        self.within = Some(Arc::clone(within));
-        let walked = self.walk(objects, old.map(gix_id), Some(gix_id(new)), 0, out);
-        self.within = None;
-        match walked {
+        match self.walk(handle, old.copied(), *new, out) {
             Ok(()) => Ok(true),
             Err(Halt::Outside) => Ok(false),
             Err(Halt::Object(cause)) => Err(cause),
+            Err(Halt::TooMuch) => Err(ObjectError::Corrupt(*new, "it differs in too many files".to_owned())),
         }
+    }
+
+    /// Takes `bytes` off what may be found.
+    fn spend(&mut self, bytes: usize) -> Result<(), Halt> {
+        self.left = self.left.checked_sub(bytes).ok_or(Halt::TooMuch)?;
+        Ok(())
     }
 
     /// Whether the walk may go on at `self.path`: a file, or a directory with its `/`.
@@ -132,107 +133,136 @@ impl TreeDiff {
         next.is_some_and(|path| if is_directory { path.starts_with(&self.path) } else { *path == self.path })
     }
 
-    fn commit_against_parent(
-        &mut self,
-        objects: &impl Find,
-        commit: &Oid,
-        cut: bool,
-        buffer: &mut Vec<u8>,
-        out: &mut Vec<Change>,
-    ) -> Result<(), ObjectError> {
-        let (tree, parents) = tree_and_parents(objects, commit, buffer)?;
-        let parent = match parents {
-            Parents::Many => return Ok(()),
-            Parents::One(parent) if !cut => Some(parent),
-            _ => None,
-        };
-        let old = match parent {
-            Some(parent) => Some(tree_and_parents(objects, &parent, buffer)?.0),
-            None => None,
-        };
-        self.of_trees(objects, old.as_ref(), &tree, out)
-    }
-
-    /// Compares two trees, of which at least one is there. `self.path` is their path with its `/`.
-    fn walk(
-        &mut self,
-        objects: &impl Find,
-        old: Option<&gix::oid>,
-        new: Option<&gix::oid>,
-        depth: usize,
-        out: &mut Vec<Change>,
-    ) -> Result<(), Halt> {
-        if let (true, Some(id)) = (depth > MAX_DEPTH, new.or(old)) {
-            return Err(corrupt(id, "its directories are nested too deep").into());
+    /// Compares two trees, and those within them. Nesting takes heap, not stack: a thread may have little of that.
+    fn walk(&mut self, handle: &Handle, old: Option<Oid>, new: Oid, out: &mut Vec<Change>) -> Result<(), Halt> {
+        let mut levels = vec![self.level(handle, old, Some(new))?];
+        while let Some(level) = levels.last() {
+            self.path.truncate(level.path_len);
+            let Some([old, new]) = level.next()? else {
+                levels.pop();
+                continue;
+            };
+            let Some(either) = new.as_ref().or(old.as_ref()) else { continue };
+            self.path.extend_from_slice(either.filename);
+            let is_directory = either.mode.is_tree();
+            if is_directory {
+                self.path.push(b'/');
+            }
+            if !self.admits() {
+                return Err(Halt::Outside);
+            }
+            if is_directory {
+                let id = |entry: Option<EntryRef<'_>>| entry.and_then(|entry| from_gix(entry.oid));
+                let (old, new) = (id(old), id(new));
+                if let (true, Some(id)) = (levels.len() > MAX_DEPTH, new.or(old)) {
+                    return Err(ObjectError::Corrupt(id, "its directories are nested too deep".to_owned()).into());
+                }
+                levels.push(self.level(handle, old, new)?);
+            } else {
+                out.extend(Change::new(self.path.clone(), old.as_ref().and_then(side), new.as_ref().and_then(side)));
+                self.spend(self.path.len() + size_of::<Change>())?;
+            }
         }
-        let mut old_buffer = self.spare.pop().unwrap_or_default();
-        let mut new_buffer = self.spare.pop().unwrap_or_default();
-        let result = (|| {
-            let old = entries(objects, old, &mut old_buffer)?;
-            let new = entries(objects, new, &mut new_buffer)?;
-            self.merge(objects, old, new, depth, out)
-        })();
-        self.spare.push(old_buffer);
-        self.spare.push(new_buffer);
-        result
+        Ok(())
     }
 
-    fn merge(
-        &mut self,
-        objects: &impl Find,
-        mut old: Entries<'_>,
-        mut new: Entries<'_>,
-        depth: usize,
-        out: &mut Vec<Change>,
-    ) -> Result<(), Halt> {
-        let (mut left, mut right) = (old.next()?, new.next()?);
+    /// The two trees at `self.path`.
+    fn level(&mut self, handle: &Handle, old: Option<Oid>, new: Option<Oid>) -> Result<Level, Halt> {
+        self.spend(DIRECTORY)?;
+        let (old, new) = (self.side(handle, old)?, self.side(handle, new)?);
+        Ok(Level { old, new, path_len: self.path.len() })
+    }
+
+    fn side(&mut self, handle: &Handle, tree: Option<Oid>) -> Result<Side, ObjectError> {
+        // Git knows the empty tree without having it.
+        let there = tree.filter(|tree| !gix_id(tree).is_empty_tree());
+        let bytes = there.map(|tree| handle.tree(&tree, &mut self.buffer)).transpose()?;
+        Ok(Side { tree, bytes, at: Cell::new(0) })
+    }
+}
+
+/// Two trees of the same path.
+struct Level {
+    old: Side,
+    new: Side,
+    /// Bytes of their path, with its `/`.
+    path_len: usize,
+}
+
+impl Level {
+    /// The next name that differs, as it was and as it is: directories both, or both none.
+    fn next(&self) -> Result<Option<[Option<EntryRef<'_>>; 2]>, ObjectError> {
         loop {
-            let order = match (&left, &right) {
-                (None, None) => return Ok(()),
+            self.pass_what_is_equal();
+            let (old, new) = (self.old.entry()?, self.new.entry()?);
+            let order = match (&old, &new) {
+                (None, None) => return Ok(None),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
-                (Some(left), Some(right)) => entry_order(left, right),
+                (Some((old, _)), Some((new, _))) => entry_order(old, new),
             };
-            let removed = if order.is_le() { left.take() } else { None };
-            let added = if order.is_ge() { right.take() } else { None };
-            let same = matches!((&removed, &added), (Some(a), Some(b)) if a.oid == b.oid && same_mode(a, b));
-            if !same {
-                self.record(objects, removed.as_ref(), added.as_ref(), depth, out)?;
-            }
-            if order.is_le() {
-                left = old.next()?;
-            }
-            if order.is_ge() {
-                right = new.next()?;
+            let take = |side: &Side, (entry, next)| {
+                side.at.set(next);
+                entry
+            };
+            let old = old.filter(|_| order.is_le()).map(|old| take(&self.old, old));
+            let new = new.filter(|_| order.is_ge()).map(|new| take(&self.new, new));
+            if !matches!((&old, &new), (Some(old), Some(new)) if old.oid == new.oid && same_mode(old, new)) {
+                return Ok(Some([old, new]));
             }
         }
     }
 
-    /// Reports one name that differs; both sides, if there, are directories or both are not.
-    fn record(
-        &mut self,
-        objects: &impl Find,
-        old: Option<&EntryRef<'_>>,
-        new: Option<&EntryRef<'_>>,
-        depth: usize,
-        out: &mut Vec<Change>,
-    ) -> Result<(), Halt> {
-        let Some(either) = new.or(old) else { return Ok(()) };
-        let parent_len = self.path.len();
-        self.path.extend_from_slice(either.filename);
-        if either.mode.is_tree() {
-            self.path.push(b'/');
+    /// Passes over the entries that come next and are the same in both: by far the most of them, and to compare bytes is cheaper than to take
+    /// entries apart. Only such as git writes, so that damage is met where entries are taken apart, also if both have it.
+    fn pass_what_is_equal(&self) {
+        let (Some(tree), Some(_)) = (self.old.tree, self.new.tree) else { return };
+        let (old, new) = (self.old.rest(), self.new.rest());
+        let equal = &old[..equal_bytes(old, new)];
+        let mut end = 0;
+        // An entry is a mode, a space, a name, NUL and an id.
+        while let Some(mode) = MODES.iter().find(|mode| equal[end..].starts_with(mode)) {
+            let name = end + mode.len();
+            let Some(length) = memchr::memchr(0, &equal[name..]).filter(|length| *length > 0) else { break };
+            let next = name + length + 1 + tree.as_bytes().len();
+            if next > equal.len() {
+                break;
+            }
+            end = next;
         }
-        let result = if !self.admits() {
-            Err(Halt::Outside)
-        } else if either.mode.is_tree() {
-            self.walk(objects, old.map(|entry| entry.oid), new.map(|entry| entry.oid), depth + 1, out)
-        } else {
-            out.extend(Change::new(self.path.clone(), old.and_then(side), new.and_then(side)));
-            Ok(())
-        };
-        self.path.truncate(parent_len);
-        result
+        for side in [&self.old, &self.new] {
+            side.at.set(side.at.get() + end);
+        }
+    }
+}
+
+/// What the entries of sound trees begin with; the most frequent first.
+const MODES: [&[u8]; 5] = [b"100644 ", b"40000 ", b"100755 ", b"120000 ", b"160000 "];
+
+/// One of two trees.
+struct Side {
+    /// `None` where there is none.
+    tree: Option<Oid>,
+    /// `None` of the empty one.
+    bytes: Option<Arc<[u8]>>,
+    /// Where its next entry begins.
+    at: Cell<usize>,
+}
+
+impl Side {
+    fn rest(&self) -> &[u8] {
+        &self.bytes.as_deref().unwrap_or_default()[self.at.get()..]
+    }
+
+    /// The next entry, and where the one after it begins.
+    fn entry(&self) -> Result<Option<(EntryRef<'_>, usize)>, ObjectError> {
+        let Some(tree) = self.tree else { return Ok(None) };
+        let rest = self.rest();
+        let mut entries = TreeRefIter::from_bytes(rest, gix_id(&tree).kind());
+        let Some(entry) = entries.next() else { return Ok(None) };
+        let entry = entry.ok().filter(|entry| !entry.filename.is_empty());
+        let entry = entry.ok_or_else(|| ObjectError::Corrupt(tree, "an entry of the tree is damaged".to_owned()))?;
+        Ok(Some((entry, self.at.get() + entries.offset_to_next_entry(rest))))
     }
 }
 
@@ -250,77 +280,7 @@ fn mode(entry: &EntryRef<'_>) -> Option<Mode> {
 }
 
 fn side(entry: &EntryRef<'_>) -> Option<Entry> {
-    Some(Entry { mode: mode(entry)?, oid: Oid::from_bytes(entry.oid.as_bytes())? })
-}
-
-/// The entries of one tree, of which a damaged one is an error.
-struct Entries<'a> {
-    tree: Option<&'a gix::oid>,
-    rest: TreeRefIter<'a>,
-}
-
-impl<'a> Entries<'a> {
-    fn next(&mut self) -> Result<Option<EntryRef<'a>>, ObjectError> {
-        match (self.rest.next(), self.tree) {
-            (None, _) | (Some(Err(_)), None) => Ok(None),
-            (Some(Ok(entry)), _) => Ok(Some(entry)),
-            (Some(Err(_)), Some(tree)) => Err(corrupt(tree, "an entry of the tree is damaged")),
-        }
-    }
-}
-
-fn entries<'a>(
-    objects: &impl Find,
-    tree: Option<&'a gix::oid>,
-    buffer: &'a mut Vec<u8>,
-) -> Result<Entries<'a>, ObjectError> {
-    // Git knows the empty tree without having it.
-    let data: &[u8] = match tree {
-        Some(id) if !id.is_empty_tree() => read(objects, id, Kind::Tree, buffer)?,
-        _ => &[],
-    };
-    let hash = tree.map_or(gix::hash::Kind::Sha1, gix::oid::kind);
-    Ok(Entries { tree, rest: TreeRefIter::from_bytes(data, hash) })
-}
-
-enum Parents {
-    None,
-    One(Oid),
-    Many,
-}
-
-fn tree_and_parents(objects: &impl Find, commit: &Oid, buffer: &mut Vec<u8>) -> Result<(Oid, Parents), ObjectError> {
-    let id = gix_id(commit);
-    let data = read(objects, id, Kind::Commit, buffer)?;
-    let bad = || corrupt(id, "the header of the commit is damaged");
-    let mut header = CommitRefIter::from_bytes(data, id.kind());
-    let tree = header.tree_id().map_err(|_| bad())?;
-    let tree = Oid::from_bytes(tree.as_bytes()).ok_or_else(bad)?;
-    let mut ids = CommitRefIter::from_bytes(data, id.kind()).parent_ids();
-    let parents = match (ids.next(), ids.next()) {
-        (None, _) => Parents::None,
-        (Some(_), Some(_)) => Parents::Many,
-        (Some(parent), None) => Parents::One(Oid::from_bytes(parent.as_bytes()).ok_or_else(bad)?),
-    };
-    Ok((tree, parents))
-}
-
-/// The content of a blob, read into `buffer`.
-///
-/// # Errors
-///
-/// The blob is missing, damaged, or no blob.
-pub fn blob<'a>(objects: &impl Find, id: &Oid, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], ObjectError> {
-    read(objects, gix_id(id), Kind::Blob, buffer)
-}
-
-fn read<'a>(objects: &impl Find, id: &gix::oid, kind: Kind, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], ObjectError> {
-    match objects.try_find(id, buffer) {
-        Ok(Some(object)) if object.kind == kind => Ok(object.data),
-        Ok(Some(object)) => Err(corrupt(id, &format!("it is a {}, not a {kind}", object.kind))),
-        Ok(None) => Err(oid(id).map_or_else(|| corrupt(id, "its id has an odd length"), ObjectError::Missing)),
-        Err(cause) => Err(oid(id).map_or_else(|| corrupt(id, &cause.to_string()), |id| ObjectError::of(id, &cause))),
-    }
+    Some(Entry { mode: mode(entry)?, oid: from_gix(entry.oid)? })
 }
 
 fn gix_id(id: &Oid) -> &gix::oid {
@@ -328,16 +288,12 @@ fn gix_id(id: &Oid) -> &gix::oid {
     gix::oid::from_bytes_unchecked(id.as_bytes())
 }
 
-fn oid(id: &gix::oid) -> Option<Oid> {
-    Oid::from_bytes(id.as_bytes())
-}
-
-fn corrupt(id: &gix::oid, reason: &str) -> ObjectError {
-    let null = [0; SHA1_LEN];
-    match oid(id).or_else(|| Oid::from_bytes(&null)) {
-        Some(id) => ObjectError::Corrupt(id, reason.to_owned()),
-        None => unreachable!("twenty bytes are an id"),
-    }
+/// How many bytes are equal at the beginning of both.
+fn equal_bytes(left: &[u8], right: &[u8]) -> usize {
+    const MANY: usize = 32;
+    let many = left.as_chunks::<MANY>().0.iter().zip(right.as_chunks::<MANY>().0);
+    let at = MANY * many.take_while(|(left, right)| left == right).count();
+    at + left[at..].iter().zip(&right[at..]).take_while(|(left, right)| left == right).count()
 }
 
 #[cfg(test)]
@@ -348,8 +304,12 @@ mod tests {
         process::{Command, Stdio},
     };
 
+    use gix::objs::Write as _;
+
     use super::*;
+    use crate::facts::commit::RawCommit;
     use crate::facts::patch_id::{Content, HashKind, PatchHasher, needs_content};
+    use crate::git::{ObjectKind, Repository};
 
     /// A size from which the test takes files for big ones.
     const BIG: usize = 60_000;
@@ -447,6 +407,18 @@ mod tests {
         history
     }
 
+    /// The trees that `commit` is the difference of; `None` for a merge.
+    fn sides(handle: &Handle, commit: &Oid) -> Option<(Option<Oid>, Oid)> {
+        let read = |id: &Oid| {
+            let mut buffer = Vec::new();
+            let raw = handle.commit(id, &mut buffer).expect("a commit");
+            let commit = RawCommit::parse(raw, handle.hash_len()).expect("a sound one");
+            (commit.tree, commit.parents.clone())
+        };
+        let (tree, parents) = read(commit);
+        (parents.len() < 2).then(|| (parents.first().map(|parent| read(parent).0), tree))
+    }
+
     fn raw_line(change: &Change) -> Vec<u8> {
         let null = "0".repeat(2 * change.new.or(change.old).map_or(20, |side| side.oid.as_bytes().len()));
         let mode = |side: Option<Entry>| side.map_or("000000", |side| side.mode.octal());
@@ -464,13 +436,13 @@ mod tests {
         }
     }
 
-    fn patch_id(objects: &impl Find, kind: HashKind, changes: &[Change]) -> Option<Oid> {
+    fn patch_id(handle: &Handle, kind: HashKind, changes: &[Change]) -> Option<Oid> {
         let mut hasher = PatchHasher::new(kind);
         for change in changes {
             let read = |wanted: bool, side: Option<Entry>| {
                 let side = side.filter(|_| wanted)?;
                 let mut buffer = Vec::new();
-                Some(blob(objects, &side.oid, &mut buffer).expect("a blob").to_vec())
+                Some(handle.object_of(&side.oid, ObjectKind::Blob, &mut buffer).expect("a blob").to_vec())
             };
             let (old, new) = needs_content(change);
             let (old, new) = (read(old, change.old), read(new, change.new));
@@ -486,21 +458,24 @@ mod tests {
             let dir = dir.path();
             git(dir, &["init", "-q", "--bare", &format!("--object-format={format}"), "."], b"");
             git(dir, &["fast-import", "--quiet"], &odd_history(id_length).0);
-            let objects = gix::open(dir).expect("a repository").objects;
+            let handle = Repository::discover_alone(dir).expect("a repository").handle();
             let commits = git(dir, &["rev-list", "main"], b"");
             let (mut walk, mut changes, mut seen) = (TreeDiff::new(), Vec::new(), 0);
             for commit in commits.split(|&byte| byte == b'\n').filter_map(Oid::from_hex) {
-                walk.of_commit(&objects, &commit, false, &mut changes).expect("all objects are there");
+                match sides(&handle, &commit) {
+                    Some((old, new)) => walk.of_trees(&handle, old.as_ref(), &new, &mut changes).expect("all is there"),
+                    None => changes.clear(),
+                }
                 let name = commit.to_hex();
                 let raw = ["log", "-1", "-z", "--format=", "--raw", "--no-renames", "--no-abbrev", &name];
                 let ours = changes.iter().flat_map(raw_line).collect::<Vec<u8>>();
                 assert_eq!(ours, git(dir, &raw, b""), "{format} {name}");
-                agrees_within(&objects, &commit, &changes);
+                agrees_within(&handle, &commit, &changes);
                 let big = format!("core.bigFileThreshold={BIG}");
                 let patch = git(dir, &["-c", &big, "log", "-1", "-p", "--no-renames", "--full-index", &name], b"");
                 let theirs = git(dir, &["patch-id", "--stable"], &patch);
                 let theirs = theirs.split(|&byte| byte == b' ').next().and_then(Oid::from_hex);
-                assert_eq!(patch_id(&objects, kind, &changes), theirs, "{}", String::from_utf8_lossy(&patch));
+                assert_eq!(patch_id(&handle, kind, &changes), theirs, "{}", String::from_utf8_lossy(&patch));
                 seen += 1;
             }
             assert_eq!(seen, 27);
@@ -508,36 +483,187 @@ mod tests {
     }
 
     /// Kept within the paths that a commit changes the walk finds the same; without one of them it ends.
-    fn agrees_within(objects: &impl Find, commit: &Oid, changes: &[Change]) {
-        let (mut walk, mut found, mut buffer) = (TreeDiff::new(), Vec::new(), Vec::new());
-        let (tree, parents) = tree_and_parents(objects, commit, &mut buffer).expect("there");
-        let old = match parents {
-            Parents::Many => return,
-            Parents::One(parent) => Some(tree_and_parents(objects, &parent, &mut buffer).expect("there").0),
-            Parents::None => None,
-        };
+    fn agrees_within(handle: &Handle, commit: &Oid, changes: &[Change]) {
+        let (mut walk, mut found) = (TreeDiff::new(), Vec::new());
+        let Some((old, tree)) = sides(handle, commit) else { return };
         let paths = |skip: usize| -> Arc<BTreeSet<Vec<u8>>> {
             let all = changes.iter().enumerate().filter(|(at, _)| *at != skip).map(|(_, change)| change.path.clone());
             Arc::new(all.chain([b"another".to_vec()]).collect())
         };
-        let mut within = |paths| walk.of_trees_within(objects, old.as_ref(), &tree, &paths, &mut found).expect("there");
+        let mut within = |paths| walk.of_trees_within(handle, old.as_ref(), &tree, &paths, &mut found).expect("there");
         assert!(within(paths(usize::MAX)));
         for (at, change) in changes.iter().enumerate() {
             // A file that became a directory has the same name twice.
             let is_twice = paths(at).contains(&change.path);
             assert_eq!(within(paths(at)), is_twice, "{}", String::from_utf8_lossy(&change.path));
         }
-        assert!(walk.of_trees_within(objects, old.as_ref(), &tree, &paths(usize::MAX), &mut found).expect("there"));
+        assert!(walk.of_trees_within(handle, old.as_ref(), &tree, &paths(usize::MAX), &mut found).expect("there"));
         assert_eq!(found, changes);
+    }
+
+    /// Commits that each put, change or remove some of many files in a few directories.
+    fn large_history(commits: usize) -> History {
+        let mut random = fastrand::Rng::with_seed(11);
+        let mut history = History(Vec::new());
+        let name = |random: &mut fastrand::Rng| {
+            let directory = ["", "a/", "a/b/", "a.b/", "ab/"][random.usize(..5)];
+            format!("{directory}{}", "x".repeat(random.usize(..3)) + &random.usize(..90).to_string())
+        };
+        for commit in 0..commits {
+            let count = if commit == 0 { 600 } else { random.usize(..9) };
+            let commands = (0..count).map(|_| {
+                let (mode, path) = (["100644", "100755"][usize::from(random.u8(..) < 20)], name(&mut random));
+                if random.bool() || commit == 0 {
+                    put(mode, path.as_bytes(), format!("{}\n", random.u8(..9)).as_bytes())
+                } else {
+                    format!("D {path}").into_bytes()
+                }
+            });
+            let commands = commands.collect::<Vec<_>>();
+            history.commit(&commands.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        }
+        history
+    }
+
+    #[test]
+    fn changes_in_large_directories_are_those_of_git() {
+        for format in ["sha1", "sha256"] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let dir = dir.path();
+            git(dir, &["init", "-q", "--bare", &format!("--object-format={format}"), "."], b"");
+            git(dir, &["fast-import", "--quiet"], &large_history(60).0);
+            let handle = Repository::discover_alone(dir).expect("a repository").handle();
+            let (mut walk, mut changes, mut seen) = (TreeDiff::new(), Vec::new(), 0);
+            for commit in git(dir, &["rev-list", "main"], b"").split(|&byte| byte == b'\n').filter_map(Oid::from_hex) {
+                let (old, new) = sides(&handle, &commit).expect("no merge");
+                walk.of_trees(&handle, old.as_ref(), &new, &mut changes).expect("all is there");
+                let raw = ["log", "-1", "-z", "--format=", "--raw", "--no-renames", "--no-abbrev", &commit.to_hex()];
+                let ours = changes.iter().flat_map(raw_line).collect::<Vec<u8>>();
+                assert_eq!(ours, git(dir, &raw, b""), "{format} {commit}");
+                seen += changes.len();
+            }
+            assert!(seen > 600);
+        }
+    }
+
+    #[test]
+    fn damage_is_told_also_where_both_trees_have_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let dir = dir.path();
+        git(dir, &["init", "-q", "--bare", "."], b"");
+        let handle = Repository::discover_alone(dir).expect("a repository").handle();
+        let write = |bytes: &[u8]| {
+            let id = git(dir, &["hash-object", "-w", "-t", "tree", "--literally", "--stdin"], bytes);
+            Oid::from_hex(id.trim_ascii()).expect("an id")
+        };
+        let entry = |name: &str, id: u8| [name.as_bytes(), b"\0", &[id; 20]].concat();
+        let (mut walk, mut changes) = (TreeDiff::new(), Vec::new());
+        for damaged in [
+            entry("1006x4 bad", 1),
+            entry("100644", 1),
+            entry("100644 ", 1),
+            entry("10064444 bad", 1),
+            b"100644 cut\0short".to_vec(),
+            b"1006".to_vec(),
+        ] {
+            let around = |first, last| [entry("100644 a", first), damaged.clone(), entry("100644 z", last)].concat();
+            let is_cut = damaged.len() < 20;
+            for (old, new) in [((1, 1), (2, 1)), ((1, 1), (1, 2)), ((1, 1), (2, 2))] {
+                let of = |(first, last)| {
+                    let whole = around(first, last);
+                    if is_cut { write(&whole[..whole.len() - entry("100644 z", last).len()]) } else { write(&whole) }
+                };
+                let (old, new) = (of(old), of(new));
+                let found = walk.of_trees(&handle, Some(&old), &new, &mut changes);
+                let is_told = matches!(&found, Err(ObjectError::Corrupt(id, _)) if [old, new].contains(id));
+                assert!(is_told || old == new, "{:?}: {found:?}", String::from_utf8_lossy(&damaged));
+            }
+        }
+    }
+
+    #[test]
+    fn directories_are_followed_as_deep_as_git_follows_them() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let dir = dir.path();
+        git(dir, &["init", "-q", "--bare", "."], b"");
+        let handle = Repository::discover_alone(dir).expect("a repository").handle();
+        let wrapped = |mode: &[u8], below: &[u8]| {
+            let tree = [mode, b" d\0", below].concat();
+            handle.repo.objects.write_buf(gix::objs::Kind::Tree, &tree).expect("written")
+        };
+        let mut below = wrapped(b"100644", &[1; 20]);
+        for _ in 0..MAX_DEPTH {
+            below = wrapped(b"40000", below.as_slice());
+        }
+        let (fits, too_deep) = (below, wrapped(b"40000", below.as_slice()));
+        let walk = |tree: &gix::oid| {
+            let (handle, tree) = (Repository::discover_alone(dir).expect("a repository").handle(), from_gix(tree));
+            let mut changes = Vec::new();
+            let walked = TreeDiff::new().of_trees(&handle, None, &tree.expect("an id"), &mut changes);
+            (walked, changes.len())
+        };
+        // Little more than what a thread needs to begin with.
+        let narrow = || std::thread::Builder::new().stack_size(256 << 10);
+        let in_narrow = |tree: &gix::oid| {
+            std::thread::scope(|scope| narrow().spawn_scoped(scope, || walk(tree)).expect("a thread").join())
+        };
+        assert_eq!(in_narrow(&fits).expect("no panic"), (Ok(()), 1));
+        let told = in_narrow(&too_deep).expect("no panic");
+        assert!(matches!(told, (Err(ObjectError::Corrupt(..)), 0)), "{told:?}");
+        let empty = git(dir, &["hash-object", "-w", "-t", "tree", "--stdin"], b"");
+        let empty = String::from_utf8_lossy(&empty);
+        for (tree, is_read) in [(fits, true), (too_deep, false)] {
+            let args = ["diff-tree", "-r", empty.trim(), &tree.to_string()];
+            let read = Command::new("git").args(args).current_dir(dir).output().expect("git runs");
+            assert_eq!(read.status.success(), is_read, "{}", String::from_utf8_lossy(&read.stderr));
+        }
+    }
+
+    #[test]
+    fn what_small_trees_stand_for_is_taken_only_up_to_a_limit() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let dir = dir.path();
+        git(dir, &["init", "-q", "--bare", "."], b"");
+        let made = |entries: String| {
+            let id = git(dir, &["mktree", "--missing"], entries.as_bytes());
+            String::from_utf8(id).expect("hexadecimal").trim().to_owned()
+        };
+        let file = "1".repeat(40);
+        for (mode, kind, deepest) in [("100644", "blob", file), ("040000", "tree", made(String::new()))] {
+            let level = |below: String, (mode, kind): (&str, &str)| {
+                let line = |name: u8| format!("{mode} {kind} {below}\t{name}");
+                made((0..10).map(line).collect::<Vec<_>>().join("\n") + "\n")
+            };
+            let first = level(deepest, (mode, kind));
+            let top = (0..9).fold(first.clone(), |below, _| level(below, ("040000", "tree")));
+            let handle = Repository::discover_alone(dir).expect("a repository").handle();
+            let (mut walk, mut changes) = (TreeDiff { most: 100_000, ..TreeDiff::new() }, Vec::new());
+            let id = |hex: &str| Oid::from_hex(hex.as_bytes()).expect("an id");
+            let found = walk.of_trees(&handle, None, &id(&top), &mut changes);
+            assert_eq!(found, Err(ObjectError::Corrupt(id(&top), "it differs in too many files".to_owned())));
+            assert!(changes.len() < 1000);
+            assert_eq!(walk.of_trees(&handle, None, &id(&first), &mut changes), Ok(()), "each has its own limit");
+        }
+    }
+
+    #[test]
+    fn bytes_are_equal_up_to_the_first_that_differs() {
+        let left = (0..100).collect::<Vec<u8>>();
+        for length in 0..100 {
+            assert_eq!(equal_bytes(&left, &left[..length]), length);
+            let mut right = left.clone();
+            right[length] ^= 1;
+            assert_eq!(equal_bytes(&left, &right), length);
+        }
     }
 
     #[test]
     fn a_missing_object_is_named() {
         let dir = tempfile::tempdir().expect("a directory");
         git(dir.path(), &["init", "-q", "--bare", "."], b"");
-        let objects = gix::open(dir.path()).expect("a repository").objects;
+        let handle = Repository::discover_alone(dir.path()).expect("a repository").handle();
         let gone = Oid::from_bytes(&[7; 20]).expect("an id");
-        let found = TreeDiff::new().of_commit(&objects, &gone, false, &mut Vec::new());
+        let found = TreeDiff::new().of_trees(&handle, None, &gone, &mut Vec::new());
         assert_eq!(found, Err(ObjectError::Missing(gone)));
     }
 }

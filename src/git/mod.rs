@@ -10,6 +10,7 @@ pub mod refs;
 pub mod repository;
 pub mod state;
 mod surroundings;
+mod trees;
 pub mod walk;
 
 pub use repository::{GIT_LIMIT, Handle, ObjectError, ObjectKind, Repository, Sought};

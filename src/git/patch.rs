@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::diff::{TreeDiff, blob};
-use super::repository::{Handle, ObjectError};
+use super::diff::TreeDiff;
+use super::repository::{Handle, ObjectError, ObjectKind};
 use crate::facts::Oid;
 use crate::facts::changes::{Change, Entry};
+use crate::facts::oid::OidMap;
 use crate::facts::patch_id::{ChangedLines, Content, HashKind, PatchHasher, needs_content};
 
 /// Blobs beyond this size aren't compared; they are binary to git (`core.bigFileThreshold`, git-config(1)) unless configured.
@@ -30,6 +31,8 @@ pub struct Patch {
 #[derive(Debug)]
 pub struct Patches {
     trees: TreeDiff,
+    /// The trees of commits that somebody has read already.
+    trees_of: OidMap<Oid>,
     hasher: PatchHasher,
     changes: Vec<Change>,
     old: Vec<u8>,
@@ -44,6 +47,7 @@ impl Patches {
         let kind = if handle.hash_len() == crate::facts::oid::SHA1_LEN { HashKind::Sha1 } else { HashKind::Sha256 };
         Self {
             trees: TreeDiff::new(),
+            trees_of: OidMap::default(),
             hasher: PatchHasher::new(kind),
             changes: Vec::new(),
             old: Vec::new(),
@@ -60,9 +64,9 @@ impl Patches {
     pub fn changes(&mut self, handle: &Handle, tree: &Oid, parent: Option<&Oid>) -> Result<&[Change], ObjectError> {
         let old = match parent {
             None => None,
-            Some(parent) => Some(tree_of(handle, parent, &mut self.old)?),
+            Some(parent) => Some(self.tree_of(handle, parent)?),
         };
-        self.trees.of_trees(&handle.repo.objects, old.as_ref(), tree, &mut self.changes)?;
+        self.trees.of_trees(handle, old.as_ref(), tree, &mut self.changes)?;
         Ok(&self.changes)
     }
 
@@ -79,11 +83,24 @@ impl Patches {
     ) -> Result<Option<&[Change]>, ObjectError> {
         let old = match parent {
             None => None,
-            Some(parent) => Some(tree_of(handle, parent, &mut self.old)?),
+            Some(parent) => Some(self.tree_of(handle, parent)?),
         };
-        let objects = &handle.repo.objects;
-        let is_within = self.trees.of_trees_within(objects, old.as_ref(), tree, within, &mut self.changes)?;
+        let is_within = self.trees.of_trees_within(handle, old.as_ref(), tree, within, &mut self.changes)?;
         Ok(is_within.then_some(&self.changes))
+    }
+
+    /// Takes down which tree the commit `id` has, whose bytes are `raw`: it is the parent of another, as a rule, and needn't be read once
+    /// more for that.
+    pub fn know_tree(&mut self, id: &Oid, raw: &[u8]) {
+        self.trees_of.extend(tree_in(id, raw).map(|tree| (*id, tree)));
+    }
+
+    fn tree_of(&mut self, handle: &Handle, commit: &Oid) -> Result<Oid, ObjectError> {
+        if let Some(known) = self.trees_of.get(commit) {
+            return Ok(*known);
+        }
+        let raw = handle.commit(commit, &mut self.old)?;
+        tree_in(commit, raw).ok_or_else(|| ObjectError::Corrupt(*commit, "a commit without a tree".into()))
     }
 
     /// Blobs with more bytes than this are not compared.
@@ -128,8 +145,9 @@ fn content<'a>(
     buffer: &'a mut Vec<u8>,
 ) -> Result<Content<'a>, ObjectError> {
     let Some(side) = side else { return Ok(Content::Unread) };
-    let bytes = match blob(&handle.repo.objects, &side.oid, buffer) {
+    let bytes = match handle.object_of(&side.oid, ObjectKind::Blob, buffer) {
         Ok(bytes) => bytes,
+        Err(cause @ ObjectError::Missing(_)) => return Err(cause),
         // One that is too large to be read at all is too large to be compared.
         Err(_) if handle.size(&side.oid).is_some_and(|size| size > big) => return Ok(Content::Big),
         Err(cause) => return Err(cause),
@@ -141,8 +159,7 @@ fn size(content: Content<'_>) -> u64 {
     if let Content::Bytes(bytes) = content { bytes.len() as u64 } else { 0 }
 }
 
-fn tree_of(handle: &Handle, commit: &Oid, buffer: &mut Vec<u8>) -> Result<Oid, ObjectError> {
-    let raw = handle.commit(commit, buffer)?;
-    let hex = raw.strip_prefix(b"tree ").and_then(|rest| rest.get(..2 * commit.as_bytes().len()));
-    hex.and_then(Oid::from_hex).ok_or_else(|| ObjectError::Corrupt(*commit, "a commit without a tree".into()))
+fn tree_in(commit: &Oid, raw: &[u8]) -> Option<Oid> {
+    let hex = raw.strip_prefix(b"tree ")?.get(..2 * commit.as_bytes().len())?;
+    Oid::from_hex(hex)
 }

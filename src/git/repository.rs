@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use gix::objs::{Exists as _, Find as _};
@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use super::config::ConfigValue;
 use super::surroundings;
+use super::trees::Trees;
 use crate::error::Kind;
 use crate::facts::Oid;
 use crate::facts::oid::SHA1_LEN;
@@ -35,6 +36,8 @@ pub struct Repository {
     shared: gix::ThreadSafeRepository,
     /// One thread's view that nobody uses yet: to make another takes as long as a hundred look-ups.
     spare: Mutex<Option<gix::Repository>>,
+    /// Trees that were read lately.
+    trees: Arc<Trees>,
     /// What is configured, all of it.
     pub(super) config: Vec<ConfigValue>,
     /// The folder that it was found from.
@@ -205,6 +208,7 @@ impl Repository {
             git_limit: AtomicU64::new(milliseconds(GIT_LIMIT)),
             objects_folder: None,
             spare: Mutex::new(Some(repo)),
+            trees: Arc::default(),
             shared,
         }
     }
@@ -243,7 +247,7 @@ impl Repository {
     #[must_use]
     pub fn handle(&self) -> Handle {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Handle::new(spare.unwrap_or_else(|| self.shared.to_thread_local()))
+        Handle::new(spare.unwrap_or_else(|| self.shared.to_thread_local()), Arc::clone(&self.trees))
     }
 }
 
@@ -448,6 +452,8 @@ impl std::error::Error for ObjectError {}
 /// One thread's access to a repository's objects.
 pub struct Handle {
     pub(super) repo: gix::Repository,
+    /// What all handles on the repository know of its trees.
+    pub(super) trees: Arc<Trees>,
     /// For looking up what a text may name, once one is: doesn't search for new packs when nothing is found.
     names: RefCell<Option<gix::OdbHandle>>,
     /// When the folder of packs was last changed, as far as `names` knows.
@@ -465,19 +471,19 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
-    fn new(mut repo: gix::Repository) -> Self {
+    fn new(mut repo: gix::Repository, trees: Arc<Trees>) -> Self {
         // Cache settings don't survive the sharing; each thread sets its own.
         repo.objects
             .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
         let packs_changed = Cell::new(packs_changed(&repo));
         let names = RefCell::default();
-        Self { repo, names, packs_changed, closed: OnceCell::new(), anew: OnceCell::new() }
+        Self { repo, trees, names, packs_changed, closed: OnceCell::new(), anew: OnceCell::new() }
     }
 
     /// Another, with a view of the object database as it is now.
     #[must_use]
     pub fn renewed(&self) -> Self {
-        Self::new(self.repo.clone())
+        Self::new(self.repo.clone(), Arc::clone(&self.trees))
     }
 
     /// The bytes of the commit `id`, in `buffer`, replaced objects already replaced.
@@ -485,9 +491,19 @@ impl Handle {
     /// # Errors
     /// If it is missing, unreadable or no commit.
     pub fn commit<'buffer>(&self, id: &Oid, buffer: &'buffer mut Vec<u8>) -> Result<&'buffer [u8], ObjectError> {
+        self.object_of(id, ObjectKind::Commit, buffer)
+    }
+
+    /// The bytes of the object `id`, which has to be of this kind.
+    pub(super) fn object_of<'buffer>(
+        &self,
+        id: &Oid,
+        wanted: ObjectKind,
+        buffer: &'buffer mut Vec<u8>,
+    ) -> Result<&'buffer [u8], ObjectError> {
         let (kind, data) = self.object(id, buffer)?;
-        if kind != ObjectKind::Commit {
-            return Err(ObjectError::Corrupt(*id, format!("it is a {kind:?}, not a commit").to_lowercase()));
+        if kind != wanted {
+            return Err(ObjectError::Corrupt(*id, format!("it is a {kind:?}, not a {wanted:?}").to_lowercase()));
         }
         Ok(data)
     }
@@ -536,7 +552,10 @@ impl Handle {
     fn is_there_after_all(&self, id: &Oid) -> bool {
         let anew = self.anew.get_or_init(|| {
             let own = self.repo.objects.store_ref();
-            store_at(own.path(), own).ok().map(|store| gix::odb::Store::to_cache(&store.into()))
+            let mut anew = gix::odb::Store::to_cache(&store_at(own.path(), own).ok()?.into());
+            // What has come since is found by the first. This one would look for it once for each object that is asked for.
+            anew.refresh_never();
+            Some(anew)
         });
         anew.as_ref().is_some_and(|anew| anew.exists(&to_gix(id)))
     }

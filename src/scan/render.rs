@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::first_tag::FirstTags;
 use crate::cache::Cache;
 use crate::cache::patches::{KeptPatch, Terms};
-use crate::cache::texts::{TextPacker, Texts};
+use crate::cache::texts::{TextPacker, TextReader, Texts};
 use crate::describe::{Desk, FoundOut, Wishes};
 use crate::events::Event;
 use crate::facts::Oid;
 use crate::git::Handle;
 use crate::pipeline::stream::{Piece, Render};
-use crate::pipeline::walker::Item;
+use crate::pipeline::walker::{FULL, Item};
 use crate::report::Format;
 use crate::shutdown::Token;
 
@@ -49,14 +49,17 @@ pub(super) fn renderer(
         }
         let mut buffer = Vec::new();
         let mut kept = if let Keep::Use(texts) = &keep { Some(texts.reader()) } else { None };
+        let is_known = |item: &Item| desk.known.contains_key(&item.id);
+        if wishes.paths || (wishes.patch_id && !items.iter().all(is_known)) {
+            know_trees(&mut desk, &mut kept, items);
+        }
         let mut packer = if matches!(keep, Keep::Gather) { TextPacker::with_room() } else { TextPacker::default() };
         for item in items {
             if stop.is_cancelled() || piece.is_full() {
                 break;
             }
             piece.seen += 1;
-            let known = kept.as_mut().zip(item.position).and_then(|(reader, position)| reader.get(position, &item.id));
-            let raw = match item.raw.as_deref().or(known) {
+            let raw = match item.raw.as_deref().or_else(|| known(&mut kept, item)) {
                 Some(raw) => Ok(raw),
                 None => handle.commit(&item.id, &mut buffer),
             };
@@ -82,6 +85,24 @@ pub(super) fn renderer(
         piece.texts = (!packer.is_empty()).then(|| packer.pack());
         piece
     })
+}
+
+/// The bytes of a commit that are kept.
+fn known<'reader>(kept: &'reader mut Option<TextReader>, item: &Item) -> Option<&'reader [u8]> {
+    kept.as_mut()?.get(item.position?, &item.id)
+}
+
+/// Tells `desk` the trees of `items` whose bytes are at hand, as far as one piece goes: what is large is better read once.
+fn know_trees(desk: &mut Desk, kept: &mut Option<TextReader>, items: &[Item]) {
+    let mut bytes = 0;
+    for item in items {
+        let Some(raw) = item.raw.as_deref().or_else(|| known(kept, item)) else { continue };
+        desk.know_tree(&item.id, raw);
+        bytes += raw.len();
+        if bytes >= FULL {
+            break;
+        }
+    }
 }
 
 /// Tells `desk` the patch-ids that are kept. Where they can't be read they are found out anew.

@@ -1,0 +1,83 @@
+//! Trees that were read lately. History is walked commit after commit, and the tree that one commit has is what the next one is compared
+//! with; most of what a scan with paths does is to inflate trees, so each is better inflated once. Of 520,000 trees that a scan of
+//! systemd-stable asks for 273,000 are different, and with these few megabytes 293,000 are read. Sixteen times as many save another
+//! 19,000 and are slower: what is kept has to fit into the processor's own cache, as does what the object database keeps for its deltas.
+
+use std::fmt;
+use std::hash::BuildHasherDefault;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clru::{CLruCache, CLruCacheConfig, WeightScale};
+
+use super::repository::{Handle, ObjectError, ObjectKind};
+use crate::facts::Oid;
+use crate::facts::oid::FirstBytes;
+
+/// Parts of the cache, each under a lock of its own, so that threads seldom wait for each other.
+const PARTS: usize = 4;
+/// Bytes of trees that each part keeps.
+const PART_BYTES: NonZeroUsize = NonZeroUsize::new(1 << 20).expect("more than none");
+
+/// Bytes that a tree takes beside its own: its id twice, and its places in a list and a table.
+const OVERHEAD: usize = 160;
+
+type Part = CLruCache<Oid, Arc<[u8]>, BuildHasherDefault<FirstBytes>, Bytes>;
+
+/// Trees by their ids, shared by all threads that read one repository; those that were used longest ago make room.
+pub(super) struct Trees {
+    parts: [Mutex<Part>; PARTS],
+}
+
+struct Bytes;
+
+impl WeightScale<Oid, Arc<[u8]>> for Bytes {
+    fn weight(&self, _: &Oid, tree: &Arc<[u8]>) -> usize {
+        tree.len() + OVERHEAD
+    }
+}
+
+impl Default for Trees {
+    fn default() -> Self {
+        let config = || CLruCacheConfig::new(PART_BYTES).with_hasher(BuildHasherDefault::default()).with_scale(Bytes);
+        Self { parts: std::array::from_fn(|_| Mutex::new(CLruCache::with_config(config()))) }
+    }
+}
+
+impl fmt::Debug for Trees {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Trees")
+    }
+}
+
+impl Trees {
+    fn part(&self, id: &Oid) -> &Mutex<Part> {
+        // Not one of the first eight bytes: by those each part tells its ids apart.
+        &self.parts[usize::from(id.as_bytes()[8]) % PARTS]
+    }
+
+    fn get(&self, id: &Oid) -> Option<Arc<[u8]>> {
+        self.part(id).lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn put(&self, id: Oid, tree: &Arc<[u8]>) {
+        let mut part = self.part(&id).lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is larger than all of the part is not kept.
+        let _ = part.put_with_weight(id, Arc::clone(tree));
+    }
+}
+
+impl Handle {
+    /// The bytes of the tree `id`, read by way of `buffer`.
+    ///
+    /// # Errors
+    /// If it is missing, unreadable or no tree.
+    pub(super) fn tree(&self, id: &Oid, buffer: &mut Vec<u8>) -> Result<Arc<[u8]>, ObjectError> {
+        if let Some(known) = self.trees.get(id) {
+            return Ok(known);
+        }
+        let tree = Arc::from(self.object_of(id, ObjectKind::Tree, buffer)?);
+        self.trees.put(*id, &tree);
+        Ok(tree)
+    }
+}
