@@ -220,15 +220,8 @@ impl Level {
         let (old, new) = (self.old.rest(), self.new.rest());
         let equal = &old[..equal_bytes(old, new)];
         let mut end = 0;
-        // An entry is a mode, a space, a name, NUL and an id.
-        while let Some(mode) = MODES.iter().find(|mode| equal[end..].starts_with(mode)) {
-            let name = end + mode.len();
-            let Some(length) = memchr::memchr(0, &equal[name..]).filter(|length| *length > 0) else { break };
-            let next = name + length + 1 + tree.as_bytes().len();
-            if next > equal.len() {
-                break;
-            }
-            end = next;
+        while let Some(length) = entry_length(&equal[end..], tree.as_bytes().len()) {
+            end += length;
         }
         for side in [&self.old, &self.new] {
             side.at.set(side.at.get() + end);
@@ -236,8 +229,16 @@ impl Level {
     }
 }
 
-/// What the entries of sound trees begin with; the most frequent first.
-const MODES: [&[u8]; 5] = [b"100644 ", b"40000 ", b"100755 ", b"120000 ", b"160000 "];
+/// Bytes of the entry that `bytes` begin with, if it is whole and has a mode that git writes: that, a space, a name, NUL and an id.
+fn entry_length(bytes: &[u8], id_len: usize) -> Option<usize> {
+    let mode = match bytes.first_chunk() {
+        Some(b"100644 " | b"100755 " | b"120000 " | b"160000 ") => 7,
+        Some([b'4', b'0', b'0', b'0', b'0', b' ', _]) => 6,
+        _ => return None,
+    };
+    let name = memchr::memchr(0, &bytes[mode..]).filter(|name| *name > 0)?;
+    Some(mode + name + 1 + id_len).filter(|length| *length <= bytes.len())
+}
 
 /// One of two trees.
 struct Side {
