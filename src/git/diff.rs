@@ -115,7 +115,9 @@ impl TreeDiff {
             Ok(()) => Ok(true),
             Err(Halt::Outside) => Ok(false),
             Err(Halt::Object(cause)) => Err(cause),
-            Err(Halt::TooMuch) => Err(ObjectError::Corrupt(*new, "it differs in too many files".to_owned())),
+            Err(Halt::TooMuch) => {
+                Err(ObjectError::Corrupt(*new, "it and the tree before it differ in too many files".to_owned()))
+            }
         }
     }
 

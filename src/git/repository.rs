@@ -24,7 +24,9 @@ use crate::error::Kind;
 use crate::facts::Oid;
 use crate::facts::oid::SHA1_LEN;
 
-/// Bytes of decoded pack entries that one thread keeps, so that the next delta on the same base is cheap.
+/// Bytes of decoded pack entries that one thread keeps, so that the next delta on the same base is cheap. A scan with paths
+/// takes as long with 1 to 24 MiB and a sixth longer with a quarter of one; with lists of 64 to 250 entries that are searched one by one, which
+/// gix has too, a seventh to a third longer.
 const PACK_CACHE_BYTES: usize = 8 << 20;
 
 /// How long the `git` program may take for one question unless something else is set (`bhfuil.timeout.git`).
