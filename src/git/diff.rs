@@ -172,7 +172,7 @@ impl TreeDiff {
     fn level(&mut self, handle: &Handle, old: Option<Oid>, new: Option<Oid>) -> Result<Level, Halt> {
         let (old, new) = (self.side(handle, old)?, self.side(handle, new)?);
         self.spend(DIRECTORY + old.rest().len() + new.rest().len())?;
-        Ok(Level { old, new, path_len: self.path.len() })
+        Ok(Level { old, new, equal: Cell::new(0), path_len: self.path.len() })
     }
 
     fn side(&mut self, handle: &Handle, tree: Option<Oid>) -> Result<Side, ObjectError> {
@@ -187,6 +187,8 @@ impl TreeDiff {
 struct Level {
     old: Side,
     new: Side,
+    /// How many of the bytes that come next are known to be the same in both: none is to be looked at once for each entry.
+    equal: Cell<usize>,
     /// Bytes of their path, with its `/`.
     path_len: usize,
 }
@@ -203,12 +205,14 @@ impl Level {
                 (None, Some(_)) => Ordering::Greater,
                 (Some((old, _)), Some((new, _))) => entry_order(old, new),
             };
-            let take = |side: &Side, (entry, next)| {
-                side.at.set(next);
-                entry
+            let old = old.filter(|_| order.is_le()).map(|(entry, length)| (entry, self.old.pass(length)));
+            let new = new.filter(|_| order.is_ge()).map(|(entry, length)| (entry, self.new.pass(length)));
+            let passed = match (&old, &new) {
+                (Some((_, old)), Some((_, new))) if old == new => self.equal.get().checked_sub(*old),
+                _ => None,
             };
-            let old = old.filter(|_| order.is_le()).map(|old| take(&self.old, old));
-            let new = new.filter(|_| order.is_ge()).map(|new| take(&self.new, new));
+            self.equal.set(passed.unwrap_or(0));
+            let [old, new] = [old, new].map(|side| side.map(|(entry, _)| entry));
             if !matches!((&old, &new), (Some(old), Some(new)) if old.oid == new.oid && same_mode(old, new)) {
                 return Ok(Some([old, new]));
             }
@@ -220,14 +224,15 @@ impl Level {
     fn pass_what_is_equal(&self) {
         let (Some(tree), Some(_)) = (self.old.tree, self.new.tree) else { return };
         let (old, new) = (self.old.rest(), self.new.rest());
-        let equal = &old[..equal_bytes(old, new)];
+        if self.equal.get() == 0 {
+            self.equal.set(equal_bytes(old, new));
+        }
+        let equal = &old[..self.equal.get()];
         let mut end = 0;
         while let Some(length) = entry_length(&equal[end..], tree.as_bytes().len()) {
             end += length;
         }
-        for side in [&self.old, &self.new] {
-            side.at.set(side.at.get() + end);
-        }
+        self.equal.set(equal.len() - self.old.pass(self.new.pass(end)));
     }
 }
 
@@ -257,7 +262,13 @@ impl Side {
         &self.bytes.as_deref().unwrap_or_default()[self.at.get()..]
     }
 
-    /// The next entry, and where the one after it begins.
+    /// Goes on by `length` bytes, and returns how many these are.
+    fn pass(&self, length: usize) -> usize {
+        self.at.set(self.at.get() + length);
+        length
+    }
+
+    /// The next entry, and how many bytes it has.
     fn entry(&self) -> Result<Option<(EntryRef<'_>, usize)>, ObjectError> {
         let Some(tree) = self.tree else { return Ok(None) };
         let rest = self.rest();
@@ -265,7 +276,7 @@ impl Side {
         let Some(entry) = entries.next() else { return Ok(None) };
         let entry = entry.ok().filter(|entry| !entry.filename.is_empty());
         let entry = entry.ok_or_else(|| ObjectError::Corrupt(tree, "an entry of the tree is damaged".to_owned()))?;
-        Ok(Some((entry, self.at.get() + entries.offset_to_next_entry(rest))))
+        Ok(Some((entry, entries.offset_to_next_entry(rest))))
     }
 }
 

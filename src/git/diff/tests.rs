@@ -319,6 +319,25 @@ fn directories_are_followed_as_deep_as_git_follows_them() {
     }
 }
 
+/// Were what is equal looked at once for each entry of an odd mode, this would take minutes.
+#[test]
+fn odd_modes_in_a_large_directory_cost_no_more_than_others() {
+    let dir = tempfile::tempdir().expect("a directory");
+    git(dir.path(), &["init", "-q", "--bare", "."], b"");
+    let handle = Repository::discover_alone(dir.path()).expect("a repository").handle();
+    let write = |last: u8| {
+        let entry = |number: usize| {
+            let (mode, id) = (["100644", "100664"][number % 2], if number == 59_999 { last } else { 1 });
+            [format!("{mode} file {number:06}\0").as_bytes(), &[id; 20]].concat()
+        };
+        let tree = (0..60_000).flat_map(entry).collect::<Vec<u8>>();
+        from_gix(&handle.repo.objects.write_buf(gix::objs::Kind::Tree, &tree).expect("written")).expect("an id")
+    };
+    let mut changes = Vec::new();
+    assert_eq!(TreeDiff::new().of_trees(&handle, Some(&write(1)), &write(2), &mut changes), Ok(()));
+    assert_eq!(changes.iter().map(|change| change.path.as_slice()).collect::<Vec<_>>(), [b"file 059999"]);
+}
+
 #[test]
 fn what_small_trees_stand_for_is_taken_only_up_to_a_limit() {
     let dir = tempfile::tempdir().expect("a directory");
