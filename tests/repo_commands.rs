@@ -210,6 +210,19 @@ fn one_that_is_gone_is_told_and_the_others_are_too() {
     let shown = repo(&place, &["list", "--format=human"]);
     assert!(String::from_utf8_lossy(&shown.stdout).contains("two    ") && shown.status.code() == Some(3));
     assert!(String::from_utf8_lossy(&shown.stdout).contains("  not there\n"));
+    place.git(&["-C", place.home().to_str().expect("UTF-8"), "commit", "--quiet", "--allow-empty", "--message=around"]);
+    for asked in [&["scan", "--all-repos"][..], &["where", "--all-repos", "around"]] {
+        let output = bhfuil(&place).args(asked).output().expect("runs");
+        let told = events(&output);
+        let of_two =
+            told.iter().filter(|event| event["repo"] == "two" && event["type"] != "repo-end").collect::<Vec<_>>();
+        assert!(of_two.iter().all(|event| event["type"] == "error"), "{asked:?}: {of_two:?}");
+        assert_eq!(of_two[0]["message"], format!("there is no repository at {}", paths[1]), "{asked:?}");
+        assert!(of_two[0]["hint"].as_str().expect("a text").contains("git bhfuil repo remove"), "{asked:?}");
+        assert_eq!(output.status.code(), Some(3), "{asked:?}");
+    }
+    let cache = bhfuil(&place).args(["cache", "clear", "--repo=two"]).output().expect("runs");
+    assert_eq!(failure(&cache).1, format!("there is no repository at {}", paths[1]));
     told(&place, &["remove", "two"]);
     assert_eq!(repo(&place, &["list"]).status.code(), Some(0));
 }

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use super::config::ConfigValue;
 use super::surroundings;
 use super::trees::Trees;
-use crate::error::Kind;
+use crate::error::{Kind, kind_of};
 use crate::facts::Oid;
 use crate::facts::oid::SHA1_LEN;
 
@@ -80,7 +80,8 @@ impl fmt::Debug for Repository {
 pub struct Sought {
     /// The folder that it is, or lies around.
     pub dir: PathBuf,
-    /// What it is called on the wire. One that is named is meant by its folder alone: `GIT_DIR` is about the one that the user is in.
+    /// What it is called on the wire. One that is named lies at `dir` itself, whatever lies around it: `GIT_DIR` is about the one that the
+    /// user is in.
     pub name: Option<String>,
 }
 
@@ -95,10 +96,10 @@ impl Repository {
     /// Finds what is sought.
     ///
     /// # Errors
-    /// Those of [`Self::discover`].
+    /// Those of [`Self::discover`], and of [`Self::at`] where it is named.
     pub fn find(sought: &Sought) -> anyhow::Result<Self> {
         let Some(name) = &sought.name else { return Self::discover(&sought.dir) };
-        let mut found = Self::discover_alone(&sought.dir)?;
+        let mut found = Self::at(&sought.dir)?;
         found.name.clone_from(name);
         // Whoever names a bare repository hasn't just come across it.
         found.doubtful = false;
@@ -179,6 +180,27 @@ impl Repository {
             gix::ThreadSafeRepository::discover_opts(dir, gix::discover::upwards::Options::default(), trusted_alike());
         let shared = found.map_err(|cause| open_error(dir, None, &cause))?;
         Ok(Self { alone: true, ..Self::of(dir, shared, false) })
+    }
+
+    /// The one that lies at `dir` itself, whatever lies around it: one that is gone may have lain in another. What the environment names
+    /// doesn't count.
+    ///
+    /// # Errors
+    /// [`Kind::NoRepository`] if there is none, or none any more, [`Kind::RepoOpen`] if it can't be opened.
+    pub fn at(dir: &Path) -> anyhow::Result<Self> {
+        let gone = || {
+            Kind::NoRepository.hinted(
+                format!("there is no repository at {}", dir.display()),
+                "git bhfuil repo remove forgets one that is registered; repo add registers it where it lies now",
+            )
+        };
+        if !dir.is_dir() {
+            return Err(gone());
+        }
+        let found = Self::discover_alone(dir)
+            .map_err(|cause| if kind_of(&cause) == Kind::NoRepository { gone() } else { cause })?;
+        let places = [Some(&found.git_dir), Some(&found.common_dir), found.work_tree.as_ref()];
+        if places.contains(&Some(&absolute(dir))) { Ok(found) } else { Err(gone()) }
     }
 
     fn of(dir: &Path, shared: gix::ThreadSafeRepository, is_named: bool) -> Self {

@@ -18,7 +18,6 @@ use crate::facts::oid::FirstBytes;
 const PARTS: usize = 4;
 /// Bytes of trees that each part keeps.
 const PART_BYTES: NonZeroUsize = NonZeroUsize::new(1 << 20).expect("more than none");
-
 /// Bytes that a tree takes beside its own: its id twice, and its places in a list and a table.
 const OVERHEAD: usize = 160;
 
@@ -79,5 +78,42 @@ impl Handle {
         let tree = Arc::from(self.object_of(id, ObjectKind::Tree, buffer)?);
         self.trees.put(*id, &tree);
         Ok(tree)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gix::objs::{Kind, Write as _};
+
+    use super::*;
+    use crate::git::Repository;
+    use crate::git::repository::from_gix;
+
+    #[test]
+    fn trees_are_kept_until_others_need_the_room() {
+        let dir = tempfile::tempdir().expect("a directory");
+        gix::init_bare(dir.path()).expect("a repository");
+        let repository = Repository::discover_alone(dir.path()).expect("a repository");
+        let handle = repository.handle();
+        let of_bytes = |bytes: &[u8]| {
+            from_gix(&handle.repo.objects.write_buf(Kind::Tree, bytes).expect("written")).expect("an id")
+        };
+        let mut buffer = Vec::new();
+        let first = of_bytes(b"first");
+        let read = handle.tree(&first, &mut buffer).expect("there");
+        assert_eq!(&*read, b"first");
+        let again = repository.handle().tree(&first, &mut buffer).expect("there");
+        assert!(Arc::ptr_eq(&read, &again), "another handle has it from the same place");
+        let large = of_bytes(&vec![b'x'; PART_BYTES.get()]);
+        let mut large = || handle.tree(&large, &mut buffer).expect("there");
+        assert!(!Arc::ptr_eq(&large(), &large()), "what fills all of a part is not kept");
+        for number in 0..200_u8 {
+            let tree = of_bytes(&vec![number; 64 << 10]);
+            handle.tree(&tree, &mut buffer).expect("there");
+        }
+        let kept = |part: &Mutex<Part>| part.lock().expect("no panic").weight();
+        assert!(handle.trees.parts.iter().map(kept).sum::<usize>() <= PARTS * PART_BYTES.get());
+        let anew = handle.tree(&first, &mut buffer).expect("there");
+        assert!(!Arc::ptr_eq(&read, &anew) && read == anew, "it had to make room");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Kind;
 use crate::git::Repository;
 use crate::git::refs::RefStore;
 use crate::gitcli;
@@ -43,7 +42,7 @@ pub struct Place {
 /// The place of the repository that `path` lies in, whatever the environment names.
 ///
 /// # Errors
-/// [`Kind::NoRepository`] if there is none, [`Kind::RepoOpen`] if it can't be opened.
+/// [`NoRepository`](crate::error::Kind::NoRepository) if there is none, [`RepoOpen`](crate::error::Kind::RepoOpen) if it can't be opened.
 pub async fn place_of(path: &Path) -> anyhow::Result<Place> {
     let path = path.to_owned();
     smol::unblock(move || Ok(place(&Repository::discover_alone(&path)?))).await
@@ -72,7 +71,7 @@ pub struct Found {
 /// Looks at the repository that lies at `path` itself, not at one around it.
 ///
 /// # Errors
-/// [`Kind::NoRepository`] if there is none any more, [`Kind::RepoOpen`] if it can't be opened.
+/// [`NoRepository`](crate::error::Kind::NoRepository) if there is none any more, [`RepoOpen`](crate::error::Kind::RepoOpen) if it can't be opened.
 pub async fn look(path: &Path) -> anyhow::Result<Found> {
     let asked = path.to_owned();
     let (repository, found) = smol::unblock(move || open(&asked)).await?;
@@ -86,20 +85,7 @@ pub async fn look(path: &Path) -> anyhow::Result<Found> {
 
 /// As [`look`], but for refs that only git can list. Blocks.
 fn open(path: &Path) -> anyhow::Result<(Repository, Found)> {
-    let gone = || {
-        Kind::NoRepository.hinted(
-            format!("there is no repository at {}", path.display()),
-            "git bhfuil repo remove forgets it; repo add registers it where it lies now",
-        )
-    };
-    if !path.is_dir() {
-        return Err(gone());
-    }
-    let repository = Repository::discover_alone(path)?;
-    // One that is gone may have lain in another.
-    if place(&repository).path != std::fs::canonicalize(path)? {
-        return Err(gone());
-    }
+    let repository = Repository::at(path)?;
     let ref_count = if repository.uses_reftable() { 0 } else { RefStore::read(&repository)?.usual_ids().count() };
     let found = Found {
         git_dir: repository.common_dir.clone(),
