@@ -552,9 +552,6 @@ pub mod locate;
 pub mod matching;
 pub mod mcp;
 pub mod monitor;
-#[cfg(test)]
-#[path = "../tests/fuzz/mutations.rs"]
-mod mutations;
 pub mod osv;
 pub mod panics;
 pub mod pipeline;

@@ -9,6 +9,9 @@ mod desk;
 mod home;
 mod labels;
 mod login;
+#[cfg(test)]
+#[path = "../../tests/fuzz/mutations.rs"]
+mod mutations;
 mod named;
 mod news;
 mod overheard;

@@ -167,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::mutations::{config, mutated};
+    use crate::enrich::mutations::{config, mutated};
 
     proptest! {
         #![proptest_config(config(300))]

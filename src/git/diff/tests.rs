@@ -13,7 +13,6 @@ use super::*;
 use crate::facts::commit::RawCommit;
 use crate::facts::patch_id::{Content, HashKind, PatchHasher, needs_content};
 use crate::git::{ObjectKind, Repository};
-use crate::mutations::config;
 
 /// A size from which the test takes files for big ones.
 const BIG: usize = 60_000;
@@ -201,25 +200,28 @@ fn agrees_within(handle: &Handle, commit: &Oid, changes: &[Change]) {
     assert_eq!(found, changes);
 }
 
-/// Commits that each put, change or remove some of many files in a few directories.
+/// Commits that each put, change or remove some of many files in a few directories; the same each time.
 fn large_history(commits: usize) -> History {
-    let mut random = fastrand::Rng::with_seed(11);
-    let mut history = History(Vec::new());
-    let name = |random: &mut fastrand::Rng| {
-        let directory = ["", "a/", "a/b/", "a.b/", "ab/"][random.usize(..5)];
-        format!("{directory}{}", "x".repeat(random.usize(..3)) + &random.usize(..90).to_string())
+    let mut state = 11_u32;
+    let mut below = |most: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % most
     };
+    let mut history = History(Vec::new());
     for commit in 0..commits {
-        let count = if commit == 0 { 600 } else { random.usize(..9) };
-        let commands = (0..count).map(|_| {
-            let (mode, path) = (["100644", "100755"][usize::from(random.u8(..) < 20)], name(&mut random));
-            if random.bool() || commit == 0 {
-                put(mode, path.as_bytes(), format!("{}\n", random.u8(..9)).as_bytes())
-            } else {
+        let mut commands = Vec::new();
+        for _ in 0..if commit == 0 { 600 } else { below(9) } {
+            let directory = ["", "a/", "a/b/", "a.b/", "ab/"][below(5)];
+            let path = format!("{directory}{}{}", "x".repeat(below(3)), below(90));
+            let mode = if below(12) == 0 { "100755" } else { "100644" };
+            let content = format!("{}\n", below(9));
+            let removes = commit > 0 && below(2) == 0;
+            commands.push(if removes {
                 format!("D {path}").into_bytes()
-            }
-        });
-        let commands = commands.collect::<Vec<_>>();
+            } else {
+                put(mode, path.as_bytes(), content.as_bytes())
+            });
+        }
         history.commit(&commands.iter().map(Vec::as_slice).collect::<Vec<_>>());
     }
     history
@@ -434,7 +436,7 @@ fn entry_by_entry(old: &[u8], new: &[u8]) -> Option<Vec<Change>> {
 }
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn fuzz_trees_differ_as_they_do_entry_by_entry(
