@@ -114,6 +114,8 @@ pub struct Desk {
     pub known: OidMap<Option<Oid>>,
     /// What was found out by a diff.
     pub found_out: Vec<FoundOut>,
+    /// Before a commit is described what it changed, if that is known; afterwards the same, if its paths were asked for and could be told.
+    pub changes: Option<Vec<Change>>,
     /// Facts so far that are `null` since a partial clone doesn't have an object that they need.
     pub absent: usize,
     /// Patch-ids so far that are `null` since a blob is too large to be compared.
@@ -141,6 +143,7 @@ impl Desk {
             patches: Patches::new(handle),
             known: OidMap::default(),
             found_out: Vec::new(),
+            changes: None,
             absent: 0,
             huge: 0,
             broken: Vec::new(),
@@ -295,12 +298,14 @@ impl Wishes {
         parents: &[Oid],
         desk: &mut Desk,
     ) -> Option<Vec<ChangedPath<'static>>> {
-        if parents.len() > 1 {
-            return Some(Vec::new());
+        if desk.changes.is_none() {
+            let found = match parents {
+                [] | [_] => desk.patches.take_changes(handle, &commit.tree, parents.first()),
+                _ => Ok(Vec::new()),
+            };
+            desk.changes = self.known(found, desk);
         }
-        let changes = desk.patches.changes(handle, &commit.tree, parents.first());
-        let paths = changes.map(|changes| changes.iter().map(changed_path).collect());
-        self.known(paths, desk)
+        desk.changes.as_ref().map(|changes| changes.iter().map(changed_path).collect())
     }
 
     /// What `git patch-id --stable` says; absent for a merge and for a commit that changes nothing.

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use smol::future::zip;
 
+use crate::cache::blocks::{BlockStore, Blocks, Content, Numbers, StoredBlocks};
 use crate::cache::database::is_damaged;
 use crate::cache::holders::MOST;
 use crate::cache::placed::MANY;
-use crate::cache::texts::{StoredTexts, TextStore, Texts};
 use crate::cache::{Cache, LIGHT, Pass, Snapshot, StoredGraph, digest, location};
 use crate::debug;
 use crate::error::{self, Kind};
@@ -383,9 +383,9 @@ impl Index {
             }
             let built = graph.is_empty();
             let history = self.objects(true);
-            let texts = self.text_store();
-            let found = Box::pin(discovery::discover(pool, history, graph, new, texts, stop, &mut *progress)).await?;
-            let Discovery { commits, texts, broken } = found;
+            let store = self.block_store();
+            let found = Box::pin(discovery::discover(pool, history, graph, new, store, stop, &mut *progress)).await?;
+            let Discovery { commits, stored, broken } = found;
             if stop.is_cancelled() {
                 return Ok(Update::Cancelled);
             }
@@ -393,7 +393,7 @@ impl Index {
                 return Ok(Update::Broken(broken, commits));
             }
             added += commits.len();
-            match self.adopt(commits, texts, pool).await {
+            match self.adopt(commits, stored, pool).await {
                 Ok(true) if built => return Ok(Update::Built(added)),
                 Ok(true) => return Ok(Update::Updated(added)),
                 Ok(false) => self.reload(pool).await?,
@@ -408,20 +408,20 @@ impl Index {
         Ok(if added == 0 { Update::Fresh } else { Update::Updated(added) })
     }
 
-    /// Where the bytes of commits go while a pass goes on; `None` without a cache.
+    /// Where what is kept of commits goes while a pass, or a stream, goes on; `None` without a cache.
     #[must_use]
-    pub fn text_store(&self) -> Option<TextStore> {
-        self.cache().cloned().map(TextStore::new)
+    pub fn block_store(&self) -> Option<BlockStore> {
+        Some(BlockStore::new(self.cache()?.clone(), self.overlay.fingerprint()))
     }
 
-    /// Appends `commits` and stores the pass, unless their texts could not be stored. `false` if another process was first.
+    /// Appends `commits` and stores the pass, unless what is kept of them could not be stored. `false` if another process was first.
     ///
     /// # Errors
     /// If the cache can't be written; the graph in memory is right all the same.
     pub async fn adopt(
         &mut self,
         commits: Batch,
-        texts: anyhow::Result<StoredTexts>,
+        stored: anyhow::Result<StoredBlocks>,
         pool: &Pool,
     ) -> anyhow::Result<bool> {
         let base = self.graph(pool).await?.len();
@@ -430,35 +430,44 @@ impl Index {
         };
         let mut graph = Arc::unwrap_or_clone(graph);
         let usual = Arc::clone(&self.usual);
-        let (graph, segment, texts, positions) = pool
+        let (graph, segment, stored, positions) = pool
             .run(move || {
-                let numbers = texts.as_ref().map_or_else(|_| Vec::new(), |texts| texts.numbers(commits.ids()));
+                let numbers = stored.as_ref().map_or_else(|_| Numbers::default(), |it| it.numbers(commits.ids()));
                 let segment = (!commits.is_empty()).then(|| (graph.append(&commits), numbers));
                 let position = |entry: Ref<'_>| entry.commit().and_then(|id| graph.position(&id));
                 let positions: Vec<Option<Position>> = usual.iter().map(position).collect();
-                (graph, segment, texts, positions)
+                (graph, segment, stored, positions)
             })
             .await?;
         let whole = graph.reachable(positions.iter().copied().flatten()).count() == graph.len();
         self.whole = if whole { graph.len() } else { 0 };
         (self.holders, self.is_held) = (None, false);
         self.commits = Commits::Here(Arc::new(graph));
-        let texts = texts?;
+        let stored = stored?;
         let Some(cache) = self.cache() else { return Ok(true) };
         let refs = self.usual.iter().map(|entry| (entry.name().to_vec(), entry.id(), entry.commit())).collect();
         let overlay = self.overlay.fingerprint();
-        let stored = cache.store(Pass { overlay, base, segment, texts, refs, positions, whole }).await?;
-        self.fresh |= stored;
-        Ok(stored)
+        let is_stored = cache.store(Pass { overlay, base, segment, stored, refs, positions, whole }).await?;
+        self.fresh |= is_stored;
+        Ok(is_stored)
     }
 
     /// Where the bytes of the graph's commits are kept; `None` without a cache.
-    pub async fn texts(&self, pool: &Pool) -> Option<Arc<Texts>> {
+    pub async fn texts(&self, pool: &Pool) -> Option<Arc<Blocks>> {
+        self.blocks(Content::Texts, pool).await
+    }
+
+    /// Where what the graph's commits changed is kept; `None` without a cache.
+    pub async fn changes(&self, pool: &Pool) -> Option<Arc<Blocks>> {
+        self.blocks(Content::Changes, pool).await
+    }
+
+    async fn blocks(&self, content: Content, pool: &Pool) -> Option<Arc<Blocks>> {
         let cache = self.cache().cloned()?;
         let overlay = self.overlay.fingerprint();
-        let texts = pool.run(move || cache.texts(overlay)).await;
+        let blocks = pool.run(move || cache.blocks(content, overlay)).await;
         // What can't be read from the cache is read from git.
-        texts.ok()?.ok().map(Arc::new)
+        blocks.ok()?.ok().map(Arc::new)
     }
 
     /// The warning for a cache that can't be written. Damage that shows only now is mended as at the opening: the file is set aside,

@@ -80,7 +80,7 @@ fn info_tells_what_lies_there() {
     let repo = repository(80);
     assert_eq!(caches(&repo, &["cache", "info"]), [] as [Value; 0]);
     assert!(!folder(&repo).exists(), "looking makes nothing");
-    well(&repo, &["scan", "--patch-id", "--new=ci"]);
+    well(&repo, &["scan", "--patch-id", "--paths", "--new=ci"]);
     let told = caches(&repo, &["cache", "info"]);
     let path = &databases(&repo)[0];
     let on_disk: u64 = ["", "-wal", "-shm"]
@@ -97,7 +97,7 @@ fn info_tells_what_lies_there() {
     );
     assert_eq!((text(cache, "repo"), text(cache, "state")), ("repo", "kept"));
     assert_eq!([&cache["bytes"], &cache["commits"], &cache["texts"]], [on_disk, count as u64, count as u64]);
-    assert_eq!([&cache["words"], &cache["consumers"]], [0, 1]);
+    assert_eq!([&cache["changes"], &cache["words"], &cache["consumers"]], [count as u64, 0, 1]);
     let merges = repo.git(&["rev-list", "--merges", "--branches"]).lines().count();
     assert_eq!(cache["patch_ids"], (count - merges) as u64);
     well(&repo, &["where", "commit"]);

@@ -27,7 +27,7 @@ fn database(repo: &Repo) -> PathBuf {
 /// Fills everything that a cache can hold.
 fn fill(repo: &Repo) {
     let newest = repo.git(&["rev-list", "-1", "--all"]);
-    for args in [&["scan", "--patch-id", "--new=ci"][..], &["where", &newest], &["where", "fix"]] {
+    for args in [&["scan", "--patch-id", "--paths", "--new=ci"][..], &["where", &newest], &["where", "fix"]] {
         let output = run(repo, args);
         assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{}", String::from_utf8_lossy(&output.stderr));
     }
@@ -145,6 +145,8 @@ impl Arrays {
 
 /// The numbers of texts, among the arrays.
 const TEXTS: i64 = 5;
+/// Those of changes.
+const CHANGES: i64 = 6;
 
 /// An array of the only segment, which is one piece.
 fn piece(database: &Connection, array: i64) -> Vec<u8> {
@@ -168,6 +170,15 @@ fn with_text(block: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let packed = lz4_flex::compress_prepend_size(&plain);
     let end = u32::try_from(packed.len() + 4).expect("short").to_le_bytes();
     [&block[..4], &end, &crc32fast::hash(&packed).to_le_bytes(), &packed].concat()
+}
+
+/// Changes the last byte that the first block has of what is kept under the numbers of `array`.
+fn with_last_byte_changed(cache: &Connection, array: i64) {
+    let number = u32::from_le_bytes(piece(cache, array)[..4].try_into().expect("four")) >> 9;
+    let query = "SELECT bytes FROM block WHERE number = ?1";
+    let block: Vec<u8> = cache.query_row(query, [number], |row| row.get(0)).expect("a block");
+    let block = with_text(&block, |raw| *raw.last_mut().expect("bytes") ^= 1);
+    cache.execute("UPDATE block SET bytes = ?1 WHERE number = ?2", params![block, number]).expect("writes");
 }
 
 /// What is done to a cache, and a part of what is to be found. Each leaves every checksum right, but for those that are about one.
@@ -265,20 +276,10 @@ const DAMAGES: &[Damage] = &[
         |cache, _| assert_eq!(cache.execute("DELETE FROM ref WHERE name = (SELECT max(name) FROM ref)", []), Ok(1)),
         "its refs are not those of its last pass",
     ),
-    (
-        "a text",
-        |cache, _| {
-            let (number, block): (i64, Vec<u8>) = cache
-                .query_row("SELECT number, block FROM text", [], |row| Ok((row.get(0)?, row.get(1)?)))
-                .expect("a block");
-            let block = with_text(&block, |raw| *raw.last_mut().expect("bytes") ^= 1);
-            cache.execute("UPDATE text SET block = ?1 WHERE number = ?2", params![block, number]).expect("writes");
-        },
-        "is not that of",
-    ),
+    ("a text", |cache, _| with_last_byte_changed(cache, TEXTS), "is not that of"),
     (
         "a text that is missing",
-        |cache, _| assert!(cache.execute("DELETE FROM text", []).expect("deletes") > 0),
+        |cache, _| assert!(cache.execute("DELETE FROM block", []).expect("deletes") > 0),
         "is where one should be kept",
     ),
     (
@@ -289,6 +290,16 @@ const DAMAGES: &[Damage] = &[
             put_piece(cache, TEXTS, &texts);
         },
         "is where one should be kept",
+    ),
+    ("a changed path", |cache, _| with_last_byte_changed(cache, CHANGES), "changes other paths than by the cache"),
+    (
+        "changed paths in each other's place",
+        |cache, _| {
+            let mut changes = piece(cache, CHANGES);
+            changes.rotate_left(4);
+            put_piece(cache, CHANGES, &changes);
+        },
+        "what is kept of the changed paths of",
     ),
     (
         "a patch-id",
@@ -339,7 +350,7 @@ const DAMAGES: &[Damage] = &[
     ),
     (
         "a text of another type",
-        |cache, _| assert!(cache.execute("UPDATE text SET block = 'text'", []).expect("writes") > 0),
+        |cache, _| assert!(cache.execute("UPDATE block SET bytes = 'text'", []).expect("writes") > 0),
         "its texts are damaged",
     ),
     (
@@ -434,7 +445,10 @@ fn a_sample_finds_what_is_wrong_everywhere_and_several_are_told_apart() {
     fill(&repo);
     let human = run(&repo, &["cache", "verify", "--format=human"]);
     let told = String::from_utf8_lossy(&human.stderr).into_owned();
-    assert!(told.contains("1500 commits") && told.contains(" 200 patch-ids"), "{told}");
+    assert!(
+        told.contains("1500 commits") && told.contains("changed paths of 18") && told.contains(" 200 patch-ids"),
+        "{told}"
+    );
     assert!(String::from_utf8_lossy(&human.stdout).contains("sound"));
     let cache = Connection::open(database(&repo)).expect("opens");
     cache.execute("UPDATE word SET words = 'x' WHERE rowid > 0", []).ok();

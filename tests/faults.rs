@@ -154,8 +154,8 @@ fn answer(output: &Output) -> BTreeSet<String> {
 
 /// What is tried, and from which cache on.
 const COMMANDS: [(&[&str], Cache); 4] = [
-    (&["scan"], Cache::None),
-    (&["scan"], Cache::Behind),
+    (&["scan", "--paths"], Cache::None),
+    (&["scan", "--paths"], Cache::Behind),
     (&["where", "main~1"], Cache::Whole),
     (&["missing", "stable/1"], Cache::Whole),
 ];

@@ -38,24 +38,7 @@ fn git_says(repo: &Repo) -> Vec<String> {
 
 /// Takes every blob of `repo` away: what is said of a change then can only come from the cache.
 fn remove_blobs(repo: &Repo) {
-    let objects = repo.path().join(repo.git(&["rev-parse", "--git-common-dir"])).join("objects");
-    let packs: Vec<_> = std::fs::read_dir(objects.join("pack")).expect("a folder").collect();
-    for entry in packs {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_some_and(|ending| ending == "pack") {
-            let pack = std::fs::read(&path).expect("a pack");
-            std::fs::remove_file(path.with_extension("idx")).expect("its index");
-            std::fs::remove_file(&path).expect("the pack");
-            repo.git_with(&["unpack-objects", "-q"], &pack);
-        }
-    }
-    let all = repo.git(&["cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)"]);
-    let mut removed = 0;
-    for id in all.lines().filter_map(|line| line.strip_prefix("blob ")) {
-        std::fs::remove_file(objects.join(&id[..2]).join(&id[2..])).expect("a loose object");
-        removed += 1;
-    }
-    assert!(removed > 0, "there were blobs");
+    repo.remove_objects("blob");
 }
 
 /// The rows that the cache has of patches, as `<commit> <patch-id>` lines, sorted.

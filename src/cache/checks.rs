@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::blocks::{BLOCK, BLOCK_BITS, Content, NONE, Unpacked};
 use super::database::Database;
 use super::holders::{self, Kept};
 use super::patches;
@@ -14,7 +15,6 @@ use super::postings::{self, Key};
 use super::repository::{Cache, SnapshotRef, digest, peeled};
 use super::schema::REPOSITORY;
 use super::segments::read_graph;
-use super::texts::{BLOCK, BLOCK_BITS, NONE, Unpacked};
 use super::words::{self, Rule};
 use crate::facts::Oid;
 use crate::graph::{Damaged, Graph, Holders, Position};
@@ -184,7 +184,7 @@ impl Cache {
         graph: &Graph,
         mut each: impl FnMut(Position, &Oid, Text<'_>) -> bool,
     ) -> anyhow::Result<()> {
-        let numbers = self.texts(0)?.into_numbers();
+        let numbers = self.blocks(Content::Texts, 0)?.into_numbers();
         let mut wanted: Vec<(u32, Position)> =
             (0..).zip(numbers).map(|(position, number)| (number, position)).collect();
         wanted.retain(|(number, position)| *number != NONE && (*position as usize) < graph.len());
@@ -192,7 +192,7 @@ impl Cache {
         for block in wanted.chunk_by(|(a, _), (b, _)| a >> BLOCK_BITS == b >> BLOCK_BITS) {
             let number = block.first().map_or(0, |(number, _)| number >> BLOCK_BITS);
             let bytes: Option<Vec<u8>> = self.database().read(|reader| {
-                let query = "SELECT block FROM text WHERE number = ?1";
+                let query = "SELECT bytes FROM block WHERE number = ?1";
                 Ok(reader.query_row(query, [number], |row| row.get(0)).optional()?)
             })?;
             let unpacked = bytes.and_then(|bytes| Unpacked::new(number, self.hash_len(), &bytes));

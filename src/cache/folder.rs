@@ -12,16 +12,17 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::aside::{self, parse_damaged};
+use super::blocks::Content;
 use super::database::{alone_with, is_damaged, is_forbidden, open_for_reading};
 use super::schema::REPOSITORY;
-use super::segments::text_numbers;
+use super::segments::numbers;
 use super::state::{self, State};
 use crate::error::Kind;
 
 /// How long a look waits for a migration by another process.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Bytes of text numbers.
+/// Bytes of the numbers under which something is kept.
 const NUMBER: usize = 4;
 
 /// A file of the folder that is the cache of a repository, or was set aside.
@@ -50,6 +51,8 @@ pub struct Contents {
     pub texts: u64,
     /// Commits whose patch-id is kept.
     pub patch_ids: u64,
+    /// Commits whose changed paths are kept.
+    pub changes: u64,
     /// Commits whose words are indexed.
     pub words: u64,
     /// Who follows the stream under a name.
@@ -342,19 +345,21 @@ fn contents(reader: &Connection) -> anyhow::Result<Contents> {
     }
     let common_dir: Option<Vec<u8>> =
         tables.query_row("SELECT common_dir FROM repository", [], |row| row.get(0)).optional()?;
-    let numbers = if has("piece")? {
-        text_numbers(&tables)?
+    let [texts, changes] = if has("piece")? {
+        [numbers(&tables, Content::Texts)?, numbers(&tables, Content::Changes)?]
     } else {
         // As versions before the eighth kept them.
         let mut statement = tables.prepare("SELECT texts FROM segment")?;
         let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
-        rows.collect::<Result<Vec<_>, _>>()?.concat()
+        [rows.collect::<Result<Vec<_>, _>>()?.concat(), Vec::new()]
     };
-    let texts = numbers.chunks_exact(NUMBER).filter(|number| *number != [0xff; NUMBER]).count() as u64;
+    let kept =
+        |numbers: Vec<u8>| numbers.chunks_exact(NUMBER).filter(|number| *number != [0xff; NUMBER]).count() as u64;
     Ok(Contents {
         common_dir: common_dir.map(|bytes| PathBuf::from(OsString::from_vec(bytes))),
         commits: number("segment", "SELECT coalesce(sum(count), 0) FROM segment")?,
-        texts,
+        texts: kept(texts),
+        changes: kept(changes),
         patch_ids: number("patch", "SELECT count(*) FROM patch")?,
         words: number("worded", "SELECT coalesce(max(end), 0) FROM worded")?,
         consumers: number("consumer", "SELECT count(*) FROM consumer")?,

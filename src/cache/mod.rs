@@ -3,6 +3,7 @@
 
 pub mod answers;
 mod aside;
+pub mod blocks;
 pub mod checks;
 pub mod cursors;
 pub mod database;
@@ -21,7 +22,6 @@ mod segments;
 pub mod state;
 mod tagged;
 pub mod tasks;
-pub mod texts;
 pub mod trim;
 pub mod views;
 pub mod words;

@@ -295,7 +295,7 @@ fn join(transaction: &Transaction<'_>, end: i64) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::texts::StoredTexts;
+    use crate::cache::blocks::StoredBlocks;
     use crate::facts::Oid;
     use crate::graph::{Batch, Graph};
 
@@ -308,13 +308,13 @@ mod tests {
             commits.push(id(number), 0, []);
         }
         let mut graph = Graph::default();
-        let segment = (graph.append(&commits), vec![u32::MAX; usize::from(count)]);
-        let texts = StoredTexts::default();
+        let stored = StoredBlocks::default();
+        let segment = (graph.append(&commits), stored.numbers(commits.ids()));
         let pass = super::super::Pass {
             overlay: 0,
             base: 0,
             segment: Some(segment),
-            texts,
+            stored,
             refs: Vec::new(),
             positions: Vec::new(),
             whole: false,

@@ -9,12 +9,12 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use sha1::{Digest as _, Sha1};
 
 use super::aside::set_aside;
+use super::blocks::{self, Numbers, StoredBlocks};
 use super::database::{Database, is_damaged, quick_check};
 use super::holders::{self, Kept};
 use super::schema::REPOSITORY;
 use super::segments::{self, StoredSegment, check, end, insert, join, look_at_graph, read_graph, source};
 use super::state::State;
-use super::texts::{self, StoredTexts};
 use crate::debug;
 use crate::facts::Oid;
 use crate::graph::{Damaged, Graph, Holders, Mark, Position, Segment};
@@ -44,10 +44,10 @@ pub struct Pass {
     pub overlay: i64,
     /// How many commits the graph had before.
     pub base: usize,
-    /// What was appended, if anything, and the number of each commit's text.
-    pub segment: Option<(Segment, Vec<u32>)>,
-    /// Where the bytes of the commits that were appended have been stored.
-    pub texts: StoredTexts,
+    /// What was appended, if anything, and under which numbers its texts and changes are kept.
+    pub segment: Option<(Segment, Numbers)>,
+    /// Where those have been stored.
+    pub stored: StoredBlocks,
     /// The usual refs.
     pub refs: Vec<SnapshotRef>,
     /// Where the commits behind them are in the graph, in their order, as far as that is known.
@@ -324,9 +324,9 @@ fn integrity(reader: &Connection) -> anyhow::Result<()> {
 }
 
 fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    // Texts that are nobody's yet may be those of the pass that is to be stored next.
+    // Blocks that are nobody's yet may be those of the pass that is to be stored next.
     transaction.execute_batch(
-        "DELETE FROM text WHERE number NOT IN (SELECT text FROM unclaimed);
+        "DELETE FROM block WHERE number NOT IN (SELECT block FROM unclaimed);
          DELETE FROM snapshot; DELETE FROM ref; DELETE FROM holders; DELETE FROM placed; DELETE FROM tagged;
          DELETE FROM filed; DELETE FROM posting; DELETE FROM batch; DELETE FROM patch;",
     )?;
@@ -368,13 +368,13 @@ fn store(transaction: &Transaction<'_>, pass: &Pass, hash_len: usize) -> anyhow:
         transaction.execute("UPDATE repository SET overlay = ?1", [pass.overlay])?;
     }
     if usize::try_from(end(transaction)?) != Ok(pass.base) {
-        texts::discard(transaction, &pass.texts)?;
+        blocks::discard(transaction, &pass.stored)?;
         return Ok(false);
     }
     if let Some((segment, numbers)) = &pass.segment {
-        let numbers: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        insert(transaction, (pass.base, hash_len), segment, &numbers)?;
-        texts::claim(transaction, &pass.texts)?;
+        let bytes = |numbers: &[u32]| -> Vec<u8> { numbers.iter().flat_map(|number| number.to_le_bytes()).collect() };
+        insert(transaction, (pass.base, hash_len), segment, (&bytes(&numbers.texts), &bytes(&numbers.changes)))?;
+        blocks::claim(transaction, &pass.stored)?;
         let count: i64 = transaction.query_row("SELECT count(*) FROM segment", [], |row| row.get(0))?;
         if count > SEGMENTS {
             join(transaction, hash_len)?;
@@ -442,9 +442,9 @@ pub(super) fn now() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::blocks::{BlockStore, Content, Packer};
     use super::super::cursors::{self, Cursor};
     use super::super::database::Schema;
-    use super::super::texts::{TextPacker, TextStore};
     use super::*;
     use crate::graph::Batch;
 
@@ -459,21 +459,21 @@ mod tests {
     }
 
     /// Writes the bytes of the commit `number`, as a pass does on its way.
-    fn written(cache: &Cache, number: u8) -> StoredTexts {
-        let mut packer = TextPacker::default();
-        packer.add(id(number), &[number; 9]);
-        let mut store = TextStore::new(cache.clone());
+    fn written(cache: &Cache, number: u8) -> StoredBlocks {
+        let mut packer = Packer::new(Content::Texts);
+        packer.add(id(number), None, |raw| raw.extend_from_slice(&[number; 9]));
+        let mut store = BlockStore::new(cache.clone(), 0);
         smol::block_on(async {
-            store.add(packer.pack()).await;
+            store.add(packer.pack().expect("one commit")).await;
             store.finish().await.expect("writes")
         })
     }
 
     /// The pass that appends the commit `number` to `base` others.
-    fn pass(number: u8, base: usize, texts: StoredTexts) -> Pass {
+    fn pass(number: u8, base: usize, stored: StoredBlocks) -> Pass {
         let mut batch = Batch::default();
         batch.push(id(number), 1, []);
-        let numbers = texts.numbers(batch.ids());
+        let numbers = stored.numbers(batch.ids());
         let refs = vec![(b"HEAD".to_vec(), id(number), Some(id(number))), (b"refs/tags/tree".to_vec(), id(99), None)];
         let mut graph = Graph::default();
         for other in 0..base {
@@ -483,7 +483,7 @@ mod tests {
         }
         let segment = Some((graph.append(&batch), numbers));
         let positions = vec![Position::try_from(base).ok(), None];
-        Pass { overlay: 0, base, segment, texts, refs, positions, whole: base == 0 }
+        Pass { overlay: 0, base, segment, stored, refs, positions, whole: base == 0 }
     }
 
     fn count(cache: &Cache, table: &str) -> i64 {
@@ -492,7 +492,7 @@ mod tests {
     }
 
     fn text(cache: &Cache, position: u32, number: u8) -> Option<Vec<u8>> {
-        let texts = Arc::new(cache.texts(0).expect("reads"));
+        let texts = Arc::new(cache.blocks(Content::Texts, 0).expect("reads"));
         texts.reader().get(position, &id(number)).map(<[u8]>::to_vec)
     }
 
@@ -502,11 +502,11 @@ mod tests {
         let cache = opened(folder.path());
         let (first, second, third) = (written(&cache, 1), written(&cache, 2), written(&cache, 3));
         drop(third);
-        assert_eq!((count(&cache, "text"), count(&cache, "unclaimed")), (3, 3));
+        assert_eq!((count(&cache, "block"), count(&cache, "unclaimed")), (3, 3));
         smol::block_on(async {
             assert!(cache.store(pass(1, 0, first)).await.expect("stores"));
             assert!(!cache.store(pass(2, 0, second)).await.expect("another was first"));
-            assert_eq!((count(&cache, "text"), count(&cache, "unclaimed")), (1, 0));
+            assert_eq!((count(&cache, "block"), count(&cache, "unclaimed")), (1, 0));
             let next = written(&cache, 4);
             assert!(cache.store(pass(4, 1, next)).await.expect("stores"));
         });
@@ -550,10 +550,11 @@ mod tests {
             .collect();
         let mut batch = Batch::default();
         ids.iter().zip(0..).for_each(|(id, time)| batch.push(*id, time, []));
-        let segment = Some((Graph::default().append(&batch), vec![u32::MAX; ids.len()]));
-        let (refs, texts) = (vec![(b"HEAD".to_vec(), ids[5], Some(ids[5]))], StoredTexts::default());
+        let stored = StoredBlocks::default();
+        let segment = Some((Graph::default().append(&batch), stored.numbers(&ids)));
+        let refs = vec![(b"HEAD".to_vec(), ids[5], Some(ids[5]))];
         let pass =
-            Pass { overlay: 0, base: 0, segment, texts, refs: refs.clone(), positions: vec![Some(5)], whole: false };
+            Pass { overlay: 0, base: 0, segment, stored, refs: refs.clone(), positions: vec![Some(5)], whole: false };
         assert!(smol::block_on(cache.store(pass)).expect("stored"));
         let (graph, snapshot) = cache.graph().expect("reads").under(0);
         assert!(snapshot.is_some_and(|snapshot| !snapshot.is_held));

@@ -8,7 +8,7 @@ const APPLICATION_ID: i32 = 0x6268_666c;
 
 /// A repository's cache.
 pub(super) const REPOSITORY: Schema =
-    Schema { application_id: APPLICATION_ID, migrations: &[V1, V2, V3, V4, V5, V6, V7, V8, V9] };
+    Schema { application_id: APPLICATION_ID, migrations: &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10] };
 
 /// Ids are 20 or 32 bytes, refnames raw bytes, times seconds since 1970 (signed, 64 bits). The graph is kept as arrays in a few
 /// rows and not as a row for each commit: 88,000 commits are read in 2 ms and written in 10, and a commit costs 40 bytes.
@@ -275,4 +275,15 @@ CREATE TABLE batch (
   filled BLOB NOT NULL,
   sum INTEGER NOT NULL
 );
+";
+
+/// What commits changed is kept beside their texts.
+const V10: &str = "
+-- What is kept of commits, some hundred in a block, see blocks.rs.
+ALTER TABLE text RENAME TO block;
+ALTER TABLE block RENAME COLUMN block TO bytes;
+-- Blocks that no segment names yet.
+ALTER TABLE unclaimed RENAME COLUMN text TO block;
+-- From here on `piece` has an array 6 too: the numbers of changes, as array 5 has those of texts. Pieces in which all bits of each number
+-- are ones may be missing: nothing is kept of those commits.
 ";

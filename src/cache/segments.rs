@@ -1,9 +1,11 @@
 //! The graph as it is stored: a row for each batch, and its arrays in pieces, read whole, or only as far as a question needs them.
 
 use rusqlite::blob::Blob;
-use rusqlite::{Connection, MAIN_DB, Transaction, params};
+use rusqlite::{Connection, MAIN_DB, OptionalExtension as _, Transaction, params};
 
+use super::blocks::Content;
 use super::database::Held;
+use crate::facts::Oid;
 use crate::graph::{Array, Damaged, Graph, Position, Segment, Source};
 
 /// Entries of a piece of an array. To read some in the middle of a long one `SQLite` follows the chain of its pages from the first; a piece has
@@ -11,8 +13,13 @@ use crate::graph::{Array, Damaged, Graph, Position, Segment, Source};
 const PIECE: usize = 1024;
 /// Where parents end.
 const EDGES: Column = Column { number: 2, width: size_of::<u32>() };
-/// Where the numbers of texts are, beside the arrays.
-const TEXTS: Column = Column { number: 5, width: 4 };
+/// Where the numbers of texts are, beside the arrays, and those of changes, of which there are only the pieces with some.
+const TEXTS: Column = Column { number: 5, width: NUMBER };
+const CHANGES: Column = Column { number: 6, width: NUMBER };
+/// Bytes of a number.
+const NUMBER: usize = size_of::<u32>();
+/// What every byte of the number is that says that nothing is kept.
+const UNNUMBERED: u8 = 0xff;
 
 /// How many commits the stored graph has.
 pub(super) fn end(reader: &Connection) -> rusqlite::Result<i64> {
@@ -127,7 +134,8 @@ fn check_pieces(reader: &Connection, segments: &[StoredSegment], hash_len: usize
         let all = arrays.into_iter().chain([(TEXTS, segment.count * TEXTS.width)]);
         all.map(|(column, length)| length.div_ceil(column.piece())).sum::<usize>()
     };
-    let there: i64 = reader.query_row("SELECT count(*) FROM piece", [], |row| row.get(0))?;
+    let whole = "SELECT count(*) FROM piece WHERE number >> 20 & 15 <> ?1";
+    let there: i64 = reader.query_row(whole, [CHANGES.number], |row| row.get(0))?;
     anyhow::ensure!(usize::try_from(there) == Ok(segments.iter().map(of).sum()), Damaged);
     Ok(())
 }
@@ -180,6 +188,13 @@ impl Column {
     }
 }
 
+fn number_column(content: Content) -> Column {
+    match content {
+        Content::Texts => TEXTS,
+        Content::Changes => CHANGES,
+    }
+}
+
 /// Where `array` is, if ids have `hash_len` bytes.
 fn column(array: Array, hash_len: usize) -> Column {
     let (number, width) = match array {
@@ -229,16 +244,68 @@ pub(super) fn text_number(reader: &Connection, first: Position, position: Positi
     Ok(u32::from_le_bytes(number))
 }
 
-/// The numbers of all texts, 4 bytes each, in the order of the commits.
-pub(super) fn text_numbers(reader: &Connection) -> anyhow::Result<Vec<u8>> {
+/// The numbers under which this `content` is kept of all commits, 4 bytes each, in the order of the commits.
+pub(super) fn numbers(reader: &Connection, content: Content) -> anyhow::Result<Vec<u8>> {
     let mut numbers = Vec::new();
     for segment in segments(reader)? {
-        check_last(reader, (segment.first, TEXTS), segment.count * TEXTS.width)?;
         let known = numbers.len();
-        numbers.resize(known + 4 * segment.count, 0);
-        read(reader, (segment.first, TEXTS), 0, &mut numbers[known..])?;
+        numbers.resize(known + NUMBER * segment.count, UNNUMBERED);
+        let of_segment = &mut numbers[known..];
+        match content {
+            Content::Texts => {
+                check_last(reader, (segment.first, TEXTS), of_segment.len())?;
+                read(reader, (segment.first, TEXTS), 0, of_segment)?;
+            }
+            Content::Changes => {
+                for (piece, part) in of_segment.chunks_mut(CHANGES.piece()).enumerate() {
+                    let Some(bytes) = piece_at(reader, CHANGES.row(segment.first, piece)?)? else { continue };
+                    // Numbers that are damaged lead to nothing, or to another commit's.
+                    let length = bytes.len().min(part.len());
+                    part[..length].copy_from_slice(&bytes[..length]);
+                }
+            }
+        }
     }
     Ok(numbers)
+}
+
+fn piece_at(reader: &Connection, row: i64) -> rusqlite::Result<Option<Vec<u8>>> {
+    let mut statement = reader.prepare_cached("SELECT bytes FROM piece WHERE number = ?1")?;
+    statement.query_row([row], |row| row.get(0)).optional()
+}
+
+/// Keeps the numbers of commits, each with its place, as far as the graph still has it there.
+pub(super) fn set_numbers(
+    transaction: &Transaction<'_>,
+    content: Content,
+    commits: impl IntoIterator<Item = (Position, Oid, u32)>,
+    hash_len: usize,
+) -> anyhow::Result<()> {
+    let mut commits: Vec<_> = commits.into_iter().collect();
+    commits.sort_unstable_by_key(|(position, ..)| *position);
+    let mut left = commits.as_slice();
+    let (ids, column) = (column(Array::Ids, hash_len), number_column(content));
+    let mut put = transaction.prepare("INSERT OR REPLACE INTO piece VALUES (?1, ?2)")?;
+    for segment in segments(transaction)? {
+        let (here, beyond) = left.split_at(left.partition_point(|it| (it.0 as usize) < segment.first + segment.count));
+        left = beyond;
+        let place = |position: Position| (position as usize - segment.first) / PIECE;
+        for of_piece in here.chunk_by(|one, next| place(one.0) == place(next.0)) {
+            let piece = place(of_piece[0].0);
+            let stored = piece_at(transaction, ids.row(segment.first, piece)?)?.unwrap_or_default();
+            let length = NUMBER * PIECE.min(segment.count - piece * PIECE);
+            let mut bytes = piece_at(transaction, column.row(segment.first, piece)?)?.unwrap_or_default();
+            bytes.resize(length, UNNUMBERED);
+            for (position, id, number) in of_piece {
+                let within = (*position as usize - segment.first) % PIECE;
+                if stored.chunks_exact(hash_len).nth(within) == Some(id.as_bytes()) {
+                    bytes[NUMBER * within..][..NUMBER].copy_from_slice(&number.to_le_bytes());
+                }
+            }
+            put.execute(params![column.row(segment.first, piece)?, bytes])?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the stored ids begin with `ids`.
@@ -262,9 +329,9 @@ pub(super) fn begins_with(reader: &Connection, ids: &[u8], hash_len: usize) -> a
 /// Makes one segment of all.
 pub(super) fn join(transaction: &Transaction<'_>, hash_len: usize) -> anyhow::Result<()> {
     let joined = read_graph(transaction, hash_len)?.joined();
-    let numbers = text_numbers(transaction)?;
+    let (texts, changes) = (numbers(transaction, Content::Texts)?, numbers(transaction, Content::Changes)?);
     forget(transaction)?;
-    insert(transaction, (0, hash_len), &joined, &numbers)
+    insert(transaction, (0, hash_len), &joined, (&texts, &changes))
 }
 
 /// Deletes all.
@@ -272,11 +339,12 @@ pub(super) fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch("DELETE FROM segment; DELETE FROM piece;")
 }
 
+/// Stores `segment`, which begins with the commit `first`, and the numbers of its texts and changes, as [`numbers`] has them.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     (first, hash_len): (usize, usize),
     segment: &Segment,
-    texts: &[u8],
+    (texts, changes): (&[u8], &[u8]),
 ) -> anyhow::Result<()> {
     let count = i64::try_from(segment.times.len() / size_of::<u64>())?;
     let links = i64::try_from(segment.parents.len() / size_of::<Position>())?;
@@ -284,8 +352,11 @@ pub(super) fn insert(
     transaction.execute("INSERT INTO segment VALUES (?1, ?2, ?3, ?4)", row)?;
     let mut insert = transaction.prepare("INSERT INTO piece VALUES (?1, ?2)")?;
     let arrays = Array::ALL.map(|array| (column(array, hash_len), segment.array(array)));
-    for (column, array) in arrays.into_iter().chain([(TEXTS, texts)]) {
+    for (column, array) in arrays.into_iter().chain([(TEXTS, texts), (CHANGES, changes)]) {
         for (piece, bytes) in array.chunks(column.piece()).enumerate() {
+            if column.number == CHANGES.number && bytes.iter().all(|byte| *byte == UNNUMBERED) {
+                continue;
+            }
             insert.execute(params![column.row(first, piece)?, bytes])?;
         }
     }

@@ -1,4 +1,4 @@
-//! Taking out of a cache what no run will use any more: texts of passes that never ended, cursors that nobody has come back to for long.
+//! Taking out of a cache what no run will use any more: blocks of passes that never ended, cursors that nobody has come back to for long.
 //! In short transactions, so that nobody waits for long; the file is made smaller only where much of it is empty.
 
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::error::Kind;
 
 /// Seconds after which a cursor that no consumer holds is forgotten: who comes back with it later gets everything again.
 const FORGOTTEN: i64 = 180 * 86_400;
-/// Blocks of texts that go in one transaction: some ten megabytes.
+/// Blocks that go in one transaction: some ten megabytes.
 const BLOCKS: i64 = 64;
 /// How long a transaction waits for another process's. Then it is left for the next time.
 const BUSY: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const EMPTY_PAGES: i64 = 256;
 const EMPTY_SHARE: i64 = 4;
 
-/// Steps of `SQLite`'s virtual machine after which it is asked whether it is to stop: a step may copy a block of texts.
+/// Steps of `SQLite`'s virtual machine after which it is asked whether it is to stop: a step may copy a block.
 const STEPS: i32 = 100;
 
 /// Says whether nobody waits any more for what is being done. Asked by the thread that does it, between steps.
@@ -32,7 +32,7 @@ pub type Stopped = Arc<dyn Fn() -> bool + Send + Sync>;
 /// What was taken out of a cache.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Trimmed {
-    /// Blocks of texts.
+    /// Blocks of texts or changes.
     pub blocks: usize,
     /// Cursors.
     pub cursors: usize,
@@ -75,7 +75,7 @@ fn trim(path: &Path, may_shrink: bool, is_stopped: &Stopped) -> anyhow::Result<T
     // While nobody has it open no pass is going on. Numbers are never used again: those of passes that begin later are higher.
     let dead: Option<i64> = if has_unclaimed(path)? {
         let last = |reader: &Connection| {
-            Ok(reader.query_row("SELECT coalesce(max(text), 0) FROM unclaimed", [], |row| row.get(0))?)
+            Ok(reader.query_row("SELECT coalesce(max(block), 0) FROM unclaimed", [], |row| row.get(0))?)
         };
         alone_with(path, last)?
     } else {
@@ -89,7 +89,7 @@ fn trim(path: &Path, may_shrink: bool, is_stopped: &Stopped) -> anyhow::Result<T
         loop {
             let gone = change(
                 &mut connection,
-                "DELETE FROM text WHERE number IN (SELECT text FROM unclaimed WHERE text <= ?1 ORDER BY text LIMIT ?2)",
+                "DELETE FROM block WHERE number IN (SELECT block FROM unclaimed WHERE block <= ?1 ORDER BY block LIMIT ?2)",
                 params![dead, BLOCKS],
             )?;
             trimmed.blocks += gone;
@@ -98,7 +98,7 @@ fn trim(path: &Path, may_shrink: bool, is_stopped: &Stopped) -> anyhow::Result<T
             }
         }
         // Those whose block is gone already.
-        change(&mut connection, "DELETE FROM unclaimed WHERE text <= ?1", [dead])?;
+        change(&mut connection, "DELETE FROM unclaimed WHERE block <= ?1", [dead])?;
     }
     let forgotten = "DELETE FROM cursor WHERE used_at < ?1 AND token NOT IN (SELECT token FROM consumer)";
     trimmed.cursors = change(&mut connection, forgotten, [now() - FORGOTTEN])?;
@@ -176,8 +176,8 @@ mod tests {
         });
         // 200 blocks of a pass that was cut off, and 10 that belong to commits.
         let blocks = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 210)
-                      INSERT INTO text (block) SELECT zeroblob(100000) FROM n;
-                      INSERT INTO unclaimed SELECT number FROM text WHERE number > 10";
+                      INSERT INTO block (bytes) SELECT zeroblob(100000) FROM n;
+                      INSERT INTO unclaimed SELECT number FROM block WHERE number > 10";
         execute(&path, blocks);
         let (first, second) = (token(&cursor(1)), token(&cursor(2)));
         execute(&path, &format!("UPDATE cursor SET used_at = 7 WHERE token IN ('{first}', '{second}')"));
@@ -191,7 +191,7 @@ mod tests {
         let before = file();
         let trimmed = before.trim(0, &never).expect("trims");
         assert_eq!((trimmed.blocks, trimmed.cursors, trimmed.freed), (200, 0, 0));
-        assert_eq!((count(&path, "text"), count(&path, "unclaimed"), count(&path, "cursor")), (10, 0, 2));
+        assert_eq!((count(&path, "block"), count(&path, "unclaimed"), count(&path, "cursor")), (10, 0, 2));
         // Asked while it is being written anew: it is as it was.
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&asked);
@@ -204,7 +204,7 @@ mod tests {
         assert!(shrunk.freed > 15_000_000, "{shrunk:?}");
         assert_eq!((file().used, file().bytes < 3_000_000), (long_ago, true), "that is no use of it");
         assert_eq!(file().trim(u64::MAX, &never).expect("trims"), Trimmed::default());
-        assert_eq!(count(&path, "text"), 10);
+        assert_eq!(count(&path, "block"), 10);
         let cache = Cache::open_as_it_is(&path).expect("opens").expect("is there");
         assert_eq!(cache.complaints().expect("reads"), [""; 0]);
     }

@@ -223,7 +223,7 @@ mod tests {
             overlay: 5,
             base: 0,
             segment: None,
-            texts: crate::cache::texts::StoredTexts::default(),
+            stored: crate::cache::blocks::StoredBlocks::default(),
             refs: Vec::new(),
             positions: Vec::new(),
             whole: false,

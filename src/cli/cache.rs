@@ -81,7 +81,7 @@ pub struct CacheVerifyArgs {
     /// every one that there is
     #[argh(switch)]
     pub all: bool,
-    /// no sample: all patch-ids, keys and words
+    /// no sample: all changed paths, patch-ids, keys and words
     #[argh(switch)]
     pub full: bool,
     /// form of the output: jsonl, human, auto (human on a terminal, the default), or a line of your own for each event:

@@ -218,8 +218,10 @@ async fn found(
     for why in &audited.skipped {
         skipped(name, why, report).await?;
     }
-    let Audited { commits, texts, patch_ids, indexed, .. } = audited;
-    let what = format!("{name}: compared {commits} commits, {texts} texts, {patch_ids} patch-ids, {indexed} messages");
+    let Audited { commits, texts, patch_ids, changes, indexed, .. } = audited;
+    let what = format!(
+        "{name}: compared {commits} commits, {texts} texts, changed paths of {changes}, {patch_ids} patch-ids, {indexed} messages"
+    );
     remark(&what, report);
     let is_wrong = !audited.findings.is_empty();
     let state = if is_wrong { CacheState::Wrong } else { CacheState::Sound };
@@ -356,6 +358,7 @@ pub(super) fn event<'a>(name: &'a str, kept: &'a Kept) -> Cache<'a> {
         freed: None,
         texts: contents.map(|contents| contents.texts),
         patch_ids: contents.map(|contents| contents.patch_ids),
+        changes: contents.map(|contents| contents.changes),
         words: contents.map(|contents| contents.words),
         consumers: contents.map(|contents| contents.consumers),
         used_at: date(kept.file.used).map(Cow::Owned),

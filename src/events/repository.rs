@@ -155,6 +155,10 @@ pub struct Cache<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]
     pub patch_ids: Option<u64>,
+    /// Of how many commits it has the changed paths. Absent as `texts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub changes: Option<u64>,
     /// Of how many commits it has the words. Absent as `texts`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]

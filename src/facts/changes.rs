@@ -20,6 +20,9 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// All of them, in their order.
+    const ALL: [Self; 4] = [Self::File, Self::Executable, Self::Symlink, Self::Submodule];
+
     /// The six octal digits that git prints.
     #[must_use]
     pub const fn octal(self) -> &'static str {
@@ -122,9 +125,74 @@ impl Change {
     }
 }
 
+/// Appends `changes` as bytes: for each the modes of both sides in one, the path and a NUL (which git has in no path), and the ids that
+/// there are.
+pub fn encode(changes: &[Change], into: &mut Vec<u8>) {
+    for Change { path, old, new, .. } in changes {
+        let mode = |side: &Option<Entry>| side.map_or(0, |entry| 1 + entry.mode as u8);
+        into.push(mode(old) | mode(new) << 4);
+        into.extend_from_slice(path);
+        into.push(0);
+        for entry in [old, new].into_iter().flatten() {
+            into.extend_from_slice(entry.oid.as_bytes());
+        }
+    }
+}
+
+/// The changes of which `bytes` are made, with ids of `hash_len` bytes; `None` if they are of none.
+#[must_use]
+pub fn decode(mut bytes: &[u8], hash_len: usize) -> Option<Vec<Change>> {
+    let mut changes = Vec::new();
+    while let Some((&modes, rest)) = bytes.split_first() {
+        let (path, rest) = rest.split_at_checked(memchr::memchr(0, rest)?)?;
+        bytes = &rest[1..];
+        let mut side = |mode: u8| {
+            let Some(index) = mode.checked_sub(1) else { return Some(None) };
+            let mode = *Mode::ALL.get(usize::from(index))?;
+            let (oid, rest) = bytes.split_at_checked(hash_len)?;
+            bytes = rest;
+            Some(Some(Entry { mode, oid: Oid::from_bytes(oid)? }))
+        };
+        let (old, new) = (side(modes & 0xf)?, side(modes >> 4)?);
+        changes.push(Change::new(path.to_vec(), old, new)?);
+    }
+    Some(changes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn change(path: &[u8], old: Option<(Mode, u8)>, new: Option<(Mode, u8)>) -> Change {
+        let entry = |(mode, fill)| Entry { mode, oid: Oid::from_bytes(&[fill; 20]).expect("20 bytes") };
+        Change::new(path.to_vec(), old.map(entry), new.map(entry)).expect("a side")
+    }
+
+    #[test]
+    fn changes_come_out_as_they_went_in_and_what_is_cut_does_not() {
+        let changes = [
+            change(b"added", None, Some((Mode::File, 1))),
+            change(&[b'x'; 300], Some((Mode::Executable, 2)), None),
+            change(b"a \xff\n", Some((Mode::Symlink, 3)), Some((Mode::Submodule, 0))),
+            change(b"", Some((Mode::File, 4)), Some((Mode::File, 5))),
+        ];
+        let mut bytes = Vec::new();
+        encode(&changes, &mut bytes);
+        assert_eq!(decode(&bytes, 20).as_deref(), Some(&changes[..]));
+        assert_eq!(decode(b"", 20), Some(Vec::new()));
+        let mut ends = vec![0];
+        for count in 1..=changes.len() {
+            let mut some = Vec::new();
+            encode(&changes[..count], &mut some);
+            ends.push(some.len());
+        }
+        for at in (0..bytes.len()).filter(|at| !ends.contains(at)) {
+            assert_eq!(decode(&bytes[..at], 20), None, "cut at {at}");
+        }
+        for damage in [&b"\x00a\0"[..], b"\x05a\0aaaaaaaaaaaaaaaaaaaa", b"\x11a\0aaaaaaaaaaaaaaaaaaaa"] {
+            assert_eq!(decode(damage, 20), None, "{damage:?}");
+        }
+    }
 
     #[test]
     fn modes_are_reduced_as_git_reduces_them() {

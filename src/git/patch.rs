@@ -109,6 +109,20 @@ impl Patches {
         self.big
     }
 
+    /// As [`Self::changes`], to be kept.
+    ///
+    /// # Errors
+    /// As [`Self::changes`].
+    pub fn take_changes(
+        &mut self,
+        handle: &Handle,
+        tree: &Oid,
+        parent: Option<&Oid>,
+    ) -> Result<Vec<Change>, ObjectError> {
+        self.changes(handle, tree, parent)?;
+        Ok(std::mem::take(&mut self.changes))
+    }
+
     /// What the commit that was looked at last changed.
     #[must_use]
     pub fn last_changes(&self) -> &[Change] {

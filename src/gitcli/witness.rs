@@ -1,5 +1,5 @@
 //! What git itself says of commits, for whoever wants to know whether something else says the same: parents and times, what tags lead
-//! to, patch-ids. Read as it comes: git may have millions to tell.
+//! to, changed paths, patch-ids. Read as it comes: git may have millions to tell.
 
 use std::ffi::OsString;
 
@@ -10,7 +10,8 @@ use super::questions::git;
 use crate::clock::Clock;
 use crate::error::Kind;
 use crate::facts::Oid;
-use crate::facts::oid::SHA1_LEN;
+use crate::facts::changes::{Change, Entry, Mode};
+use crate::facts::oid::{OidMap, SHA1_LEN};
 use crate::git::Repository;
 use crate::shutdown::Token;
 
@@ -130,6 +131,44 @@ pub async fn patch_ids(repository: &Repository, ids: &[Oid], token: &Token) -> a
     };
     by_line(repository, "git patch-id", &["patch-id".into(), "--stable".into()], &diffs, token, take).await?;
     Ok(found)
+}
+
+/// What `ids` changed, each against its first parent; those that changed nothing, and merges, are left out.
+///
+/// # Errors
+/// If git fails, or `token` is cancelled.
+pub async fn changes(repository: &Repository, ids: &[Oid], token: &Token) -> anyhow::Result<OidMap<Vec<Change>>> {
+    let mut told = Vec::new();
+    if !ids.is_empty() {
+        let options = ["--stdin", "--root", "-r", "--raw", "--no-renames", "--no-abbrev", "--ignore-submodules=none"];
+        let args: Vec<OsString> = ["diff-tree", "-z"].into_iter().chain(options).map(OsString::from).collect();
+        let take = &mut |bytes: &[u8]| told.extend_from_slice(bytes);
+        run(repository, "git diff-tree", (&args, &[]), &lines(ids, ""), token, take).await?;
+    }
+    let mut found = OidMap::<Vec<Change>>::default();
+    let mut of = None;
+    let mut words = told.split(|&byte| byte == 0);
+    while let Some(word) = words.next() {
+        let Some(raw) = word.strip_prefix(b":") else {
+            of = Oid::from_hex(word);
+            continue;
+        };
+        let change = words.next().and_then(|path| raw_change(raw, path));
+        if let (Some(id), Some(change)) = (of, change) {
+            found.entry(id).or_default().push(change);
+        }
+    }
+    Ok(found)
+}
+
+/// The change that a line of raw output tells: modes and ids of both sides, and a letter (git-diff-tree(1)).
+fn raw_change(raw: &[u8], path: &[u8]) -> Option<Change> {
+    let mut words = raw.split(|&byte| byte == b' ').map(|word| std::str::from_utf8(word).ok());
+    let mut next = || words.next().flatten();
+    let modes = [next()?, next()?].map(|mode| u32::from_str_radix(mode, 8).ok().filter(|mode| *mode != 0));
+    let ids = [next()?, next()?].map(|id| Oid::from_hex(id.as_bytes()));
+    let side = |at: usize| Some(Entry { mode: Mode::from_bits(modes[at]?)?, oid: ids[at]? });
+    Change::new(path.to_vec(), side(0), side(1))
 }
 
 fn lines(ids: &[Oid], suffix: &str) -> Vec<u8> {

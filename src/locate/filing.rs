@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::desk::{Reading, with_sketch};
 use crate::cache::Cache;
+use crate::cache::blocks::Blocks;
 use crate::cache::database::is_damaged;
 use crate::cache::postings::Postings;
-use crate::cache::texts::Texts;
 use crate::facts::Oid;
 use crate::facts::patterns::Patterns;
 use crate::git::ObjectError;
@@ -126,7 +126,7 @@ impl Filing<'_> {
         Filed::Cached(Arc::new(Cached { cache: cache.clone(), filer, anew: OnceLock::new(), damage: Mutex::default() }))
     }
 
-    fn filer(&self, graph: &Arc<Graph>, texts: Option<Arc<Texts>>, stop: &Token) -> Filer {
+    fn filer(&self, graph: &Arc<Graph>, texts: Option<Arc<Blocks>>, stop: &Token) -> Filer {
         let (graph, handles) = (Arc::clone(graph), self.index.handles.clone());
         Filer { graph, handles, texts, patterns: Arc::clone(self.patterns), stop: stop.clone() }
     }
@@ -179,7 +179,7 @@ pub fn keys_of(patterns: &Arc<Patterns>, id: &Oid, raw: &[u8]) -> Result<Vec<Key
 struct Filer {
     graph: Arc<Graph>,
     handles: Handles,
-    texts: Option<Arc<Texts>>,
+    texts: Option<Arc<Blocks>>,
     patterns: Arc<Patterns>,
     stop: Token,
 }
@@ -190,7 +190,7 @@ impl Filer {
         let positions = chunk.filter_map(|position| Position::try_from(position).ok());
         let positions: Vec<Position> = positions.collect();
         self.handles.with(|handle| {
-            let mut kept = self.texts.as_ref().map(Texts::reader);
+            let mut kept = self.texts.as_ref().map(Blocks::reader);
             let mut postings = Postings::default();
             let mut buffer = Vec::new();
             for &position in &positions {

@@ -16,8 +16,8 @@ use super::scope::Scope;
 use super::search::Search;
 use super::seeds::Seeds;
 use crate::announce::{self, Indexed};
+use crate::cache::blocks::Blocks;
 use crate::cache::patches::KeptPatch;
-use crate::cache::texts::Texts;
 use crate::config::Settings;
 use crate::describe;
 use crate::events::Event;
@@ -46,7 +46,7 @@ const CHANGES: usize = 8;
 pub(crate) struct Study<'a> {
     pub(super) search: Search<'a>,
     pub(super) scope: Arc<Scope>,
-    texts: Option<Arc<Texts>>,
+    texts: Option<Arc<Blocks>>,
     /// Objects that could not be read, and were told.
     told: HashSet<Oid>,
 }
@@ -250,7 +250,7 @@ impl<'a> Study<'a> {
         let (scope, texts) = (Arc::clone(&self.scope), self.texts.clone());
         let read = move |chunk: &[Position]| {
             scope.handles.with(|handle| {
-                let mut kept = texts.as_ref().map(Texts::reader);
+                let mut kept = texts.as_ref().map(Blocks::reader);
                 let mut buffer = Vec::new();
                 let mut found = Vec::new();
                 for &position in chunk {

@@ -17,8 +17,8 @@ use super::scope::Scope;
 use super::search::Search;
 use super::{Options, open};
 use crate::announce;
+use crate::cache::blocks::Blocks;
 use crate::cache::patches::KeptPatch;
-use crate::cache::texts::Texts;
 use crate::facts::commit::RawCommit;
 use crate::git::ObjectError;
 use crate::graph::Position;
@@ -180,10 +180,10 @@ fn ranges(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>
 }
 
 /// A number for the author, with the date, of each commit of `chunk` that is no merge. Two that agree by accident cost a diff.
-fn authors(scope: &Scope, texts: Option<&Arc<Texts>>, chunk: Range<usize>) -> Vec<(u64, Position)> {
+fn authors(scope: &Scope, texts: Option<&Arc<Blocks>>, chunk: Range<usize>) -> Vec<(u64, Position)> {
     let positions: Vec<Position> = chunk.filter_map(|position| Position::try_from(position).ok()).collect();
     scope.handles.with(|handle| {
-        let mut kept = texts.map(Texts::reader);
+        let mut kept = texts.map(Blocks::reader);
         let mut buffer = Vec::new();
         let mut found = Vec::new();
         for &position in &positions {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::gaps::Gaps;
 use crate::cache::Cache;
-use crate::cache::texts::Texts;
+use crate::cache::blocks::Blocks;
 use crate::cache::words::{Batch, Rule};
 use crate::facts::commit::RawCommit;
 use crate::facts::text::CommitText;
@@ -32,7 +32,7 @@ pub(super) struct Source {
     pub(super) graph: Arc<Graph>,
     pub(super) gaps: Arc<Gaps>,
     pub(super) handles: Handles,
-    texts: Option<Arc<Texts>>,
+    texts: Option<Arc<Blocks>>,
 }
 
 /// The messages of the commits that are asked about, and an index of them.
@@ -118,7 +118,7 @@ impl Source {
     ) {
         let span = positions.last().zip(positions.first()).map_or(0, |(last, first)| (last - first) as usize);
         let is_dense = span < DENSE * positions.len();
-        let mut kept = self.texts.as_ref().filter(|_| is_dense).map(Texts::reader);
+        let mut kept = self.texts.as_ref().filter(|_| is_dense).map(Blocks::reader);
         let mut buffer = Vec::new();
         for &position in positions {
             if stop.is_cancelled() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::pool::{JobError, Pool};
-use crate::cache::texts::{BLOCK, StoredTexts, TextBlock, TextPacker, TextStore};
+use crate::cache::blocks::{BLOCK, Block, BlockStore, Content, Packer, StoredBlocks};
 use crate::facts::Oid;
 use crate::facts::oid::OidSet;
 use crate::git::ObjectError;
@@ -20,7 +20,7 @@ pub struct Discovery {
     /// New commits, parents first.
     pub commits: Batch,
     /// Where their bytes were stored, or why they weren't.
-    pub texts: anyhow::Result<StoredTexts>,
+    pub stored: anyhow::Result<StoredBlocks>,
     /// Commits that could not be read; with any the graph must not be stored as complete.
     pub broken: Vec<ObjectError>,
 }
@@ -35,32 +35,32 @@ pub async fn discover(
     history: ObjectHistory,
     graph: Arc<Graph>,
     tips: Vec<Oid>,
-    mut texts: Option<TextStore>,
+    mut store: Option<BlockStore>,
     stop: &Token,
     mut progress: impl FnMut(usize),
 ) -> Result<Discovery, JobError> {
     let mut search =
-        Search { history, seen: OidSet::default(), stack: tips, broken: Vec::new(), keep: texts.is_some(), graph };
+        Search { history, seen: OidSet::default(), stack: tips, broken: Vec::new(), keep: store.is_some(), graph };
     // The first tip is to be looked at first.
     search.stack.reverse();
     while !search.stack.is_empty() && !stop.is_cancelled() {
         let (next, block) = pool.run(move || search.step()).await?;
         search = next;
-        if let (Some(texts), Some(block)) = (&mut texts, block) {
-            texts.add(block).await;
+        if let (Some(store), Some(block)) = (&mut store, block) {
+            store.add(block).await;
         }
         progress(search.seen.len());
     }
     let Search { history, broken, .. } = search;
     if stop.is_cancelled() {
-        return Ok(Discovery { commits: Batch::default(), texts: Ok(StoredTexts::default()), broken });
+        return Ok(Discovery { commits: Batch::default(), stored: Ok(StoredBlocks::default()), broken });
     }
     let commits = pool.run(move || history.into_batch()).await?;
-    let texts = match texts {
-        Some(texts) => texts.finish().await,
-        None => Ok(StoredTexts::default()),
+    let stored = match store {
+        Some(store) => store.finish().await,
+        None => Ok(StoredBlocks::default()),
     };
-    Ok(Discovery { commits, texts, broken })
+    Ok(Discovery { commits, stored, broken })
 }
 
 struct Search {
@@ -74,8 +74,8 @@ struct Search {
 
 impl Search {
     /// Reads some more; with the block of their bytes, if it is to be kept.
-    fn step(mut self) -> (Self, Option<TextBlock>) {
-        let mut packer = TextPacker::default();
+    fn step(mut self) -> (Self, Option<Block>) {
+        let mut packer = Packer::new(Content::Texts);
         for _ in 0..STEP {
             let Some(id) = self.stack.pop() else { break };
             if !self.seen.insert(id) || self.graph.position(&id).is_some() {
@@ -85,13 +85,13 @@ impl Search {
                 self.stack.extend_from_slice(self.history.parent_ids(node));
                 // Where git's commit-graph told the parents, the commit itself was not read.
                 match self.history.raw(node) {
-                    Ok(raw) => packer.add(id, &raw),
+                    Ok(raw) if self.keep => packer.add(id, None, |bytes| bytes.extend_from_slice(&raw)),
+                    Ok(_) => {}
                     Err(cause) => self.broken.push(cause),
                 }
             }
         }
         self.broken.extend(self.history.take_broken());
-        let block = (self.keep && !packer.is_empty()).then(|| packer.pack());
-        (self, block)
+        (self, packer.pack())
     }
 }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::handles::Handles;
 use super::pool::{JobError, Pending, Pool};
 use super::walker::{Chunk, FULL, Item, Walker};
+use crate::cache::blocks::{BLOCK, Block};
 use crate::cache::patches::KeptPatch;
-use crate::cache::texts::{BLOCK, TextBlock};
 use crate::git::{Handle, ObjectError};
 use crate::panics;
 use crate::shutdown::Token;
@@ -39,8 +39,8 @@ pub struct Piece {
     pub absent: usize,
     /// Patch-ids that were not computed because a blob is too large.
     pub huge: usize,
-    /// The bytes of the commits, for the cache, if they were to be kept.
-    pub texts: Option<TextBlock>,
+    /// What of the commits is to be kept, for the cache.
+    pub blocks: Vec<Block>,
     /// What was found out by diffs, for the cache.
     pub patches: Vec<KeptPatch>,
 }

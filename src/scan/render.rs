@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::first_tag::FirstTags;
 use crate::cache::Cache;
+use crate::cache::blocks::{BlockReader, Blocks, Content, Packer};
 use crate::cache::patches::{KeptPatch, Terms};
-use crate::cache::texts::{TextPacker, TextReader, Texts};
 use crate::describe::{Desk, FoundOut, Wishes};
 use crate::events::Event;
-use crate::facts::Oid;
+use crate::facts::{Oid, changes};
 use crate::git::Handle;
 use crate::pipeline::stream::{Piece, Render};
 use crate::pipeline::walker::{FULL, Item};
@@ -18,17 +18,20 @@ use crate::shutdown::Token;
 /// Bytes that the line of a commit takes, as a rule.
 const LINE: usize = 1024;
 
-/// What is done with the bytes of commits besides describing them.
-pub(super) enum Keep {
-    /// They are taken from the cache where it has them.
-    Use(Arc<Texts>),
-    /// They are gathered for the cache.
-    Gather,
-    /// There is no cache.
-    Nothing,
+/// What the cache has of commits, and what is gathered for it.
+#[derive(Default)]
+pub(super) struct Keep {
+    /// The bytes that it has.
+    pub(super) texts: Option<Arc<Blocks>>,
+    /// What commits changed, as far as it has that.
+    pub(super) changes: Option<Arc<Blocks>>,
+    /// Whether bytes are gathered: it has none yet.
+    pub(super) gather_texts: bool,
+    /// Whether changes are gathered that are asked for and that it hasn't.
+    pub(super) gather_changes: bool,
 }
 
-/// What workers do with a chunk of commits. Patch-ids come from `cache` where that has them. Once `stop` is cancelled nobody takes the
+/// What workers do with a chunk of commits. What is kept is taken from there, patch-ids from `cache`. Once `stop` is cancelled nobody takes the
 /// rest of a chunk any more: its diffs may be worth half a second.
 pub(super) fn renderer(
     wishes: Wishes,
@@ -48,24 +51,35 @@ pub(super) fn renderer(
             know_patches(&mut desk, cache, overlay, items);
         }
         let mut buffer = Vec::new();
-        let mut kept = if let Keep::Use(texts) = &keep { Some(texts.reader()) } else { None };
-        let is_known = |item: &Item| desk.known.contains_key(&item.id);
-        if wishes.paths || (wishes.patch_id && !items.iter().all(is_known)) {
-            know_trees(&mut desk, &mut kept, items);
+        let mut texts = keep.texts.as_ref().map(Blocks::reader);
+        let mut kept_changes = keep.changes.as_ref().map(Blocks::reader);
+        let has_patch_id = |item: &Item| desk.known.contains_key(&item.id);
+        let has_changes = |item: &Item| {
+            keep.changes.as_ref().zip(item.position).is_some_and(|(changes, position)| changes.has(position))
+        };
+        if (wishes.paths && !items.iter().all(has_changes)) || (wishes.patch_id && !items.iter().all(has_patch_id)) {
+            know_trees(&mut desk, &mut texts, items);
         }
-        let mut packer = if matches!(keep, Keep::Gather) { TextPacker::with_room() } else { TextPacker::default() };
+        let (mut new_texts, mut new_changes) = (Packer::new(Content::Texts), Packer::new(Content::Changes));
+        if keep.gather_texts {
+            new_texts = Packer::with_room(Content::Texts);
+        }
         for item in items {
             if stop.is_cancelled() || piece.is_full() {
                 break;
             }
             piece.seen += 1;
-            let raw = match item.raw.as_deref().or_else(|| known(&mut kept, item)) {
+            let raw = match item.raw.as_deref().or_else(|| known(&mut texts, item)) {
                 Some(raw) => Ok(raw),
                 None => handle.commit(&item.id, &mut buffer),
             };
-            if let (Keep::Gather, Ok(raw)) = (&keep, &raw) {
-                packer.add(item.id, raw);
+            if keep.gather_texts
+                && let Ok(raw) = &raw
+            {
+                new_texts.add(item.id, item.position, |bytes| bytes.extend_from_slice(raw));
             }
+            desk.changes = known(&mut kept_changes, item).and_then(|bytes| changes::decode(bytes, wishes.hash_len));
+            let is_known = desk.changes.is_some();
             let bytes = &mut piece.bytes;
             let write = |mut commit: crate::events::Commit<'_>| {
                 let tag = tags.as_ref().and_then(|tags| tags.of(&item.id));
@@ -77,26 +91,32 @@ pub(super) fn renderer(
                 Ok(false) => {}
                 Err(cause) => piece.broken.push(cause),
             }
+            if keep.gather_changes
+                && !is_known
+                && let Some(found) = &desk.changes
+            {
+                new_changes.add(item.id, item.position, |bytes| changes::encode(found, bytes));
+            }
         }
         piece.absent = desk.absent;
         piece.huge = desk.huge;
         piece.broken.append(&mut desk.broken);
         piece.patches = desk.found_out.drain(..).map(kept_patch).collect();
-        piece.texts = (!packer.is_empty()).then(|| packer.pack());
+        piece.blocks = [new_texts, new_changes].into_iter().filter_map(Packer::pack).collect();
         piece
     })
 }
 
-/// The bytes of a commit that are kept.
-fn known<'reader>(kept: &'reader mut Option<TextReader>, item: &Item) -> Option<&'reader [u8]> {
+/// What is kept of a commit.
+fn known<'reader>(kept: &'reader mut Option<BlockReader>, item: &Item) -> Option<&'reader [u8]> {
     kept.as_mut()?.get(item.position?, &item.id)
 }
 
 /// Tells `desk` the trees of `items` whose bytes are at hand, as far as one piece goes: what is large is better read once.
-fn know_trees(desk: &mut Desk, kept: &mut Option<TextReader>, items: &[Item]) {
+fn know_trees(desk: &mut Desk, texts: &mut Option<BlockReader>, items: &[Item]) {
     let mut bytes = 0;
     for item in items {
-        let Some(raw) = item.raw.as_deref().or_else(|| known(kept, item)) else { continue };
+        let Some(raw) = item.raw.as_deref().or_else(|| known(texts, item)) else { continue };
         desk.know_tree(&item.id, raw);
         bytes += raw.len();
         if bytes >= FULL {

@@ -8,8 +8,8 @@ use super::Scan;
 use super::plan::Plan;
 use super::render::{Keep, renderer, wanted};
 use crate::announce::{self, Indexed};
+use crate::cache::blocks::{BlockStore, StoredBlocks};
 use crate::cache::patches::PatchStore;
-use crate::cache::texts::{StoredTexts, TextStore};
 use crate::describe::Wishes;
 use crate::events::repository::IndexState;
 use crate::facts::Oid;
@@ -117,8 +117,9 @@ impl Scan<'_> {
         let limits = plan.limits;
         let history = index.objects(true);
         let walker = self.pool.run(move || objects_walker(history, &tips, limits, None)).await?;
-        let mut store = index.text_store();
-        let keep = if store.is_some() { Keep::Gather } else { Keep::Nothing };
+        let mut store = index.block_store();
+        let gathers = store.is_some();
+        let keep = Keep { gather_texts: gathers, gather_changes: gathers && wishes.paths, ..Keep::default() };
         let render = renderer(wishes, self.report.format(), keep, None, index.cache().cloned(), self.token.clone());
         let (walker, done) = self.emit(walker, index, render, None, store.as_mut()).await?;
         let history = walker.and_then(Walker::into_history);
@@ -127,16 +128,16 @@ impl Scan<'_> {
         };
         // The walk itself was the stream's; from here on all is for the next run.
         let seen = monitor::process().begin("index");
-        // What is left of the texts is written while the graph is put in order.
+        // What is left of the blocks is written while the graph is put in order.
         let commits = self.pool.submit(move || history.into_batch()).await?;
         let adopt = async {
-            let texts = match store {
+            let stored = match store {
                 Some(store) => store.finish().await,
-                None => Ok(StoredTexts::default()),
+                None => Ok(StoredBlocks::default()),
             };
             let commits = commits.result().await?;
             let new = commits.len();
-            anyhow::Ok((new, index.adopt(commits, texts, &self.pool).await))
+            anyhow::Ok((new, index.adopt(commits, stored, &self.pool).await))
         };
         let Some(adopted) = self.token.unless_cancelled(Box::pin(adopt)).await else {
             seen.end(Outcome::Cancelled);
@@ -167,11 +168,20 @@ impl Scan<'_> {
             let Some(ids) = self.reversed(walker, index, &wishes, late).await? else { return Ok(false) };
             walker = Walker::list(ids);
         }
-        let texts = index.texts(&self.pool).await.map_or(Keep::Nothing, Keep::Use);
+        let changes = if wishes.paths { index.changes(&self.pool).await } else { None };
+        let mut store = index.block_store().filter(|_| self.keeps && changes.is_some());
+        let texts = index.texts(&self.pool).await;
+        let keep = Keep { texts, changes, gather_changes: store.is_some(), ..Keep::default() };
         let late = late.filter(|_| !self.options.reverse);
         let tags = self.first_tags(index).await?;
-        let render = renderer(wishes, self.report.format(), texts, tags, index.cache().cloned(), self.token.clone());
-        let (_, done) = self.emit(walker, index, render, late, None).await?;
+        let render = renderer(wishes, self.report.format(), keep, tags, index.cache().cloned(), self.token.clone());
+        let emitted = self.emit(walker, index, render, late, store.as_mut()).await;
+        let kept = match store {
+            Some(store) => self.keep(index, store.finish()).await,
+            None => Ok(()),
+        };
+        let (_, done) = emitted?;
+        kept?;
         Ok(done)
     }
 
@@ -233,37 +243,43 @@ impl Scan<'_> {
         Ok(Some(ids))
     }
 
-    /// Streams what `render` makes of the commits of `walker`, at most `late` that pass the filters, and hands their bytes to
-    /// `texts`. Returns the walker, and whether it came to its end. However it ends, patch-ids that were found out are kept.
+    /// Streams what `render` makes of the commits of `walker`, at most `late` that pass the filters, and hands what is to be kept of them to
+    /// `store`. Returns the walker, and whether it came to its end. However it ends, patch-ids that were found out are kept.
     async fn emit(
         &mut self,
         walker: Walker,
         index: &Index,
         render: Arc<Render>,
         late: Option<usize>,
-        texts: Option<&mut TextStore>,
+        store: Option<&mut BlockStore>,
     ) -> anyhow::Result<(Option<Walker>, bool)> {
         let cache = index.cache().filter(|_| self.keeps && self.options.patch_id).cloned();
         let mut patches = cache.map(|cache| PatchStore::new(cache, index.overlay.fingerprint()));
-        let emitted = self.emit_pieces(walker, index, render, late, texts, patches.as_mut()).await;
+        let emitted = self.emit_pieces(walker, index, render, late, store, patches.as_mut()).await;
         let kept = match patches {
-            Some(patches) if self.token.is_cancelled() => {
-                // What is worked out is kept, unless others write for long.
-                let soon = async {
-                    smol::Timer::after(SOON).await;
-                    Ok(())
-                };
-                smol::future::or(Box::pin(patches.finish()), soon).await
-            }
-            Some(patches) => patches.finish().await,
+            Some(patches) => self.keep(index, patches.finish()).await,
             None => Ok(()),
         };
         let emitted = emitted?;
-        if let Err(cause) = kept {
-            self.keeps = false;
+        kept?;
+        Ok(emitted)
+    }
+
+    /// Waits until what was found out is kept, unless the run is being stopped and others write for long.
+    async fn keep<T>(&mut self, index: &Index, kept: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<()> {
+        let soon = async {
+            if !self.token.is_cancelled() {
+                std::future::pending::<()>().await;
+            }
+            smol::Timer::after(SOON).await;
+            Ok(())
+        };
+        if let Err(cause) = smol::future::or(Box::pin(async { kept.await.map(drop) }), soon).await
+            && std::mem::replace(&mut self.keeps, false)
+        {
             announce::warn(self.report, &index.repository().name, &index.unwritten(&cause)).await?;
         }
-        Ok(emitted)
+        Ok(())
     }
 
     async fn emit_pieces(
@@ -272,7 +288,7 @@ impl Scan<'_> {
         index: &Index,
         render: Arc<Render>,
         late: Option<usize>,
-        mut texts: Option<&mut TextStore>,
+        mut store: Option<&mut BlockStore>,
         mut patches: Option<&mut PatchStore>,
     ) -> anyhow::Result<(Option<Walker>, bool)> {
         let name = index.repository().name.clone();
@@ -292,11 +308,13 @@ impl Scan<'_> {
             done += piece.ends.len() as u64;
             absent += piece.absent;
             huge += piece.huge;
-            if let (Some(texts), Some(block)) = (texts.as_deref_mut(), piece.texts.take()) {
-                self.token.unless_cancelled(texts.add(block)).await;
+            if let Some(store) = store.as_deref_mut() {
+                for block in piece.blocks {
+                    self.token.unless_cancelled(store.add(block)).await;
+                }
             }
             if let Some(patches) = patches.as_deref_mut() {
-                self.token.unless_cancelled(patches.add(std::mem::take(&mut piece.patches))).await;
+                self.token.unless_cancelled(patches.add(piece.patches)).await;
             }
             announce::broken(self.report, &name, None, piece.broken).await?;
             self.report.lines(piece.bytes, "commit", piece.ends.len()).await?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
-use crate::cache::checks::{KeptPatchIds, Sums, Text, Whole, sum_of_keys, sum_of_words};
+use crate::cache::checks::{Sums, Text, Whole, sum_of_keys, sum_of_words};
 use crate::cache::database::is_damaged;
 use crate::cache::words::Rule;
 use crate::cache::{Cache, digest};
@@ -22,7 +22,6 @@ use crate::facts::oid::SHA1_LEN;
 use crate::facts::patterns::Patterns;
 use crate::facts::text::CommitText;
 use crate::facts::words::{RULES, index_text};
-use crate::git::patch::Patches;
 use crate::git::refs::RefStore;
 use crate::git::state::Overlay;
 use crate::git::{Handle, Repository};
@@ -35,10 +34,10 @@ use crate::shutdown::Token;
 
 use super::{Kept, Sought};
 
+mod diffs;
+
 /// Commits of a sample.
 const SAMPLE: usize = 200;
-/// Commits whose diffs are in memory at once.
-const DIFFS: usize = 16;
 /// Commits that are asked about at once where they are named one by one.
 const NAMED: usize = 10_000;
 /// Findings of one kind that are told one by one; the rest is counted.
@@ -70,6 +69,8 @@ pub struct Audited {
     pub texts: usize,
     /// Patch-ids that git was asked for.
     pub patch_ids: usize,
+    /// Commits whose changed paths git was asked for.
+    pub changes: usize,
     /// Commits whose keys and words were made again.
     pub indexed: usize,
 }
@@ -145,6 +146,8 @@ impl Audit<'_> {
         audited.noting("texts", read)?;
         let read = self.patch_ids(cache, &witness, &mut audited).await;
         audited.noting("patch-ids", read)?;
+        let read = self.changes(cache, &whole, &witness, &mut audited).await;
+        audited.noting("changed paths", read)?;
         let read = self.indexes(cache, &whole, &witness, &mut audited).await;
         audited.noting("indexes", read)?;
         let (cache, held) = (cache.clone(), Arc::clone(&whole));
@@ -316,69 +319,6 @@ impl Audit<'_> {
         .await;
         *audited = own;
         read
-    }
-
-    /// Asks git for the patch-ids of a sample.
-    async fn patch_ids(&self, cache: &Cache, witness: &Witness, audited: &mut Audited) -> anyhow::Result<()> {
-        let repository = &witness.repository;
-        let attributes = std::fs::metadata(repository.common_dir.join("info/attributes"));
-        if attributes.is_ok_and(|file| file.len() > 0) {
-            audited.skipped.push("patch-ids: info/attributes makes git show other diffs".to_owned());
-            return Ok(());
-        }
-        let threshold = Patches::new(&repository.handle()).threshold();
-        let mut left = if self.full { usize::MAX } else { SAMPLE };
-        // Ids are as good as random: those next to a point are a sample. Beyond the last the first are next.
-        let begin = self.seed.to_be_bytes().to_vec();
-        let mut from = if self.full { Vec::new() } else { begin.clone() };
-        let mut compared = 0;
-        let mut wrong = Kindred::new(audited, "patch-ids are wrong");
-        let mut turned = self.full;
-        while left > 0 && !self.token.is_cancelled() {
-            let (own, start) = (cache.clone(), from.clone());
-            let found = smol::unblock(move || own.patch_ids_from(&start, DIFFS.min(left), threshold)).await?;
-            let KeptPatchIds { mut kept, broken, last } = found;
-            for _ in 0..broken {
-                wrong.add(|| "the checksum of a patch-id is wrong".to_owned());
-            }
-            if last.is_empty() {
-                if std::mem::replace(&mut turned, true) {
-                    break;
-                }
-                from.clear();
-                continue;
-            }
-            if turned && !self.full {
-                kept.retain(|(id, _)| id.as_bytes() <= begin.as_slice());
-            }
-            let has_passed = turned && !self.full && last > begin;
-            from = last;
-            left = left.saturating_sub(kept.len() + broken);
-            let ids: Vec<Oid> = kept.iter().map(|(id, _)| *id).collect();
-            let ids = self.present(&ids, repository).await?;
-            let said = witness::patch_ids(repository, &ids, self.token).await?;
-            for (id, kept) in kept.iter().filter(|(id, _)| ids.contains(id)) {
-                let said = said.iter().find(|(of, _)| of == id).map(|(_, patch_id)| *patch_id);
-                if *kept != said {
-                    wrong.add(|| {
-                        format!("the patch-id of {id} is {}, by the cache {}", hex(said.as_ref()), hex(kept.as_ref()))
-                    });
-                }
-            }
-            compared += ids.len();
-            if has_passed {
-                break;
-            }
-        }
-        drop(wrong);
-        audited.patch_ids = compared;
-        Ok(())
-    }
-
-    /// Those of `ids` that git still has.
-    async fn present(&self, ids: &[Oid], repository: &Repository) -> anyhow::Result<Vec<Oid>> {
-        let there = witness::peel(repository, ids, self.token).await?;
-        Ok(ids.iter().zip(there).filter(|(_, there)| there.is_some()).map(|(id, _)| *id).collect())
     }
 
     /// Makes keys and words of a sample again and compares them with what the indexes have.

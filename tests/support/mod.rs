@@ -94,6 +94,28 @@ impl Repo {
         self.temp.path().join("home")
     }
 
+    /// Takes every object of this `kind` away: what is said of them then can only come from elsewhere.
+    pub(crate) fn remove_objects(&self, kind: &str) {
+        let objects = self.path().join(self.git(&["rev-parse", "--git-common-dir"])).join("objects");
+        let packs: Vec<_> = std::fs::read_dir(objects.join("pack")).expect("a folder").collect();
+        for entry in packs {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|ending| ending == "pack") {
+                let pack = std::fs::read(&path).expect("a pack");
+                std::fs::remove_file(path.with_extension("idx")).expect("its index");
+                std::fs::remove_file(&path).expect("the pack");
+                self.git_with(&["unpack-objects", "-q"], &pack);
+            }
+        }
+        let all = self.git(&["cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)"]);
+        let mut removed = 0;
+        for id in all.lines().filter_map(|line| line.strip_prefix(kind)?.strip_prefix(' ')) {
+            std::fs::remove_file(objects.join(&id[..2]).join(&id[2..])).expect("a loose object");
+            removed += 1;
+        }
+        assert!(removed > 0, "there was some {kind}");
+    }
+
     /// The id that the fixture told for `name`.
     pub(crate) fn id(&self, name: &str) -> &str {
         self.truth.get(name).unwrap_or_else(|| panic!("the fixture tells nothing of {name}"))
