@@ -182,3 +182,21 @@ fn a_stream_that_is_cut_off_keeps_what_it_told() {
     assert!(count > 100 && count < 9000, "{count}");
     assert_eq!(scan(&repo, &[]), git_says(&repo));
 }
+
+#[test]
+fn what_changes_very_many_paths_is_not_kept() {
+    let files = |count: usize, text: &str| {
+        (0..count).fold(Commit::new(&[], 1_700_000_000), |commit, number| {
+            commit.file(&format!("d{}/f{number}", number % 50), text)
+        })
+    };
+    let mut second = files(60_000, "1\n");
+    second.parents = vec![0];
+    let (repo, ids) = dag::repository(&[files(300, "0\n"), second], &[("refs/heads/main", 1)]);
+    let said = git_says(&repo);
+    assert_eq!(said[&ids[1]].as_ref().map(Vec::len), Some(60_000));
+    for _ in 0..2 {
+        assert_eq!(scan(&repo, &[]), said);
+        assert_eq!(kept(&repo), 1, "the one that changes few");
+    }
+}

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use gix::objs::TreeRefIter;
 use gix::objs::tree::{EntryRef, name_order};
 
+use super::deltas::Bytes;
 use super::repository::{Handle, ObjectError, from_gix};
 use crate::facts::Oid;
 use crate::facts::changes::{Change, Entry, Mode};
@@ -252,14 +253,14 @@ struct Side {
     /// `None` where there is none.
     tree: Option<Oid>,
     /// `None` of the empty one.
-    bytes: Option<Arc<[u8]>>,
+    bytes: Option<Bytes>,
     /// Where its next entry begins.
     at: Cell<usize>,
 }
 
 impl Side {
     fn rest(&self) -> &[u8] {
-        &self.bytes.as_deref().unwrap_or_default()[self.at.get()..]
+        self.bytes.as_ref().map_or(&[][..], |bytes| &bytes[self.at.get()..])
     }
 
     /// Goes on by `length` bytes, and returns how many these are.

@@ -2,6 +2,7 @@
 //! its own. Knows no SQL, no JSON and no command line.
 
 pub mod config;
+mod deltas;
 pub mod diff;
 pub mod history;
 pub mod mailmap;

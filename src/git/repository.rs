@@ -18,16 +18,12 @@ use gix::sec::trust::DefaultForLevel as _;
 use tempfile::TempDir;
 
 use super::config::ConfigValue;
+use super::deltas::{Deltas, Last};
 use super::surroundings;
 use super::trees::Trees;
 use crate::error::{Kind, kind_of};
 use crate::facts::Oid;
 use crate::facts::oid::SHA1_LEN;
-
-/// Bytes of decoded pack entries that one thread keeps, so that the next delta on the same base is cheap. A scan with paths
-/// takes as long with 1 to 24 MiB and a sixth longer with a quarter of one; with lists of 64 to 250 entries that are searched one by one, which
-/// gix has too, a seventh to a third longer.
-const PACK_CACHE_BYTES: usize = 8 << 20;
 
 /// How long the `git` program may take for one question unless something else is set (`bhfuil.timeout.git`).
 pub const GIT_LIMIT: Duration = Duration::from_mins(10);
@@ -478,6 +474,8 @@ pub struct Handle {
     pub(super) repo: gix::Repository,
     /// What all handles on the repository know of its trees.
     pub(super) trees: Arc<Trees>,
+    /// The object that `repo` put together last.
+    pub(super) last: Last,
     /// For looking up what a text may name, once one is: doesn't search for new packs when nothing is found.
     names: RefCell<Option<gix::OdbHandle>>,
     /// When the folder of packs was last changed, as far as `names` knows.
@@ -497,11 +495,12 @@ impl fmt::Debug for Handle {
 impl Handle {
     fn new(mut repo: gix::Repository, trees: Arc<Trees>) -> Self {
         // Cache settings don't survive the sharing; each thread sets its own.
-        repo.objects
-            .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
+        let last = Last::default();
+        let told = last.clone();
+        repo.objects.set_pack_cache(move || Box::new(Deltas::new(told.clone())));
         let packs_changed = Cell::new(packs_changed(&repo));
         let names = RefCell::default();
-        Self { repo, trees, names, packs_changed, closed: OnceCell::new(), anew: OnceCell::new() }
+        Self { repo, trees, last, names, packs_changed, closed: OnceCell::new(), anew: OnceCell::new() }
     }
 
     /// Another, with a view of the object database as it is now.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clru::{CLruCache, CLruCacheConfig, WeightScale};
 
+use super::deltas::Bytes;
 use super::repository::{Handle, ObjectError, ObjectKind};
 use crate::facts::Oid;
 use crate::facts::oid::FirstBytes;
@@ -21,24 +22,24 @@ const PART_BYTES: NonZeroUsize = NonZeroUsize::new(1 << 20).expect("more than no
 /// Bytes that a tree takes beside its own: its id twice, and its places in a list and a table.
 const OVERHEAD: usize = 160;
 
-type Part = CLruCache<Oid, Arc<[u8]>, BuildHasherDefault<FirstBytes>, Bytes>;
+type Part = CLruCache<Oid, Bytes, BuildHasherDefault<FirstBytes>, Memory>;
 
 /// Trees by their ids, shared by all threads that read one repository; those that were used longest ago make room.
 pub(super) struct Trees {
     parts: [Mutex<Part>; PARTS],
 }
 
-struct Bytes;
+struct Memory;
 
-impl WeightScale<Oid, Arc<[u8]>> for Bytes {
-    fn weight(&self, _: &Oid, tree: &Arc<[u8]>) -> usize {
+impl WeightScale<Oid, Bytes> for Memory {
+    fn weight(&self, _: &Oid, tree: &Bytes) -> usize {
         tree.len() + OVERHEAD
     }
 }
 
 impl Default for Trees {
     fn default() -> Self {
-        let config = || CLruCacheConfig::new(PART_BYTES).with_hasher(BuildHasherDefault::default()).with_scale(Bytes);
+        let config = || CLruCacheConfig::new(PART_BYTES).with_hasher(BuildHasherDefault::default()).with_scale(Memory);
         Self { parts: std::array::from_fn(|_| Mutex::new(CLruCache::with_config(config()))) }
     }
 }
@@ -55,11 +56,11 @@ impl Trees {
         &self.parts[usize::from(id.as_bytes()[8]) % PARTS]
     }
 
-    fn get(&self, id: &Oid) -> Option<Arc<[u8]>> {
+    fn get(&self, id: &Oid) -> Option<Bytes> {
         self.part(id).lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    fn put(&self, id: Oid, tree: &Arc<[u8]>) {
+    fn put(&self, id: Oid, tree: &Bytes) {
         let mut part = self.part(&id).lock().unwrap_or_else(PoisonError::into_inner);
         // One that is larger than all of the part is not kept.
         let _ = part.put_with_weight(id, Arc::clone(tree));
@@ -71,11 +72,14 @@ impl Handle {
     ///
     /// # Errors
     /// If it is missing, unreadable or no tree.
-    pub(super) fn tree(&self, id: &Oid, buffer: &mut Vec<u8>) -> Result<Arc<[u8]>, ObjectError> {
+    pub(super) fn tree(&self, id: &Oid, buffer: &mut Vec<u8>) -> Result<Bytes, ObjectError> {
         if let Some(known) = self.trees.get(id) {
             return Ok(known);
         }
-        let tree = Arc::from(self.object_of(id, ObjectKind::Tree, buffer)?);
+        self.last.take();
+        let read = self.object_of(id, ObjectKind::Tree, buffer)?;
+        // What was put together for this one is held already.
+        let tree = self.last.take().filter(|last| **last == read).unwrap_or_else(|| Arc::new(read.to_vec()));
         self.trees.put(*id, &tree);
         Ok(tree)
     }

@@ -18,6 +18,12 @@ use crate::shutdown::Token;
 /// Bytes that the line of a commit takes, as a rule.
 const LINE: usize = 1024;
 
+/// Bytes beyond which what one commit changed isn't kept, some tens of thousands of paths: few commits change as many, and whoever reads one
+/// of those in the same block would have all of it in memory.
+const MOST_CHANGES: usize = 4 << 20;
+/// Bytes that a change takes beside its path.
+const CHANGE: usize = 64;
+
 /// What the cache has of commits, and what is gathered for it.
 #[derive(Default)]
 pub(super) struct Keep {
@@ -94,6 +100,7 @@ pub(super) fn renderer(
             if keep.gather_changes
                 && !is_known
                 && let Some(found) = &desk.changes
+                && found.iter().map(|change| change.path.len() + CHANGE).sum::<usize>() <= MOST_CHANGES
             {
                 new_changes.add(item.id, item.position, |bytes| changes::encode(found, bytes));
             }
