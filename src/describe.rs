@@ -11,7 +11,7 @@ use regex::Regex;
 use crate::events::commit::{ChangedPath, Commit, IssueRef, Origin, PathStatus, Person, Relation, Request, Trailer};
 use crate::events::matching::Presence;
 use crate::facts::Oid;
-use crate::facts::changes::{Change, Status};
+use crate::facts::changes::{Change, Status, decode};
 use crate::facts::commit::RawCommit;
 use crate::facts::date::Moment;
 use crate::facts::identity::Identity;
@@ -114,7 +114,7 @@ pub struct Desk {
     pub known: OidMap<Option<Oid>>,
     /// What was found out by a diff.
     pub found_out: Vec<FoundOut>,
-    /// Before a commit is described what it changed, if that is known; afterwards the same, if its paths were asked for and could be told.
+    /// What the commit that was described last changed, if its paths were asked for and had to be found out.
     pub changes: Option<Vec<Change>>,
     /// Facts so far that are `null` since a partial clone doesn't have an object that they need.
     pub absent: usize,
@@ -170,7 +170,7 @@ impl Wishes {
     }
 
     /// Hands the event of commit `id`, whose bytes are `raw`, to `write`; nothing if a filter passes it over. Returns whether it
-    /// was written.
+    /// was written. What it changed may be `kept`, as [`encode`](crate::facts::changes::encode) has it.
     ///
     /// # Errors
     /// If `raw` is no commit as git understands one.
@@ -179,9 +179,11 @@ impl Wishes {
         handle: &Handle,
         id: &Oid,
         raw: &[u8],
+        kept: Option<&[u8]>,
         desk: &mut Desk,
         write: impl FnOnce(Commit<'_>),
     ) -> Result<bool, ObjectError> {
+        desk.changes = None;
         let commit = RawCommit::parse(raw, self.hash_len).map_err(|why| ObjectError::Corrupt(*id, why.to_string()))?;
         let text = CommitText::decode(&commit);
         let author = Identity::parse(&text.author);
@@ -241,7 +243,7 @@ impl Wishes {
             patch_id: if self.patch_id { self.patch_id(handle, id, &commit, parents, desk) } else { None },
             // Its own history doesn't say.
             tagged: None,
-            paths: self.paths.then(|| self.paths(handle, &commit, parents, desk)),
+            paths: self.paths.then(|| self.paths(handle, &commit, parents, kept, desk)),
         };
         if let Some(ear) = &self.ear {
             ear.hear(Told::Commit(&event));
@@ -296,16 +298,19 @@ impl Wishes {
         handle: &Handle,
         commit: &RawCommit<'_>,
         parents: &[Oid],
+        kept: Option<&[u8]>,
         desk: &mut Desk,
     ) -> Option<Vec<ChangedPath<'static>>> {
-        if desk.changes.is_none() {
-            let found = match parents {
-                [] | [_] => desk.patches.take_changes(handle, &commit.tree, parents.first()),
-                _ => Ok(Vec::new()),
-            };
-            desk.changes = self.known(found, desk);
+        let told = |changes: &[Change]| changes.iter().map(changed_path).collect();
+        if let Some(changes) = kept.and_then(|bytes| decode(bytes, self.hash_len)) {
+            return Some(told(&changes));
         }
-        desk.changes.as_ref().map(|changes| changes.iter().map(changed_path).collect())
+        let found = match parents {
+            [] | [_] => desk.patches.take_changes(handle, &commit.tree, parents.first()),
+            _ => Ok(Vec::new()),
+        };
+        desk.changes = self.known(found, desk);
+        desk.changes.as_deref().map(told)
     }
 
     /// What `git patch-id --stable` says; absent for a merge and for a commit that changes nothing.

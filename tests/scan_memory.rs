@@ -79,7 +79,7 @@ fn what_is_large_waits_in_small_numbers() {
         }
         piece
     };
-    let walker = Walker::list(vec![id; COUNT]);
+    let walker = Walker::list(vec![(id, None); COUNT]);
     let mut stream = Stream::new(pool, handles, walker, Arc::new(render), Token::new());
     let mut lines = 0;
     smol::block_on(async {

@@ -4,6 +4,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -149,23 +150,93 @@ fn what_is_new_is_added_time_and_again() {
     assert_eq!(scan(&repo, &[]), said);
 }
 
+/// How many blocks the cache has.
+fn blocks(repo: &Repo) -> i64 {
+    database(repo).query_row("SELECT count(*) FROM block", [], |row| row.get(0)).expect("a row")
+}
+
 #[test]
-fn where_nothing_can_be_kept_the_stream_is_whole() {
+fn however_commits_are_listed_what_is_kept_is_used_and_added_to() {
+    let repo = line(600);
+    let said = git_says(&repo);
+    let by_stdin = || {
+        let output =
+            bhfuil(&repo).args(["scan", "--paths", "--stdin"]).write_stdin(repo.git(&["rev-list", "main"])).output();
+        of_type(&events(&output.expect("it runs")), "commit").len()
+    };
+    // Without a graph there is no place for it.
+    assert_eq!((scan(&repo, &["-n", "10"]).len(), blocks(&repo)), (10, 0));
+    assert_eq!((by_stdin(), blocks(&repo)), (600, 0));
+    scan(&repo, &["--no-commits"]);
+    let texts = blocks(&repo);
+    let some = scan(&repo, &["--", "d/f3"]);
+    assert_eq!(some.len() as u64, kept(&repo));
+    assert!(blocks(&repo) > texts);
+    assert!(some.iter().all(|(id, paths)| said[id] == *paths));
+    assert_eq!((scan(&repo, &["--reverse"]), kept(&repo)), (said.clone(), 600));
+    let all = blocks(&repo);
+    repo.remove_objects("tree");
+    for args in [&["--reverse"][..], &[], &["--reverse", "-n", "600"]] {
+        assert_eq!((scan(&repo, args), blocks(&repo)), (said.clone(), all), "{args:?}");
+    }
+    assert_eq!((by_stdin(), blocks(&repo)), (600, all));
+}
+
+#[test]
+fn what_is_damaged_is_found_out_anew() {
+    let repo = line(40);
+    let said = git_says(&repo);
+    scan(&repo, &[]);
+    let cache = database(&repo);
+    let number = |array: i64| -> u32 {
+        let query = "SELECT bytes FROM piece WHERE number >> 20 = ?1";
+        let bytes: Vec<u8> = cache.query_row(query, [array], |row| row.get(0)).expect("a piece");
+        u32::from_le_bytes(bytes[..4].try_into().expect("four")) >> 9
+    };
+    let (texts, changes, all) = (number(5), number(6), blocks(&repo));
+    // Each commit is in both, at the same place.
+    let swap = "UPDATE block SET number = ?2 WHERE number = ?1";
+    for (from, to) in [(texts, 1000), (changes, texts), (1000, changes)] {
+        assert_eq!(cache.execute(swap, [from, to]), Ok(1));
+    }
+    for args in [&[][..], &["-n", "40"], &["--reverse"]] {
+        assert_eq!(scan(&repo, args), said, "{args:?}");
+    }
+    assert_eq!(blocks(&repo), all, "there is one for each already");
+}
+
+#[test]
+fn where_nothing_can_be_kept_the_stream_is_whole_and_waits_for_nobody() {
     let repo = line(50);
     let said = git_says(&repo);
     scan(&repo, &["--no-commits"]);
     let cache = database(&repo);
-    cache
-        .execute_batch("CREATE TRIGGER full BEFORE INSERT ON block BEGIN SELECT raise(ABORT, 'no room'); END")
-        .expect("SQL");
-    let output = bhfuil(&repo).args(["scan", "--paths"]).output().expect("it runs");
-    let told = events(&output);
-    let warnings = of_type(&told, "warning");
-    assert_eq!((output.status.code(), warnings.len()), (Some(0), 1), "{warnings:?}");
-    assert_eq!((text(&warnings[0]["code"]), of_type(&told, "commit").len()), ("cache-unwritten", 50));
-    assert_eq!((kept(&repo), scan(&repo, &[])), (0, said.clone()));
-    cache.execute_batch("DROP TRIGGER full").expect("SQL");
-    assert_eq!((scan(&repo, &[]), kept(&repo)), (said, 50));
+    let full = "CREATE TRIGGER full BEFORE INSERT ON block BEGIN SELECT raise(ABORT, 'no room'); END";
+    cache.execute_batch(full).expect("SQL");
+    assert_eq!((scan(&repo, &[]), kept(&repo)), (said.clone(), 0));
+    cache.execute_batch("DROP TRIGGER full; BEGIN IMMEDIATE").expect("SQL");
+    let output = bhfuil(&repo).args(["scan", "--paths", "main"]).timeout(Duration::from_secs(20)).output();
+    let told = events(&output.expect("it runs"));
+    assert_eq!((of_type(&told, "commit").len(), of_type(&told, "warning").len()), (50, 0));
+    cache.execute_batch("ROLLBACK").expect("SQL");
+    assert_eq!((kept(&repo), scan(&repo, &[]), kept(&repo)), (0, said, 50));
+}
+
+#[test]
+fn several_at_once_keep_it_once() {
+    let repo = line(2000);
+    let said = git_says(&repo);
+    scan(&repo, &["--no-commits"]);
+    let texts = blocks(&repo);
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(|| scan(&repo, &[]))).collect();
+        assert!(all.into_iter().all(|one| one.join().expect("no panic") == said));
+    });
+    // Whoever comes second while the first writes leaves it, and what is left is added the next time.
+    assert_eq!((scan(&repo, &[]), kept(&repo)), (said, 2000));
+    let changes = blocks(&repo) - texts;
+    // As many as there are steps of a stream of so many commits, and one more of each that was split.
+    assert!(changes <= 16, "{changes}");
 }
 
 #[test]

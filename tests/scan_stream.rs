@@ -468,7 +468,13 @@ fn a_commit_at_which_a_worker_panics_costs_no_other_its_line() {
             piece
         };
         let pool = Pool::new(2).expect("threads");
-        let mut stream = Stream::new(pool, handles, Walker::list(ids.clone()), Arc::new(render), Token::new());
+        let mut stream = Stream::new(
+            pool,
+            handles,
+            Walker::list(ids.iter().map(|id| (*id, None)).collect()),
+            Arc::new(render),
+            Token::new(),
+        );
         let (mut told, mut broken) = (Vec::new(), Vec::new());
         while let Some(piece) = smol::block_on(stream.next()).expect("the stream goes on") {
             told.extend(piece.bytes.chunks(20).map(|id| Oid::from_bytes(id).expect("an id")));

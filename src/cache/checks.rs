@@ -195,7 +195,7 @@ impl Cache {
                 let query = "SELECT bytes FROM block WHERE number = ?1";
                 Ok(reader.query_row(query, [number], |row| row.get(0)).optional()?)
             })?;
-            let unpacked = bytes.and_then(|bytes| Unpacked::new(number, self.hash_len(), &bytes));
+            let unpacked = bytes.and_then(|bytes| Unpacked::new(number, Content::Texts, self.hash_len(), &bytes));
             for &(number, position) in block {
                 let id = graph.id(position);
                 let text = unpacked.as_ref().and_then(|unpacked| unpacked.get(number as usize % BLOCK, &id));

@@ -340,7 +340,26 @@ impl Database {
         &self,
         change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<PendingWrite<T>> {
-        let (job, pending) = self.job(BUSY, change)?;
+        self.submit_within(BUSY, change).await
+    }
+
+    /// As [`Self::submit`], but the transaction fails while another process writes.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_if_free<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<PendingWrite<T>> {
+        self.submit_within(Duration::ZERO, change).await
+    }
+
+    async fn submit_within<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        change: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<PendingWrite<T>> {
+        let (job, pending) = self.job(patience, change)?;
         self.send(job).await?;
         Ok(pending)
     }

@@ -274,38 +274,75 @@ fn piece_at(reader: &Connection, row: i64) -> rusqlite::Result<Option<Vec<u8>>> 
     statement.query_row([row], |row| row.get(0)).optional()
 }
 
-/// Keeps the numbers of commits, each with its place, as far as the graph still has it there.
+/// Whether any of `commits`, which ascend, is where the graph has it and has no number yet.
+pub(super) fn has_unnumbered(
+    transaction: &Transaction<'_>,
+    content: Content,
+    commits: impl IntoIterator<Item = (Position, Oid)>,
+    hash_len: usize,
+) -> anyhow::Result<bool> {
+    let commits: Vec<_> = commits.into_iter().map(|(position, id)| (position, id, ())).collect();
+    for piece in pieces_of(transaction, content, &commits, hash_len)? {
+        let is_none = |at: usize| piece.numbers[NUMBER * at..][..NUMBER] == [UNNUMBERED; NUMBER];
+        if piece.commits.iter().any(|(at, ())| is_none(*at)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Keeps the numbers of `commits`, which ascend, as far as the graph still has them there.
 pub(super) fn set_numbers(
     transaction: &Transaction<'_>,
     content: Content,
     commits: impl IntoIterator<Item = (Position, Oid, u32)>,
     hash_len: usize,
 ) -> anyhow::Result<()> {
-    let mut commits: Vec<_> = commits.into_iter().collect();
-    commits.sort_unstable_by_key(|(position, ..)| *position);
-    let mut left = commits.as_slice();
+    let commits: Vec<_> = commits.into_iter().collect();
+    let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO piece VALUES (?1, ?2)")?;
+    for NumbersOf { row, mut numbers, commits } in pieces_of(transaction, content, &commits, hash_len)? {
+        for (at, number) in commits {
+            numbers[NUMBER * at..][..NUMBER].copy_from_slice(&number.to_le_bytes());
+        }
+        put.execute(params![row, numbers])?;
+    }
+    Ok(())
+}
+
+/// A piece with numbers.
+struct NumbersOf<T> {
+    row: i64,
+    numbers: Vec<u8>,
+    /// Where it has those of some commits, and what else there is to each.
+    commits: Vec<(usize, T)>,
+}
+
+/// The pieces that `commits` are in, which ascend. Those that the graph doesn't have there are left out.
+fn pieces_of<T: Copy>(
+    transaction: &Transaction<'_>,
+    content: Content,
+    commits: &[(Position, Oid, T)],
+    hash_len: usize,
+) -> anyhow::Result<Vec<NumbersOf<T>>> {
     let (ids, column) = (column(Array::Ids, hash_len), number_column(content));
-    let mut put = transaction.prepare("INSERT OR REPLACE INTO piece VALUES (?1, ?2)")?;
+    let (mut left, mut pieces) = (commits, Vec::new());
     for segment in segments(transaction)? {
         let (here, beyond) = left.split_at(left.partition_point(|it| (it.0 as usize) < segment.first + segment.count));
         left = beyond;
-        let place = |position: Position| (position as usize - segment.first) / PIECE;
-        for of_piece in here.chunk_by(|one, next| place(one.0) == place(next.0)) {
-            let piece = place(of_piece[0].0);
+        let within = |position: Position| position as usize - segment.first;
+        for of_piece in here.chunk_by(|one, next| within(one.0) / PIECE == within(next.0) / PIECE) {
+            let piece = within(of_piece[0].0) / PIECE;
             let stored = piece_at(transaction, ids.row(segment.first, piece)?)?.unwrap_or_default();
-            let length = NUMBER * PIECE.min(segment.count - piece * PIECE);
-            let mut bytes = piece_at(transaction, column.row(segment.first, piece)?)?.unwrap_or_default();
-            bytes.resize(length, UNNUMBERED);
-            for (position, id, number) in of_piece {
-                let within = (*position as usize - segment.first) % PIECE;
-                if stored.chunks_exact(hash_len).nth(within) == Some(id.as_bytes()) {
-                    bytes[NUMBER * within..][..NUMBER].copy_from_slice(&number.to_le_bytes());
-                }
-            }
-            put.execute(params![column.row(segment.first, piece)?, bytes])?;
+            let row = column.row(segment.first, piece)?;
+            let mut numbers = piece_at(transaction, row)?.unwrap_or_default();
+            numbers.resize(NUMBER * PIECE.min(segment.count - piece * PIECE), UNNUMBERED);
+            let is_there = |at: usize, id: &Oid| stored.chunks_exact(hash_len).nth(at) == Some(id.as_bytes());
+            let placed = of_piece.iter().map(|(position, id, it)| (within(*position) % PIECE, id, *it));
+            let commits = placed.filter(|(at, id, _)| is_there(*at, id)).map(|(at, _, it)| (at, it)).collect();
+            pieces.push(NumbersOf { row, numbers, commits });
         }
     }
-    Ok(())
+    Ok(pieces)
 }
 
 /// Whether the stored ids begin with `ids`.

@@ -1,6 +1,6 @@
 //! Objects that were put together from deltas lately: the next delta is made from one of them, as a rule. What `gix` has for that hashes
-//! offsets against attacks, asks the system for memory for each object, and gives out copies. This one keeps the memory of what makes room,
-//! and lends out what it holds: of a tree there is one copy, however many look at it.
+//! offsets against attacks and asks the system for memory for each object. This one keeps the memory of what makes room, and lends out what was
+//! just put together: who keeps trees needn't copy it.
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::num::NonZeroUsize;
@@ -58,9 +58,9 @@ struct Decoded {
     packed: usize,
 }
 
-struct Memory;
+struct Capacity;
 
-impl WeightScale<Place, Decoded> for Memory {
+impl WeightScale<Place, Decoded> for Capacity {
     fn weight(&self, _: &Place, decoded: &Decoded) -> usize {
         decoded.bytes.capacity() + OVERHEAD
     }
@@ -68,7 +68,7 @@ impl WeightScale<Place, Decoded> for Memory {
 
 /// Those of one thread, by their places; the ones that were used longest ago make room.
 pub(super) struct Deltas {
-    kept: CLruCache<Place, Decoded, BuildHasherDefault<FirstBytes>, Memory>,
+    kept: CLruCache<Place, Decoded, BuildHasherDefault<FirstBytes>, Capacity>,
     /// Memory for up to a power of two, by that.
     spare: [Vec<Bytes>; LARGE.ilog2() as usize + 1],
     last: Last,
@@ -77,7 +77,7 @@ pub(super) struct Deltas {
 impl Deltas {
     /// `last` is told of each object that is put together.
     pub(super) fn new(last: Last) -> Self {
-        let config = CLruCacheConfig::new(MOST).with_hasher(BuildHasherDefault::default()).with_scale(Memory);
+        let config = CLruCacheConfig::new(MOST).with_hasher(BuildHasherDefault::default()).with_scale(Capacity);
         Self { kept: CLruCache::with_config(config), spare: Default::default(), last }
     }
 

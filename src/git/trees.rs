@@ -17,21 +17,21 @@ use crate::facts::oid::FirstBytes;
 
 /// Parts of the cache, each under a lock of its own, so that threads seldom wait for each other.
 const PARTS: usize = 4;
-/// Bytes of trees that each part keeps.
+/// Bytes of trees that each part keeps. Their memory may be up to twice as much, and is shared with what deltas are made from.
 const PART_BYTES: NonZeroUsize = NonZeroUsize::new(1 << 20).expect("more than none");
 /// Bytes that a tree takes beside its own: its id twice, and its places in a list and a table.
 const OVERHEAD: usize = 160;
 
-type Part = CLruCache<Oid, Bytes, BuildHasherDefault<FirstBytes>, Memory>;
+type Part = CLruCache<Oid, Bytes, BuildHasherDefault<FirstBytes>, Length>;
 
 /// Trees by their ids, shared by all threads that read one repository; those that were used longest ago make room.
 pub(super) struct Trees {
     parts: [Mutex<Part>; PARTS],
 }
 
-struct Memory;
+struct Length;
 
-impl WeightScale<Oid, Bytes> for Memory {
+impl WeightScale<Oid, Bytes> for Length {
     fn weight(&self, _: &Oid, tree: &Bytes) -> usize {
         tree.len() + OVERHEAD
     }
@@ -39,7 +39,7 @@ impl WeightScale<Oid, Bytes> for Memory {
 
 impl Default for Trees {
     fn default() -> Self {
-        let config = || CLruCacheConfig::new(PART_BYTES).with_hasher(BuildHasherDefault::default()).with_scale(Memory);
+        let config = || CLruCacheConfig::new(PART_BYTES).with_hasher(BuildHasherDefault::default()).with_scale(Length);
         Self { parts: std::array::from_fn(|_| Mutex::new(CLruCache::with_config(config()))) }
     }
 }

@@ -256,7 +256,7 @@ impl Answer<'_, '_, '_> {
         let mut describing = describe::Desk::new(handle);
         let mut buffer = Vec::new();
         let told = self.desk.scope.raw(handle, id, &mut buffer).and_then(|raw| {
-            wishes.describe(handle, id, raw, &mut describing, |commit| (self.tell)(&Event::Commit(commit)))
+            wishes.describe(handle, id, raw, None, &mut describing, |commit| (self.tell)(&Event::Commit(commit)))
         });
         outcome.broken.extend(told.err());
     }

@@ -132,7 +132,7 @@ impl Scribe {
             let id = scope.graph.id(commit);
             let mut is_told = false;
             if let Ok(raw) = handle.commit(&id, &mut buffer) {
-                let told = scope.wishes.describe(&handle, &id, raw, &mut describing, |event| {
+                let told = scope.wishes.describe(&handle, &id, raw, None, &mut describing, |event| {
                     is_told = true;
                     tell(commit, Some(&Event::Commit(event)));
                 });

@@ -18,9 +18,12 @@ pub struct Item {
     pub id: Oid,
     /// Its bytes, if the walk had to read them anyway.
     pub raw: Option<Vec<u8>>,
-    /// Where it is in the cache's graph, if the walk went over that.
+    /// Where it is in the cache's graph, if it is and somebody has looked.
     pub position: Option<Position>,
 }
+
+/// A commit, and where it is in the cache's graph, if it is.
+pub type Listed = (Oid, Option<Position>);
 
 /// Where commits come from.
 #[derive(Debug)]
@@ -42,7 +45,7 @@ pub struct Walker {
 #[derive(Debug)]
 enum Steps {
     Walk(Source, Box<Walk>),
-    List(std::vec::IntoIter<Oid>),
+    List(std::vec::IntoIter<Listed>),
 }
 
 /// What one step found.
@@ -71,11 +74,11 @@ impl Walker {
         Self { steps: Steps::Walk(source, Box::new(walk)), left: limit.unwrap_or(usize::MAX), expected: None }
     }
 
-    /// Gives `ids` in this order.
+    /// Gives `commits` in this order.
     #[must_use]
-    pub fn list(ids: Vec<Oid>) -> Self {
-        let expected = Some(ids.len() as u64);
-        Self { steps: Steps::List(ids.into_iter()), left: usize::MAX, expected }
+    pub fn list(commits: Vec<Listed>) -> Self {
+        let expected = Some(commits.len() as u64);
+        Self { steps: Steps::List(commits.into_iter()), left: usize::MAX, expected }
     }
 
     /// The same, known to come to `expected` commits.
@@ -95,9 +98,9 @@ impl Walker {
         let mut chunk = Chunk::default();
         let size = size.min(self.left);
         match &mut self.steps {
-            Steps::List(ids) => {
-                chunk.items.extend(ids.take(size).map(|id| Item { id, raw: None, position: None }));
-                chunk.done = ids.len() == 0;
+            Steps::List(commits) => {
+                chunk.items.extend(commits.take(size).map(|(id, position)| Item { id, raw: None, position }));
+                chunk.done = commits.len() == 0;
             }
             Steps::Walk(Source::Graph(graph), walk) => {
                 while chunk.items.len() < size && !chunk.done {

@@ -8,33 +8,56 @@ use crate::cache::blocks::{BlockReader, Blocks, Content, Packer};
 use crate::cache::patches::{KeptPatch, Terms};
 use crate::describe::{Desk, FoundOut, Wishes};
 use crate::events::Event;
-use crate::facts::{Oid, changes};
+use crate::facts::Oid;
+use crate::facts::changes::encode;
 use crate::git::Handle;
 use crate::pipeline::stream::{Piece, Render};
-use crate::pipeline::walker::{FULL, Item};
+use crate::pipeline::walker::{FULL, Item, Listed};
 use crate::report::Format;
 use crate::shutdown::Token;
 
 /// Bytes that the line of a commit takes, as a rule.
 const LINE: usize = 1024;
 
-/// Bytes beyond which what one commit changed isn't kept, some tens of thousands of paths: few commits change as many, and whoever reads one
-/// of those in the same block would have all of it in memory.
-const MOST_CHANGES: usize = 4 << 20;
+/// Bytes of changes that end a block, and beyond which those of one commit aren't kept, some ten thousand paths: who reads one commit of a
+/// block has all of it in memory.
+const MOST_CHANGES: usize = 1 << 20;
 /// Bytes that a change takes beside its path.
 const CHANGE: usize = 64;
 
 /// What the cache has of commits, and what is gathered for it.
 #[derive(Default)]
 pub(super) struct Keep {
-    /// The bytes that it has.
-    pub(super) texts: Option<Arc<Blocks>>,
-    /// What commits changed, as far as it has that.
-    pub(super) changes: Option<Arc<Blocks>>,
-    /// Whether bytes are gathered: it has none yet.
-    pub(super) gather_texts: bool,
-    /// Whether changes are gathered that are asked for and that it hasn't.
-    pub(super) gather_changes: bool,
+    /// Their bytes.
+    pub(super) texts: Kept,
+    /// What they changed.
+    pub(super) changes: Kept,
+}
+
+/// One content of the cache.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// What it has.
+    pub(super) blocks: Option<Arc<Blocks>>,
+    /// Of which commits what it hasn't is gathered.
+    pub(super) gathers: Gathers,
+}
+
+/// Which commits something is gathered of.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gathers {
+    #[default]
+    None,
+    /// Those that the graph has.
+    Placed,
+    /// All: the graph is made of them.
+    All,
+}
+
+impl Gathers {
+    fn has(self, item: &Item) -> bool {
+        self == Self::All || self == Self::Placed && item.position.is_some()
+    }
 }
 
 /// What workers do with a chunk of commits. What is kept is taken from there, patch-ids from `cache`. Once `stop` is cancelled nobody takes the
@@ -57,21 +80,21 @@ pub(super) fn renderer(
             know_patches(&mut desk, cache, overlay, items);
         }
         let mut buffer = Vec::new();
-        let mut texts = keep.texts.as_ref().map(Blocks::reader);
-        let mut kept_changes = keep.changes.as_ref().map(Blocks::reader);
+        let mut texts = keep.texts.blocks.as_ref().map(Blocks::reader);
+        let mut kept_changes = keep.changes.blocks.as_ref().map(Blocks::reader);
         let has_patch_id = |item: &Item| desk.known.contains_key(&item.id);
         let has_changes = |item: &Item| {
-            keep.changes.as_ref().zip(item.position).is_some_and(|(changes, position)| changes.has(position))
+            keep.changes.blocks.as_ref().zip(item.position).is_some_and(|(blocks, position)| blocks.has(position))
         };
         if (wishes.paths && !items.iter().all(has_changes)) || (wishes.patch_id && !items.iter().all(has_patch_id)) {
             know_trees(&mut desk, &mut texts, items);
         }
         let (mut new_texts, mut new_changes) = (Packer::new(Content::Texts), Packer::new(Content::Changes));
-        if keep.gather_texts {
+        if keep.texts.gathers == Gathers::All {
             new_texts = Packer::with_room(Content::Texts);
         }
         for item in items {
-            if stop.is_cancelled() || piece.is_full() {
+            if stop.is_cancelled() || piece.is_full() || new_changes.len() >= MOST_CHANGES {
                 break;
             }
             piece.seen += 1;
@@ -79,30 +102,28 @@ pub(super) fn renderer(
                 Some(raw) => Ok(raw),
                 None => handle.commit(&item.id, &mut buffer),
             };
-            if keep.gather_texts
+            if keep.texts.gathers.has(item)
                 && let Ok(raw) = &raw
             {
                 new_texts.add(item.id, item.position, |bytes| bytes.extend_from_slice(raw));
             }
-            desk.changes = known(&mut kept_changes, item).and_then(|bytes| changes::decode(bytes, wishes.hash_len));
-            let is_known = desk.changes.is_some();
+            let changes = known(&mut kept_changes, item);
             let bytes = &mut piece.bytes;
             let write = |mut commit: crate::events::Commit<'_>| {
                 let tag = tags.as_ref().and_then(|tags| tags.of(&item.id));
                 commit.tagged = tag.map(|tag| tag.map(|tag| tag.to_owned().into()));
                 format.write(&Event::Commit(commit), bytes);
             };
-            match raw.and_then(|raw| wishes.describe(handle, &item.id, raw, &mut desk, write)) {
+            match raw.and_then(|raw| wishes.describe(handle, &item.id, raw, changes, &mut desk, write)) {
                 Ok(true) => piece.ends.push(piece.bytes.len()),
                 Ok(false) => {}
                 Err(cause) => piece.broken.push(cause),
             }
-            if keep.gather_changes
-                && !is_known
-                && let Some(found) = &desk.changes
+            if keep.changes.gathers.has(item)
+                && let Some(found) = desk.changes.take()
                 && found.iter().map(|change| change.path.len() + CHANGE).sum::<usize>() <= MOST_CHANGES
             {
-                new_changes.add(item.id, item.position, |bytes| changes::encode(found, bytes));
+                new_changes.add(item.id, item.position, |bytes| encode(&found, bytes));
             }
         }
         piece.absent = desk.absent;
@@ -145,15 +166,15 @@ fn kept_patch(found: FoundOut) -> KeptPatch {
     KeptPatch { id, patch_id, largest, facts: None }
 }
 
-/// Those of `ids` that pass the filters.
-pub(super) fn wanted(handle: &Handle, wishes: &Wishes, ids: &[Oid]) -> Vec<Oid> {
+/// Those of `items` that pass the filters.
+pub(super) fn wanted(handle: &Handle, wishes: &Wishes, items: &[Listed]) -> Vec<Listed> {
     let wishes = Wishes { paths: false, patch_id: false, ear: None, ..wishes.clone() };
     let mut desk = Desk::new(handle);
     let mut buffer = Vec::new();
     let mut passes = |id: &Oid| {
         let raw = handle.commit(id, &mut buffer)?;
-        wishes.describe(handle, id, raw, &mut desk, |_| ())
+        wishes.describe(handle, id, raw, None, &mut desk, |_| ())
     };
     // One that can't be read is kept: the stream will say so.
-    ids.iter().filter(|id| passes(id).unwrap_or(true)).copied().collect()
+    items.iter().filter(|(id, _)| passes(id).unwrap_or(true)).copied().collect()
 }

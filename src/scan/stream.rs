@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Scan;
 use super::plan::Plan;
-use super::render::{Keep, renderer, wanted};
+use super::render::{Gathers, Keep, Kept, renderer, wanted};
 use crate::announce::{self, Indexed};
 use crate::cache::blocks::{BlockStore, StoredBlocks};
 use crate::cache::patches::PatchStore;
@@ -20,7 +20,7 @@ use crate::graph::Graph;
 use crate::index::{Index, Update};
 use crate::monitor::{self, Outcome};
 use crate::pipeline::stream::{Render, Stream};
-use crate::pipeline::walker::{Source, Walker};
+use crate::pipeline::walker::{Listed, Source, Walker};
 
 /// What somebody who has it stopped may be let wait.
 const SOON: Duration = Duration::from_millis(50);
@@ -118,8 +118,9 @@ impl Scan<'_> {
         let history = index.objects(true);
         let walker = self.pool.run(move || objects_walker(history, &tips, limits, None)).await?;
         let mut store = index.block_store();
-        let gathers = store.is_some();
-        let keep = Keep { gather_texts: gathers, gather_changes: gathers && wishes.paths, ..Keep::default() };
+        let gathers = |wanted: bool| if wanted && store.is_some() { Gathers::All } else { Gathers::None };
+        let texts = Kept { blocks: None, gathers: gathers(true) };
+        let keep = Keep { texts, changes: Kept { blocks: None, gathers: gathers(wishes.paths) } };
         let render = renderer(wishes, self.report.format(), keep, None, index.cache().cloned(), self.token.clone());
         let (walker, done) = self.emit(walker, index, render, None, store.as_mut()).await?;
         let history = walker.and_then(Walker::into_history);
@@ -161,27 +162,32 @@ impl Scan<'_> {
         let early = if wishes.filter() { None } else { plan.count };
         let late = if wishes.filter() { plan.count } else { None };
         let mut walker = match &plan.listed {
-            Some(ids) => Walker::list(ids.iter().copied().take(early.unwrap_or(usize::MAX)).collect()),
+            Some(ids) => {
+                let ids = ids[..ids.len().min(early.unwrap_or(usize::MAX))].to_vec();
+                self.listed(index, ids).await?
+            }
             None => self.walker(index, plan, early, wishes.filter()).await?,
         };
         if self.options.reverse {
-            let Some(ids) = self.reversed(walker, index, &wishes, late).await? else { return Ok(false) };
-            walker = Walker::list(ids);
+            let Some(commits) = self.reversed(walker, index, &wishes, late).await? else { return Ok(false) };
+            walker = Walker::list(commits);
         }
         let changes = if wishes.paths { index.changes(&self.pool).await } else { None };
-        let mut store = index.block_store().filter(|_| self.keeps && changes.is_some());
-        let texts = index.texts(&self.pool).await;
-        let keep = Keep { texts, changes, gather_changes: store.is_some(), ..Keep::default() };
+        let mut store = index.block_store().filter(|_| self.keeps && changes.is_some()).map(BlockStore::for_later);
+        let gathers = if store.is_some() { Gathers::Placed } else { Gathers::None };
+        // Whoever names commits asks whether git has them.
+        let texts = if self.options.stdin.is_some() { None } else { index.texts(&self.pool).await };
+        let texts = Kept { blocks: texts, gathers: Gathers::None };
+        let keep = Keep { texts, changes: Kept { blocks: changes, gathers } };
         let late = late.filter(|_| !self.options.reverse);
         let tags = self.first_tags(index).await?;
         let render = renderer(wishes, self.report.format(), keep, tags, index.cache().cloned(), self.token.clone());
         let emitted = self.emit(walker, index, render, late, store.as_mut()).await;
-        let kept = match store {
-            Some(store) => self.keep(index, store.finish()).await,
-            None => Ok(()),
-        };
+        if let Some(store) = store {
+            // Waits for no other process, and what could not be kept has been noted.
+            let _ = store.finish().await;
+        }
         let (_, done) = emitted?;
-        kept?;
         Ok(done)
     }
 
@@ -204,7 +210,20 @@ impl Scan<'_> {
         Ok(self.pool.run(move || objects_walker(history, &tips, limits, count)).await?)
     }
 
-    /// All ids of `walker`, last first. As in git a count takes the newest and then turns them round, so that a filter has to be
+    /// Gives `ids`, each with its place in the graph.
+    async fn listed(&self, index: &mut Index, ids: Vec<Oid>) -> anyhow::Result<Walker> {
+        if ids.is_empty() {
+            return Ok(Walker::list(Vec::new()));
+        }
+        let graph = index.graph(&self.pool).await?;
+        let placed = move || {
+            let positions = graph.positions(&ids);
+            Walker::list(ids.into_iter().zip(positions).collect())
+        };
+        Ok(self.pool.run(placed).await?)
+    }
+
+    /// All commits of `walker`, last first. As in git a count takes the newest and then turns them round, so that a filter has to be
     /// asked before.
     async fn reversed(
         &mut self,
@@ -212,8 +231,8 @@ impl Scan<'_> {
         index: &Index,
         wishes: &Wishes,
         late: Option<usize>,
-    ) -> anyhow::Result<Option<Vec<Oid>>> {
-        let mut ids = Vec::new();
+    ) -> anyhow::Result<Option<Vec<Listed>>> {
+        let mut commits = Vec::new();
         loop {
             let stop = self.token.clone();
             let (next, chunk) = self
@@ -225,22 +244,22 @@ impl Scan<'_> {
                 .await?;
             walker = next;
             announce::broken(self.report, &wishes.repo, None, chunk.broken).await?;
-            let mut found: Vec<Oid> = chunk.items.iter().map(|item| item.id).collect();
+            let mut found: Vec<Listed> = chunk.items.iter().map(|item| (item.id, item.position)).collect();
             if late.is_some() {
                 let (handles, wishes) = (index.handles.clone(), wishes.clone());
                 found = self.pool.run(move || handles.with(|handle| wanted(handle, &wishes, &found))).await?;
             }
-            ids.extend(found);
+            commits.extend(found);
             if self.token.is_cancelled() {
                 return Ok(None);
             }
-            if chunk.done || late.is_some_and(|late| ids.len() >= late) {
+            if chunk.done || late.is_some_and(|late| commits.len() >= late) {
                 break;
             }
         }
-        ids.truncate(late.unwrap_or(usize::MAX));
-        ids.reverse();
-        Ok(Some(ids))
+        commits.truncate(late.unwrap_or(usize::MAX));
+        commits.reverse();
+        Ok(Some(commits))
     }
 
     /// Streams what `render` makes of the commits of `walker`, at most `late` that pass the filters, and hands what is to be kept of them to
@@ -256,30 +275,23 @@ impl Scan<'_> {
         let cache = index.cache().filter(|_| self.keeps && self.options.patch_id).cloned();
         let mut patches = cache.map(|cache| PatchStore::new(cache, index.overlay.fingerprint()));
         let emitted = self.emit_pieces(walker, index, render, late, store, patches.as_mut()).await;
-        let kept = match patches {
-            Some(patches) => self.keep(index, patches.finish()).await,
-            None => Ok(()),
-        };
-        let emitted = emitted?;
-        kept?;
-        Ok(emitted)
-    }
-
-    /// Waits until what was found out is kept, unless the run is being stopped and others write for long.
-    async fn keep<T>(&mut self, index: &Index, kept: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<()> {
+        let Some(patches) = patches else { return emitted };
+        // What is worked out is kept, unless the run is being stopped, or nobody reads any more, and others write for long.
+        let is_over = emitted.is_err();
         let soon = async {
-            if !self.token.is_cancelled() {
-                std::future::pending::<()>().await;
+            if !is_over {
+                self.token.cancelled().await;
             }
             smol::Timer::after(SOON).await;
             Ok(())
         };
-        if let Err(cause) = smol::future::or(Box::pin(async { kept.await.map(drop) }), soon).await
-            && std::mem::replace(&mut self.keeps, false)
-        {
+        let kept = smol::future::or(Box::pin(patches.finish()), soon).await;
+        let emitted = emitted?;
+        if let Err(cause) = kept {
+            self.keeps = false;
             announce::warn(self.report, &index.repository().name, &index.unwritten(&cause)).await?;
         }
-        Ok(())
+        Ok(emitted)
     }
 
     async fn emit_pieces(

@@ -15,7 +15,7 @@ use crate::cache::database::is_damaged;
 use crate::cache::words::Rule;
 use crate::cache::{Cache, digest};
 use crate::config::Settings;
-use crate::error::{Kind, message_of};
+use crate::error::{Kind, kind_of, message_of};
 use crate::facts::Oid;
 use crate::facts::commit::RawCommit;
 use crate::facts::oid::SHA1_LEN;
@@ -76,11 +76,16 @@ pub struct Audited {
 }
 
 impl Audited {
-    /// That a part of the cache is so damaged that it can't be read is a finding.
+    /// That a part of the cache is so damaged that it can't be read is a finding. What git fails at can't be compared.
     fn noting(&mut self, what: &str, read: anyhow::Result<()>) -> anyhow::Result<()> {
         match read {
             Err(cause) if is_damaged(&cause) => {
                 self.findings.push(format!("its {what} are damaged: {}", message_of(&cause)));
+                Ok(())
+            }
+            // It can't say what a commit changed of which something is missing or damaged.
+            Err(cause) if kind_of(&cause) == Kind::Git => {
+                self.skipped.push(format!("{what}: {}", message_of(&cause)));
                 Ok(())
             }
             other => other,

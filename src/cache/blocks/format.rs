@@ -14,8 +14,8 @@ const FRAME: usize = 32;
 pub struct Block {
     pub(super) content: Content,
     pub(super) ids: Vec<Oid>,
-    /// Where the graph has them; empty if one of them has no place there yet.
-    pub(super) positions: Vec<Position>,
+    /// Where the graph has them; `None` if one of them has no place there yet.
+    pub(super) positions: Option<Vec<Position>>,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -55,9 +55,21 @@ impl Packer {
         self.positions.extend(position);
     }
 
+    /// Bytes of what was added.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// Whether nothing was added, or nothing but of commits of which nothing is to be kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
     /// The block: the number of commits, where each frame ends, and the frames. `None` if there are no commits.
     #[must_use]
-    pub fn pack(mut self) -> Option<Block> {
+    pub fn pack(self) -> Option<Block> {
         if self.ids.is_empty() {
             return None;
         }
@@ -66,27 +78,36 @@ impl Packer {
         for (ids, ends_within) in self.ids.chunks(FRAME).zip(self.ends.chunks(FRAME)) {
             let end = ends_within.last().copied().unwrap_or(start);
             let lengths = ends_within.iter().map(|end| end - start);
-            frames.extend_from_slice(&packed(ids, lengths, &self.raw[start..end]));
+            frames.extend_from_slice(&packed(self.content, ids, lengths, &self.raw[start..end]));
             // A block ends long before 4 GiB: its commits were in memory at once.
             ends.extend_from_slice(&u32::try_from(frames.len()).unwrap_or(u32::MAX).to_le_bytes());
             start = end;
         }
         let count = u32::try_from(self.ids.len()).unwrap_or(0).to_le_bytes();
-        if self.positions.len() < self.ids.len() {
-            self.positions.clear();
-        }
+        let positions = (self.positions.len() == self.ids.len()).then_some(self.positions);
         let bytes = [&count[..], &ends, &frames].concat();
-        Some(Block { content: self.content, ids: self.ids, positions: self.positions, bytes })
+        Some(Block { content: self.content, ids: self.ids, positions, bytes })
     }
 }
 
 /// A frame: a checksum of the rest, and in LZ4 where what is kept of each commit ends, their ids, and what is kept.
-fn packed(ids: &[Oid], ends: impl Iterator<Item = usize>, raw: &[u8]) -> Vec<u8> {
+fn packed(content: Content, ids: &[Oid], ends: impl Iterator<Item = usize>, raw: &[u8]) -> Vec<u8> {
     let mut plain: Vec<u8> = ends.flat_map(|end| u32::try_from(end).unwrap_or(u32::MAX).to_le_bytes()).collect();
     plain.extend(ids.iter().flat_map(|id| id.as_bytes().iter().copied()));
     plain.extend_from_slice(raw);
     let packed = lz4_flex::compress_prepend_size(&plain);
-    [&crc32fast::hash(&packed).to_le_bytes()[..], &packed].concat()
+    [&sum(content, &packed).to_le_bytes()[..], &packed].concat()
+}
+
+/// The checksum of a frame: by a wrong number one would find the same commit's other content else.
+fn sum(content: Content, packed: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(match content {
+        Content::Texts => b"",
+        Content::Changes => b"changes",
+    });
+    hasher.update(packed);
+    hasher.finalize()
 }
 
 /// Where the frames of a block are.
@@ -132,10 +153,10 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// That of `count` commits; `None` if it is damaged; git has the commits too.
-    pub(super) fn unpack(bytes: &[u8], count: usize, hash_len: usize) -> Option<Self> {
-        let (sum, packed) = bytes.split_at_checked(4)?;
-        if crc32fast::hash(packed) != word(sum, 0)? {
+    /// That of `count` commits; `None` if it is damaged, or has another content; git has the commits too.
+    pub(super) fn unpack(bytes: &[u8], content: Content, count: usize, hash_len: usize) -> Option<Self> {
+        let (told, packed) = bytes.split_at_checked(4)?;
+        if sum(content, packed) != word(told, 0)? {
             return None;
         }
         let plain = lz4_flex::decompress_size_prepended(packed).ok()?;
@@ -162,12 +183,12 @@ pub(in crate::cache) struct Unpacked {
 }
 
 impl Unpacked {
-    /// `None` if the block is damaged.
-    pub(in crate::cache) fn new(number: u32, hash_len: usize, bytes: &[u8]) -> Option<Self> {
+    /// `None` if the block is damaged, or has another content.
+    pub(in crate::cache) fn new(number: u32, content: Content, hash_len: usize, bytes: &[u8]) -> Option<Self> {
         let directory = Directory::read(bytes)?;
         let frame = |number| {
             let (range, count) = directory.frame(number)?;
-            Frame::unpack(bytes.get(range)?, count, hash_len)
+            Frame::unpack(bytes.get(range)?, content, count, hash_len)
         };
         Some(Self { number, frames: (0..directory.ends.len()).map(frame).collect::<Option<_>>()? })
     }
@@ -202,9 +223,10 @@ mod tests {
     fn what_is_kept_comes_out_as_it_went_in() {
         assert_eq!(Packer::new(Content::Changes).pack(), None);
         let block = block();
-        assert!(block.positions.is_empty(), "one of them has no place yet");
+        assert_eq!(block.positions, None, "one of them has no place yet");
+        assert_eq!(Unpacked::new(7, Content::Changes, 20, &block.bytes), None, "it has texts");
         assert!(block.bytes.len() < 200, "a thousand equal bytes are packed");
-        let unpacked = Unpacked::new(7, 20, &block.bytes).expect("sound");
+        let unpacked = Unpacked::new(7, Content::Texts, 20, &block.bytes).expect("sound");
         let got: Vec<_> = (0..4).zip(1..).map(|(index, own)| unpacked.get(index, &id(own)).map(<[u8]>::len)).collect();
         assert_eq!(got, [Some(5), Some(0), Some(1000), None]);
         assert_eq!(unpacked.get(0, &id(2)), None, "what stands there is another commit's");
@@ -216,11 +238,11 @@ mod tests {
         for at in 0..sound.len() {
             let mut bytes = sound.clone();
             bytes[at] ^= 0x55;
-            if let Some(unpacked) = Unpacked::new(0, 20, &bytes) {
+            if let Some(unpacked) = Unpacked::new(0, Content::Texts, 20, &bytes) {
                 // Whatever the flipped byte was, what is given out is what went in.
-                assert_eq!(unpacked, Unpacked::new(0, 20, &sound).expect("sound"), "byte {at}");
+                assert_eq!(unpacked, Unpacked::new(0, Content::Texts, 20, &sound).expect("sound"), "byte {at}");
             }
-            assert!(Unpacked::new(0, 20, &sound[..at]).is_none(), "cut at {at}");
+            assert!(Unpacked::new(0, Content::Texts, 20, &sound[..at]).is_none(), "cut at {at}");
         }
     }
 }

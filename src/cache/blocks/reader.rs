@@ -18,6 +18,7 @@ const OPEN_BLOCKS: usize = 4;
 #[derive(Debug)]
 pub struct Blocks {
     cache: Cache,
+    content: Content,
     // The state of history under which this was kept: replaced commits have other bytes, grafted ones other changes.
     overlay: i64,
     // For each position the number under which it is kept.
@@ -53,7 +54,7 @@ impl Blocks {
             let mut statement = reader.prepare_cached(query)?;
             let bytes: Option<Vec<u8>> =
                 statement.query_row(params![number, self.overlay], |row| row.get(0)).optional()?;
-            Ok(bytes.and_then(|bytes| Unpacked::new(number, self.cache.hash_len(), &bytes)))
+            Ok(bytes.and_then(|bytes| Unpacked::new(number, self.content, self.cache.hash_len(), &bytes)))
         });
         read.ok().flatten()
     }
@@ -103,7 +104,7 @@ impl Cache {
         })
     }
 
-    /// What is kept of the commit `id`, if it is under this number.
+    /// The text of the commit `id`, if it is under this number.
     fn frame(&self, reader: &Connection, number: u32, id: &Oid) -> anyhow::Result<Option<Vec<u8>>> {
         let (block, index) = (number >> BLOCK_BITS, number as usize % BLOCK);
         let block = reader.blob_open(MAIN_DB, "block", "bytes", i64::from(block), true)?;
@@ -114,7 +115,7 @@ impl Cache {
         let Some((range, count)) = place.filter(|(range, _)| range.end <= block.len()) else { return Ok(None) };
         let mut bytes = vec![0; range.len()];
         block.read_at_exact(&mut bytes, range.start)?;
-        let frame = Frame::unpack(&bytes, count, self.hash_len());
+        let frame = Frame::unpack(&bytes, Content::Texts, count, self.hash_len());
         Ok(frame.and_then(|frame| frame.get(index, id).map(<[u8]>::to_vec)))
     }
 
@@ -126,7 +127,7 @@ impl Cache {
         self.database().read(|reader| {
             let numbers = numbers(reader, content)?;
             let numbers = numbers.as_chunks().0.iter().map(|&four| u32::from_le_bytes(four)).collect();
-            Ok(Blocks { cache: self.clone(), overlay, numbers })
+            Ok(Blocks { cache: self.clone(), content, overlay, numbers })
         })
     }
 }

@@ -5,7 +5,8 @@ use rusqlite::Transaction;
 use super::{BLOCK_BITS, Block, Content, NONE};
 use crate::cache::database::PendingWrite;
 use crate::cache::repository::Cache;
-use crate::cache::segments::set_numbers;
+use crate::cache::segments::{has_unnumbered, set_numbers};
+use crate::debug;
 use crate::facts::Oid;
 use crate::facts::oid::OidMap;
 
@@ -18,6 +19,7 @@ const BATCH: usize = 2 << 20;
 pub struct BlockStore {
     cache: Cache,
     overlay: i64,
+    is_for_later: bool,
     waiting: Vec<Block>,
     bytes: usize,
     writing: Option<PendingWrite<StoredBlocks>>,
@@ -43,7 +45,22 @@ impl BlockStore {
     /// For one pass, or one stream, under `overlay`.
     #[must_use]
     pub fn new(cache: Cache, overlay: i64) -> Self {
-        Self { cache, overlay, waiting: Vec::new(), bytes: 0, writing: None, stored: Ok(StoredBlocks::default()) }
+        Self {
+            cache,
+            overlay,
+            is_for_later: false,
+            waiting: Vec::new(),
+            bytes: 0,
+            writing: None,
+            stored: Ok(StoredBlocks::default()),
+        }
+    }
+
+    /// The same for what only spares later runs some work: what can't be written at once, since another process writes, is dropped, and no
+    /// failure counts.
+    #[must_use]
+    pub fn for_later(self) -> Self {
+        Self { is_for_later: true, ..self }
     }
 
     /// Takes `block` over. Waits only where the cache is slower than the pass; that it can't be written shows at the end.
@@ -74,9 +91,20 @@ impl BlockStore {
         }
         let (overlay, hash_len) = (self.overlay, self.cache.hash_len());
         let insert = move |transaction: &Transaction<'_>| insert(transaction, blocks, overlay, hash_len);
-        match self.cache.database().submit(insert).await {
+        let database = self.cache.database();
+        let submitted =
+            if self.is_for_later { database.submit_if_free(insert).await } else { database.submit(insert).await };
+        match submitted {
             Ok(writing) => self.writing = Some(writing),
-            Err(cause) => self.stored = Err(cause),
+            Err(cause) => self.fail(cause),
+        }
+    }
+
+    fn fail(&mut self, cause: anyhow::Error) {
+        if self.is_for_later {
+            debug::warn("cache", || format!("what may be asked next was not kept: {cause:#}"));
+        } else if self.stored.is_ok() {
+            self.stored = Err(cause);
         }
     }
 
@@ -85,8 +113,8 @@ impl BlockStore {
         let Some(writing) = self.writing.take() else { return };
         match (writing.result().await, &mut self.stored) {
             (Ok(more), Ok(stored)) => stored.blocks.extend(more.blocks),
-            (Err(cause), Ok(_)) => self.stored = Err(cause),
-            (_, Err(_)) => {}
+            (Ok(_), Err(_)) => {}
+            (Err(cause), _) => self.fail(cause),
         }
     }
 }
@@ -129,23 +157,25 @@ fn insert(
     let mut insert = transaction.prepare("INSERT INTO block (bytes) VALUES (?1)")?;
     let mut note = transaction.prepare("INSERT INTO unclaimed VALUES (?1)")?;
     let mut stored = StoredBlocks::default();
-    let mut placed = Vec::new();
     for Block { content, ids, positions, bytes } in blocks {
-        if !positions.is_empty() && made != overlay {
-            // History has been bent otherwise meanwhile, and those are no longer the commits there.
-            continue;
-        }
-        let number = u32::try_from(insert.insert([bytes])?)?;
-        if positions.is_empty() {
+        let Some(positions) = positions else {
+            let number = u32::try_from(insert.insert([bytes])?)?;
             note.execute([number])?;
             stored.blocks.push((number, content, ids));
-        } else if let Some(first) = first_number(number) {
-            placed.push((content, positions.into_iter().zip(ids).zip(first..)));
+            continue;
+        };
+        let mut commits: Vec<_> = positions.into_iter().zip(ids).zip(0..).collect();
+        commits.sort_unstable_by_key(|((position, _), _)| *position);
+        // Where history has been bent otherwise meanwhile those are no longer the commits there, and another process may have been first.
+        if made != overlay
+            || !has_unnumbered(transaction, content, commits.iter().map(|(commit, _)| *commit), hash_len)?
+        {
+            continue;
         }
-    }
-    for content in [Content::Texts, Content::Changes] {
-        let of = placed.iter().filter(|(held, _)| *held == content).flat_map(|(_, commits)| commits.clone());
-        set_numbers(transaction, content, of.map(|((position, id), number)| (position, id, number)), hash_len)?;
+        if let Some(first) = first_number(u32::try_from(insert.insert([bytes])?)?) {
+            let numbered = commits.into_iter().map(|((position, id), index)| (position, id, first + index));
+            set_numbers(transaction, content, numbered, hash_len)?;
+        }
     }
     Ok(stored)
 }

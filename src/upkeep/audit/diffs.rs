@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{Audit, Audited, Kindred, SAMPLE, Witness, hex};
 use crate::cache::Cache;
-use crate::cache::blocks::{Blocks, Content};
+use crate::cache::blocks::{BlockReader, Content};
 use crate::cache::checks::{KeptPatchIds, Whole};
 use crate::facts::Oid;
 use crate::facts::changes::{Change, decode};
+use crate::facts::oid::OidSet;
 use crate::git::Repository;
 use crate::git::patch::Patches;
 use crate::gitcli::witness;
@@ -15,8 +16,11 @@ use crate::graph::Position;
 
 /// Commits whose diffs are in memory at once.
 const DIFFS: usize = 16;
-/// Commits whose changed paths are looked at, and asked for, at once.
-const CHANGES: usize = 512;
+/// Commits whose changed paths are read at once, and those that git is asked for.
+const READ: usize = 16;
+const ASKED: usize = 512;
+/// Changed paths that git is asked for at once, as a rule.
+const PATHS: usize = 16_384;
 
 impl Audit<'_> {
     /// Asks git for the patch-ids of a sample.
@@ -91,17 +95,24 @@ impl Audit<'_> {
     ) -> anyhow::Result<()> {
         let (own, overlay) = (cache.clone(), whole.overlay);
         let blocks = Arc::new(smol::unblock(move || own.blocks(Content::Changes, overlay)).await?);
-        let (sample, count) = (self.sample(whole.graph.len()), whole.graph.len());
-        let mut compared = 0;
+        let count = Position::try_from(whole.graph.len()).unwrap_or(Position::MAX);
+        let kept: Vec<Position> = (0..count).filter(|position| blocks.has(*position)).collect();
+        let sample: Vec<Position> = self.sample(kept.len()).into_iter().map(|at| kept[at as usize]).collect();
         let mut wrong = Kindred::new(audited, "changed paths are wrong");
-        let mut asked = Vec::new();
-        for start in (0..count).step_by(CHANGES) {
+        let (mut asked, mut compared) = (Vec::new(), 0);
+        let mut reader = blocks.reader();
+        for positions in kept.chunks(READ) {
             if self.token.is_cancelled() {
                 break;
             }
-            let (blocks, graph) = (Arc::clone(&blocks), Arc::clone(whole));
-            let end = count.min(start + CHANGES);
-            let read = smol::unblock(move || kept_changes(&blocks, &graph, start..end)).await;
+            let (positions, graph) = (positions.to_vec(), Arc::clone(whole));
+            let (next, read) = smol::unblock(move || {
+                let read: Vec<_> =
+                    positions.iter().map(|&position| changes_at(&mut reader, &graph, position)).collect();
+                (reader, read)
+            })
+            .await;
+            reader = next;
             for (position, id, changes) in read {
                 match changes {
                     None => wrong.add(|| format!("what is kept of the changed paths of {id} can't be read")),
@@ -109,22 +120,33 @@ impl Audit<'_> {
                     Some(_) => {}
                 }
             }
-            if asked.len() < CHANGES && end < count {
-                continue;
+            if asked.len() >= ASKED || asked.iter().map(|(_, changes)| changes.len()).sum::<usize>() >= PATHS {
+                compared += self.compare_changes(std::mem::take(&mut asked), witness, &mut wrong).await?;
             }
-            let ids: Vec<Oid> = asked.iter().map(|(id, _)| *id).collect();
-            let there = self.present(&ids, &witness.repository).await?;
-            let mut said = witness::changes(&witness.repository, &there, self.token).await?;
-            for (id, kept) in asked.drain(..).filter(|(id, _)| there.contains(id)) {
-                if said.remove(&id).unwrap_or_default() != kept {
-                    wrong.add(|| format!("{id} changes other paths than by the cache"));
-                }
-            }
-            compared += there.len();
         }
+        compared += self.compare_changes(asked, witness, &mut wrong).await?;
         drop(wrong);
         audited.changes = compared;
         Ok(())
+    }
+
+    /// Asks git what the commits of `kept` changed; those that it hasn't any more are left out. Returns how many were compared.
+    async fn compare_changes(
+        &self,
+        kept: Vec<(Oid, Vec<Change>)>,
+        witness: &Witness,
+        wrong: &mut Kindred<'_>,
+    ) -> anyhow::Result<usize> {
+        let ids: Vec<Oid> = kept.iter().map(|(id, _)| *id).collect();
+        let there: OidSet = self.present(&ids, &witness.repository).await?.into_iter().collect();
+        let ids: Vec<Oid> = ids.into_iter().filter(|id| there.contains(id)).collect();
+        let mut said = witness::changes(&witness.repository, &ids, self.token).await?;
+        for (id, kept) in kept.into_iter().filter(|(id, _)| there.contains(id)) {
+            if said.remove(&id).unwrap_or_default() != kept {
+                wrong.add(|| format!("{id} changes other paths than by the cache"));
+            }
+        }
+        Ok(ids.len())
     }
 
     /// Those of `ids` that git still has.
@@ -134,18 +156,9 @@ impl Audit<'_> {
     }
 }
 
-/// What is kept of the changes of the commits at `positions`; `None` where something should be and can't be read.
-fn kept_changes(
-    blocks: &Arc<Blocks>,
-    whole: &Whole,
-    positions: std::ops::Range<usize>,
-) -> Vec<(Position, Oid, Option<Vec<Change>>)> {
-    let mut reader = blocks.reader();
-    let positions = positions.filter_map(|position| Position::try_from(position).ok());
-    let kept = positions.filter(|position| blocks.has(*position)).map(|position| {
-        let id = whole.graph.id(position);
-        let changes = reader.get(position, &id).and_then(|bytes| decode(bytes, id.as_bytes().len()));
-        (position, id, changes)
-    });
-    kept.collect()
+/// What is kept of the changes of the commit at `position`; `None` if it can't be read.
+fn changes_at(reader: &mut BlockReader, whole: &Whole, position: Position) -> (Position, Oid, Option<Vec<Change>>) {
+    let id = whole.graph.id(position);
+    let changes = reader.get(position, &id).and_then(|bytes| decode(bytes, id.as_bytes().len()));
+    (position, id, changes)
 }
