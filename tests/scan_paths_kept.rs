@@ -183,6 +183,21 @@ fn however_commits_are_listed_what_is_kept_is_used_and_added_to() {
 }
 
 #[test]
+fn what_another_commit_changed_is_never_kept_for_one_that_cant_be_read() {
+    let repo = line(5);
+    scan(&repo, &["--no-commits"]);
+    let lost = repo.git(&["rev-parse", "main~2"]);
+    repo.git(&["commit", "--quiet", "--allow-empty", "-m", "the graph hasn't it yet"]);
+    let commits = format!("{}\n{lost}\n{}\n", repo.git(&["rev-parse", "main"]), repo.git(&["rev-parse", "main~1"]));
+    let object = repo.path().join(".git/objects").join(&lost[..2]).join(&lost[2..]);
+    std::fs::rename(&object, repo.home().join("lost")).expect("a loose object");
+    let output = bhfuil(&repo).args(["scan", "--paths", "--stdin"]).write_stdin(commits).output().expect("it runs");
+    assert_eq!((output.status.code(), kept(&repo)), (Some(3), 1), "{output:?}");
+    std::fs::rename(repo.home().join("lost"), &object).expect("back");
+    assert_eq!(scan(&repo, &[]), git_says(&repo));
+}
+
+#[test]
 fn what_is_damaged_is_found_out_anew() {
     let repo = line(40);
     let said = git_says(&repo);

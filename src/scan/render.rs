@@ -119,8 +119,10 @@ pub(super) fn renderer(
                 Ok(false) => {}
                 Err(cause) => piece.broken.push(cause),
             }
+            // Also where it isn't gathered: it is this commit's.
+            let found = desk.changes.take();
             if keep.changes.gathers.has(item)
-                && let Some(found) = desk.changes.take()
+                && let Some(found) = found
                 && found.iter().map(|change| change.path.len() + CHANGE).sum::<usize>() <= MOST_CHANGES
             {
                 new_changes.add(item.id, item.position, |bytes| encode(&found, bytes));
