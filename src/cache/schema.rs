@@ -192,7 +192,7 @@ CREATE TABLE placed (
 );
 ";
 
-/// The texts of a block are packed in frames, see texts.rs, and the arrays of a segment are cut into pieces, see segments.rs: who asks for a
+/// The texts of a block are packed in frames, see blocks.rs, and the arrays of a segment are cut into pieces, see segments.rs: who asks for a
 /// few bytes of a long one follows the chain of its pages from the first. The graph and what has its positions are made anew. The table
 /// of what tags count for is new.
 const V8: &str = "
