@@ -274,35 +274,24 @@ fn piece_at(reader: &Connection, row: i64) -> rusqlite::Result<Option<Vec<u8>>> 
     statement.query_row([row], |row| row.get(0)).optional()
 }
 
-/// Whether any of `commits`, which ascend, is where the graph has it and has no number yet.
-pub(super) fn has_unnumbered(
+/// Gives numbers to `commits`, which ascend, as far as the graph still has them there: each has its place in a block, and `first` stores that
+/// and says its first commit's number. Not asked where all have numbers already.
+pub(super) fn number(
     transaction: &Transaction<'_>,
     content: Content,
-    commits: impl IntoIterator<Item = (Position, Oid)>,
+    commits: &[(Position, Oid, u32)],
     hash_len: usize,
-) -> anyhow::Result<bool> {
-    let commits: Vec<_> = commits.into_iter().map(|(position, id)| (position, id, ())).collect();
-    for piece in pieces_of(transaction, content, &commits, hash_len)? {
-        let is_none = |at: usize| piece.numbers[NUMBER * at..][..NUMBER] == [UNNUMBERED; NUMBER];
-        if piece.commits.iter().any(|(at, ())| is_none(*at)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Keeps the numbers of `commits`, which ascend, as far as the graph still has them there.
-pub(super) fn set_numbers(
-    transaction: &Transaction<'_>,
-    content: Content,
-    commits: impl IntoIterator<Item = (Position, Oid, u32)>,
-    hash_len: usize,
+    first: impl FnOnce() -> anyhow::Result<Option<u32>>,
 ) -> anyhow::Result<()> {
-    let commits: Vec<_> = commits.into_iter().collect();
+    let pieces = pieces_of(transaction, content, commits, hash_len)?;
+    if !pieces.iter().any(NumbersOf::lacks_some) {
+        return Ok(());
+    }
+    let Some(first) = first()? else { return Ok(()) };
     let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO piece VALUES (?1, ?2)")?;
-    for NumbersOf { row, mut numbers, commits } in pieces_of(transaction, content, &commits, hash_len)? {
-        for (at, number) in commits {
-            numbers[NUMBER * at..][..NUMBER].copy_from_slice(&number.to_le_bytes());
+    for NumbersOf { row, mut numbers, commits } in pieces {
+        for (at, place) in commits {
+            numbers[NUMBER * at..][..NUMBER].copy_from_slice(&(first + place).to_le_bytes());
         }
         put.execute(params![row, numbers])?;
     }
@@ -310,20 +299,26 @@ pub(super) fn set_numbers(
 }
 
 /// A piece with numbers.
-struct NumbersOf<T> {
+struct NumbersOf {
     row: i64,
     numbers: Vec<u8>,
-    /// Where it has those of some commits, and what else there is to each.
-    commits: Vec<(usize, T)>,
+    /// Where it has those of some commits, and the place of each in its block.
+    commits: Vec<(usize, u32)>,
+}
+
+impl NumbersOf {
+    fn lacks_some(&self) -> bool {
+        self.commits.iter().any(|(at, _)| self.numbers[NUMBER * at..][..NUMBER] == [UNNUMBERED; NUMBER])
+    }
 }
 
 /// The pieces that `commits` are in, which ascend. Those that the graph doesn't have there are left out.
-fn pieces_of<T: Copy>(
+fn pieces_of(
     transaction: &Transaction<'_>,
     content: Content,
-    commits: &[(Position, Oid, T)],
+    commits: &[(Position, Oid, u32)],
     hash_len: usize,
-) -> anyhow::Result<Vec<NumbersOf<T>>> {
+) -> anyhow::Result<Vec<NumbersOf>> {
     let (ids, column) = (column(Array::Ids, hash_len), number_column(content));
     let (mut left, mut pieces) = (commits, Vec::new());
     for segment in segments(transaction)? {

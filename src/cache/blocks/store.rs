@@ -5,7 +5,7 @@ use rusqlite::Transaction;
 use super::{BLOCK_BITS, Block, Content, NONE};
 use crate::cache::database::PendingWrite;
 use crate::cache::repository::Cache;
-use crate::cache::segments::{has_unnumbered, set_numbers};
+use crate::cache::segments::number;
 use crate::debug;
 use crate::facts::Oid;
 use crate::facts::oid::OidMap;
@@ -164,18 +164,16 @@ fn insert(
             stored.blocks.push((number, content, ids));
             continue;
         };
-        let mut commits: Vec<_> = positions.into_iter().zip(ids).zip(0..).collect();
-        commits.sort_unstable_by_key(|((position, _), _)| *position);
-        // Where history has been bent otherwise meanwhile those are no longer the commits there, and another process may have been first.
-        if made != overlay
-            || !has_unnumbered(transaction, content, commits.iter().map(|(commit, _)| *commit), hash_len)?
-        {
+        if made != overlay {
+            // History has been bent otherwise meanwhile, and those are no longer the commits there.
             continue;
         }
-        if let Some(first) = first_number(u32::try_from(insert.insert([bytes])?)?) {
-            let numbered = commits.into_iter().map(|((position, id), index)| (position, id, first + index));
-            set_numbers(transaction, content, numbered, hash_len)?;
-        }
+        let places = positions.into_iter().zip(ids).zip(0..);
+        let mut commits: Vec<_> = places.map(|((position, id), place)| (position, id, place)).collect();
+        commits.sort_unstable_by_key(|(position, ..)| *position);
+        // Another process may have been first.
+        let store = || Ok(first_number(u32::try_from(insert.insert([bytes])?)?));
+        number(transaction, content, &commits, hash_len, store)?;
     }
     Ok(stored)
 }
