@@ -11,7 +11,7 @@ use std::sync::Arc;
 use gix::objs::TreeRefIter;
 use gix::objs::tree::{EntryRef, name_order};
 
-use super::deltas::Bytes;
+use super::packs::Bytes;
 use super::repository::{Handle, ObjectError, from_gix};
 use crate::facts::Oid;
 use crate::facts::changes::{Change, Entry, Mode};

@@ -2,10 +2,10 @@
 //! its own. Knows no SQL, no JSON and no command line.
 
 pub mod config;
-mod deltas;
 pub mod diff;
 pub mod history;
 pub mod mailmap;
+mod packs;
 pub mod patch;
 pub mod refs;
 pub mod repository;

@@ -18,12 +18,16 @@ use gix::sec::trust::DefaultForLevel as _;
 use tempfile::TempDir;
 
 use super::config::ConfigValue;
-use super::deltas::{Deltas, Last};
+use super::packs::files::Packs;
+use super::packs::{Bytes, Object, PackReader};
 use super::surroundings;
 use super::trees::Trees;
 use crate::error::{Kind, kind_of};
 use crate::facts::Oid;
 use crate::facts::oid::SHA1_LEN;
+
+/// Bytes of ends of chains of deltas that `gix` keeps, for each thread: of commits, which seldom are deltas, and of what is left to it.
+const PACK_CACHE_BYTES: usize = 2 << 20;
 
 /// How long the `git` program may take for one question unless something else is set (`bhfuil.timeout.git`).
 pub const GIT_LIMIT: Duration = Duration::from_mins(10);
@@ -36,6 +40,8 @@ pub struct Repository {
     spare: Mutex<Option<gix::Repository>>,
     /// Trees that were read lately.
     trees: Arc<Trees>,
+    /// Packs that all threads read from.
+    packs: Arc<Packs>,
     /// What is configured, all of it.
     pub(super) config: Vec<ConfigValue>,
     /// The folder that it was found from.
@@ -229,6 +235,7 @@ impl Repository {
             objects_folder: None,
             spare: Mutex::new(Some(repo)),
             trees: Arc::default(),
+            packs: Arc::default(),
             shared,
         }
     }
@@ -267,7 +274,11 @@ impl Repository {
     #[must_use]
     pub fn handle(&self) -> Handle {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Handle::new(spare.unwrap_or_else(|| self.shared.to_thread_local()), Arc::clone(&self.trees))
+        Handle::new(
+            spare.unwrap_or_else(|| self.shared.to_thread_local()),
+            Arc::clone(&self.trees),
+            Arc::clone(&self.packs),
+        )
     }
 }
 
@@ -474,8 +485,10 @@ pub struct Handle {
     pub(super) repo: gix::Repository,
     /// What all handles on the repository know of its trees.
     pub(super) trees: Arc<Trees>,
-    /// The object that `repo` put together last.
-    pub(super) last: Last,
+    /// What all handles read packs from.
+    packs: Arc<Packs>,
+    /// What this one reads them with, once it does.
+    reader: RefCell<Option<PackReader>>,
     /// For looking up what a text may name, once one is: doesn't search for new packs when nothing is found.
     names: RefCell<Option<gix::OdbHandle>>,
     /// When the folder of packs was last changed, as far as `names` knows.
@@ -493,20 +506,28 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
-    fn new(mut repo: gix::Repository, trees: Arc<Trees>) -> Self {
+    fn new(mut repo: gix::Repository, trees: Arc<Trees>, packs: Arc<Packs>) -> Self {
         // Cache settings don't survive the sharing; each thread sets its own.
-        let last = Last::default();
-        let told = last.clone();
-        repo.objects.set_pack_cache(move || Box::new(Deltas::new(told.clone())));
+        repo.objects
+            .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
         let packs_changed = Cell::new(packs_changed(&repo));
         let names = RefCell::default();
-        Self { repo, trees, last, names, packs_changed, closed: OnceCell::new(), anew: OnceCell::new() }
+        Self {
+            repo,
+            trees,
+            packs,
+            reader: RefCell::default(),
+            names,
+            packs_changed,
+            closed: OnceCell::new(),
+            anew: OnceCell::new(),
+        }
     }
 
     /// Another, with a view of the object database as it is now.
     #[must_use]
     pub fn renewed(&self) -> Self {
-        Self::new(self.repo.clone(), Arc::clone(&self.trees))
+        Self::new(self.repo.clone(), Arc::clone(&self.trees), Arc::clone(&self.packs))
     }
 
     /// The bytes of the commit `id`, in `buffer`, replaced objects already replaced.
@@ -519,6 +540,24 @@ impl Handle {
 
     /// The bytes of the object `id`, which has to be of this kind.
     pub(super) fn object_of<'buffer>(
+        &self,
+        id: &Oid,
+        wanted: ObjectKind,
+        buffer: &'buffer mut Vec<u8>,
+    ) -> Result<&'buffer [u8], ObjectError> {
+        // Commits are no deltas, as a rule: nothing is gained there.
+        if wanted != ObjectKind::Commit
+            && let Some(bytes) = self.from_pack(id, wanted)
+        {
+            buffer.clear();
+            buffer.extend_from_slice(&bytes);
+            return Ok(buffer);
+        }
+        self.by_gix(id, wanted, buffer)
+    }
+
+    /// The same, not looked for in packs of our own.
+    pub(super) fn by_gix<'buffer>(
         &self,
         id: &Oid,
         wanted: ObjectKind,
@@ -549,6 +588,13 @@ impl Handle {
             Ok(None) => Err(self.not_found(id)),
             Err(cause) => Err(ObjectError::of(*id, &cause)),
         }
+    }
+
+    /// The object `id`, if it is of this kind and easily had from a pack.
+    pub(super) fn from_pack(&self, id: &Oid, wanted: ObjectKind) -> Option<Bytes> {
+        let packs = self.packs.of(self.repo.objects.store_ref())?;
+        let Object { kind, bytes } = self.reader.borrow_mut().get_or_insert_default().object(packs, id)?;
+        (ObjectKind::from(kind) == wanted).then_some(bytes)
     }
 
     /// What is to be said of `id`, which the object database doesn't find: that it is missing, unless the system keeps us from a place

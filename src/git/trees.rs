@@ -1,7 +1,7 @@
 //! Trees that were read lately. History is walked commit after commit, and the tree that one commit has is what the next one is compared
 //! with; most of what a scan with paths does is to inflate trees, so each is better inflated once. Of 520,000 trees that a scan of
 //! systemd-stable asks for 273,000 are different, and with these few megabytes 293,000 are read. Sixteen times as many save another
-//! 19,000 and are slower: what is kept has to fit into the processor's own cache, as does what the object database keeps for its deltas.
+//! 19,000 and are slower: what is kept has to fit into the processor's own cache, as does what others are made from.
 
 use std::fmt;
 use std::hash::BuildHasherDefault;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clru::{CLruCache, CLruCacheConfig, WeightScale};
 
-use super::deltas::Bytes;
+use super::packs::Bytes;
 use super::repository::{Handle, ObjectError, ObjectKind};
 use crate::facts::Oid;
 use crate::facts::oid::FirstBytes;
@@ -76,10 +76,10 @@ impl Handle {
         if let Some(known) = self.trees.get(id) {
             return Ok(known);
         }
-        self.last.take();
-        let read = self.object_of(id, ObjectKind::Tree, buffer)?;
-        // What was put together for this one is held already.
-        let tree = self.last.take().filter(|last| **last == read).unwrap_or_else(|| Arc::new(read.to_vec()));
+        let tree = match self.from_pack(id, ObjectKind::Tree) {
+            Some(tree) => tree,
+            None => Arc::new(self.by_gix(id, ObjectKind::Tree, buffer)?.to_vec()),
+        };
         self.trees.put(*id, &tree);
         Ok(tree)
     }
