@@ -547,7 +547,7 @@ impl Handle {
     ) -> Result<&'buffer [u8], ObjectError> {
         // Commits are no deltas, as a rule: nothing is gained there.
         if wanted != ObjectKind::Commit
-            && let Some(bytes) = self.from_pack(id, wanted)
+            && let Some(bytes) = self.packed(id, wanted)
         {
             buffer.clear();
             buffer.extend_from_slice(&bytes);
@@ -591,7 +591,7 @@ impl Handle {
     }
 
     /// The object `id`, if it is of this kind and easily had from a pack.
-    pub(super) fn from_pack(&self, id: &Oid, wanted: ObjectKind) -> Option<Bytes> {
+    pub(super) fn packed(&self, id: &Oid, wanted: ObjectKind) -> Option<Bytes> {
         let packs = self.packs.of(self.repo.objects.store_ref())?;
         let Object { kind, bytes } = self.reader.borrow_mut().get_or_insert_default().object(packs, id)?;
         (ObjectKind::from(kind) == wanted).then_some(bytes)

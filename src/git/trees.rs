@@ -76,7 +76,7 @@ impl Handle {
         if let Some(known) = self.trees.get(id) {
             return Ok(known);
         }
-        let tree = match self.from_pack(id, ObjectKind::Tree) {
+        let tree = match self.packed(id, ObjectKind::Tree) {
             Some(tree) => tree,
             None => Arc::new(self.by_gix(id, ObjectKind::Tree, buffer)?.to_vec()),
         };

@@ -181,11 +181,12 @@ mod tests {
     /// An index of objects with these ids, the second version of the format (gitformat-pack(5)).
     fn index(ids: &BTreeSet<[u8; 20]>) -> index::File<Vec<u8>> {
         let mut bytes = [&b"\xfftOc"[..], &2_u32.to_be_bytes()].concat();
-        let up_to = |first: u8| ids.iter().take_while(|id| id[0] <= first).count() as u32;
+        let count = |many: usize| u32::try_from(many).expect("few");
+        let up_to = |first: u8| count(ids.iter().take_while(|id| id[0] <= first).count());
         bytes.extend((0..=255).flat_map(|first| up_to(first).to_be_bytes()));
         bytes.extend(ids.iter().flatten());
         bytes.extend((0..ids.len()).flat_map(|_| 0_u32.to_be_bytes()));
-        bytes.extend((0..ids.len() as u32).flat_map(u32::to_be_bytes));
+        bytes.extend((0..count(ids.len())).flat_map(u32::to_be_bytes));
         bytes.extend([0; 40]);
         index::File::from_data(bytes, PathBuf::new(), gix::hash::Kind::Sha1).expect("a sound one")
     }
@@ -206,8 +207,8 @@ mod tests {
                 let id = gix::ObjectId::from_bytes_or_panic(id);
                 prop_assert_eq!(entry_of(&index, &id), index.lookup(id));
             }
-            for (at, id) in ids.iter().enumerate() {
-                prop_assert_eq!(entry_of(&index, &gix::ObjectId::from_bytes_or_panic(id)), Some(at as u32));
+            for (at, id) in (0..).zip(&ids) {
+                prop_assert_eq!(entry_of(&index, &gix::ObjectId::from_bytes_or_panic(id)), Some(at));
             }
         }
     }

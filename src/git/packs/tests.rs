@@ -1,6 +1,7 @@
 //! Objects out of packs, held to what git says of them, and to `gix` where packs are damaged.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -25,11 +26,12 @@ fn repository(dir: &Path, format: &str) -> PathBuf {
     git(dir, &["init", "--quiet", "--bare", &format!("--object-format={format}"), repo.to_str().expect("plain")]);
     let mut history = String::new();
     for commit in 0..50 {
-        history += &format!("commit refs/heads/main\ncommitter A <a@example.com> {commit} +0000\ndata 2\nx\n");
+        let _ = writeln!(history, "commit refs/heads/main\ncommitter A <a@example.com> {commit} +0000\ndata 2\nx");
         for file in (0..100).filter(|file| commit == 0 || file % 50 == commit % 50) {
-            let lines: String =
-                (0..200).map(|line| format!("{line} of {}\n", if line == commit { 0 } else { file })).collect();
-            history += &format!("M 644 inline {}/{}/{file}\ndata {}\n{lines}\n", file % 3, file % 7, lines.len());
+            let of = |line| if line == commit { 0 } else { file };
+            let lines =
+                (0..200).map(|line| line.to_string() + " of " + &of(line).to_string() + "\n").collect::<String>();
+            let _ = writeln!(history, "M 644 inline {}/{}/{file}\ndata {}\n{lines}", file % 3, file % 7, lines.len());
         }
     }
     history += "tag one\nfrom refs/heads/main\ntagger A <a@example.com> 1 +0000\ndata 2\nx\n";
@@ -174,7 +176,7 @@ fn a_damaged_pack_gives_nothing_that_gix_doesnt() {
         let mut damaged = sound.clone();
         for hit in 0..=round / 6 {
             let at = (round * 104_729 + hit * 1_299_709) % damaged.len();
-            damaged[at] ^= 1 << (round + hit) % 8;
+            damaged[at] ^= 1 << ((round + hit) % 8);
         }
         // Another file in its place, as none that is mapped is ever written to.
         std::fs::remove_file(file).expect("removed");
@@ -232,7 +234,7 @@ fn packs_are_opened_once_some_objects_were_asked_for() {
 fn what_is_large_and_no_delta_is_kept_once_something_is_made_from_it() {
     let dir = tempfile::tempdir().expect("a directory");
     git(dir.path(), &["init", "--quiet", "--bare", "."]);
-    let text = |len: usize, end: &str| (0..len).map(|n| format!("{}\n", n * len)).collect::<String>() + end;
+    let text = |len: usize, end: &str| (0..len).map(|n| (n * len).to_string() + "\n").collect::<String>() + end;
     let mut ids = Vec::new();
     for (name, content) in [("a", text(30_000, "")), ("b", text(30_000, "!")), ("c", text(600_000, ""))] {
         std::fs::write(dir.path().join("content"), content).expect("written");
@@ -291,7 +293,7 @@ fn instruction(base: &[u8], from: u32, len: u32, insert: &[u8]) -> (Vec<u8>, Vec
         let len = u8::try_from(insert.len()).expect("below 128");
         return ([&[len][..], insert].concat(), insert.to_vec());
     }
-    let all = base.len() as u32;
+    let all = u32::try_from(base.len()).expect("few");
     let from = from % (all + 1);
     let len = (len % (all - from + 1)).min(0xff_ffff);
     // As git writes it: what is zero is left out, and a length of 64 KiB is none at all.
@@ -313,7 +315,7 @@ fn length(mut length: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
         let more = length >> 7 != 0;
-        bytes.push((length & 0x7f) as u8 | if more { 0x80 } else { 0 });
+        bytes.push(u8::try_from(length & 0x7f).expect("seven bits") | if more { 0x80 } else { 0 });
         length >>= 7;
         if !more {
             return bytes;
@@ -328,7 +330,7 @@ proptest! {
         parts in prop::collection::vec((any::<u32>(), any::<u32>(), prop::collection::vec(any::<u8>(), 0..128)), 0..8),
         damage in any::<(prop::sample::Index, u8)>(),
     ) {
-        let base: Vec<u8> = (0..len).map(|at| (at * at / 7 % 251) as u8).collect();
+        let base: Vec<u8> = (0..len).map(|at| (at * at / 7).to_le_bytes()[0]).collect();
         let (mut instructions, mut wanted) = (Vec::new(), Vec::new());
         for (from, len, insert) in &parts {
             let (bytes, made) = instruction(&base, *from, *len, insert);
