@@ -11,8 +11,9 @@ use std::sync::Arc;
 use gix::objs::TreeRefIter;
 use gix::objs::tree::{EntryRef, name_order};
 
+use super::handle::{Handle, from_gix};
+use super::object::ObjectError;
 use super::packs::Bytes;
-use super::repository::{Handle, ObjectError, from_gix};
 use crate::facts::Oid;
 use crate::facts::changes::{Change, Entry, Mode};
 

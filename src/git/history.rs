@@ -4,7 +4,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::repository::{Handle, ObjectError, Repository, from_gix, to_gix};
+use super::handle::{Handle, from_gix, to_gix};
+use super::object::ObjectError;
+use super::repository::Repository;
 use super::state::Overlay;
 use crate::facts::Oid;
 use crate::facts::commit::parents_and_time;

@@ -1,6 +1,6 @@
 //! Mapped identities, as gitmailmap(5) says and gix reads it.
 
-use super::repository::Handle;
+use super::handle::Handle;
 
 /// The mailmap of a repository: `.mailmap` in the work tree, or at HEAD in a bare one, `mailmap.file` and `mailmap.blob`.
 #[derive(Debug, Clone, Default)]

@@ -3,8 +3,10 @@
 
 pub mod config;
 pub mod diff;
+mod handle;
 pub mod history;
 pub mod mailmap;
+mod object;
 mod packs;
 pub mod patch;
 pub mod refs;
@@ -14,4 +16,6 @@ mod surroundings;
 mod trees;
 pub mod walk;
 
-pub use repository::{GIT_LIMIT, Handle, ObjectError, ObjectKind, Repository, Sought};
+pub use handle::Handle;
+pub use object::{ObjectError, ObjectKind};
+pub use repository::{GIT_LIMIT, Repository, Sought};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::diff::TreeDiff;
-use super::repository::{Handle, ObjectError, ObjectKind};
+use super::handle::Handle;
+use super::object::{ObjectError, ObjectKind};
 use crate::facts::Oid;
 use crate::facts::changes::{Change, Entry};
 use crate::facts::oid::OidMap;

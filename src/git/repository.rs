@@ -1,33 +1,27 @@
-//! A repository on disk: where its parts lie, and reading objects from it. Never writes, never fetches a missing object.
+//! A repository on disk: finding and opening it, and where its parts lie.
 
-use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
-use std::io::ErrorKind;
-use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use gix::objs::{Exists as _, Find as _};
+use gix::objs::Exists as _;
 
 use gix::sec::Trust;
 use gix::sec::trust::DefaultForLevel as _;
 use tempfile::TempDir;
 
 use super::config::ConfigValue;
+use super::handle::{Handle, to_gix};
 use super::packs::files::Packs;
-use super::packs::{Bytes, Object, PackReader};
 use super::surroundings;
 use super::trees::Trees;
 use crate::error::{Kind, kind_of};
 use crate::facts::Oid;
 use crate::facts::oid::SHA1_LEN;
-
-/// Bytes of ends of chains of deltas that `gix` keeps, for each thread: of commits, which seldom are deltas, and of what is left to it.
-const PACK_CACHE_BYTES: usize = 2 << 20;
 
 /// How long the `git` program may take for one question unless something else is set (`bhfuil.timeout.git`).
 pub const GIT_LIMIT: Duration = Duration::from_mins(10);
@@ -167,7 +161,7 @@ impl Repository {
         }
         let objects = surroundings::other_objects(shared.objects.path())?;
         if let Some(place) = &objects {
-            readobjects_folder_in(place.path(), &mut shared)?;
+            read_objects_in(place.path(), &mut shared)?;
         }
         Ok(Self { objects_folder: objects, ..Self::of(dir, shared, explicit.is_some()) })
     }
@@ -298,7 +292,7 @@ fn options(trust: Trust) -> gix::open::Options {
 }
 
 /// Lets `shared` read objects in the folder `place` instead of its own.
-fn readobjects_folder_in(place: &Path, shared: &mut gix::ThreadSafeRepository) -> anyhow::Result<()> {
+fn read_objects_in(place: &Path, shared: &mut gix::ThreadSafeRepository) -> anyhow::Result<()> {
     let other = store_at(place, &shared.objects)
         .map_err(|cause| Kind::RepoOpen.wrap(cause, "opening the folders of objects that the environment names"));
     shared.objects = other?.into();
@@ -306,7 +300,7 @@ fn readobjects_folder_in(place: &Path, shared: &mut gix::ThreadSafeRepository) -
 }
 
 /// The objects in the folder `place`, read as `like` is.
-fn store_at(place: &Path, like: &gix::odb::Store) -> std::io::Result<gix::odb::Store> {
+pub(super) fn store_at(place: &Path, like: &gix::odb::Store) -> std::io::Result<gix::odb::Store> {
     let limit = usize::try_from(LARGEST).ok().filter(|_| std::env::var_os("GIT_ALLOC_LIMIT").is_none());
     let options = gix::odb::store::init::Options {
         use_multi_pack_index: like.use_multi_pack_index(),
@@ -323,19 +317,6 @@ fn trusted_alike() -> gix::sec::trust::Mapping<gix::open::Options> {
 
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A commit that a message names is often one of another repository. Looking for packs that may have appeared since, for each of
-/// those, costs more than all other look-ups together.
-fn for_names(repo: &gix::Repository) -> gix::OdbHandle {
-    let mut names = repo.objects.clone();
-    names.refresh_never();
-    names
-}
-
-fn packs_changed(repo: &gix::Repository) -> Option<SystemTime> {
-    let packs = repo.objects.store_ref().path().join("pack");
-    std::fs::metadata(packs).and_then(|packs| packs.modified()).ok()
 }
 
 /// What is said of a repository that was looked for from `dir`, or that `explicit` names.
@@ -372,411 +353,6 @@ pub fn name_of(common_dir: &Path) -> String {
         return common_dir.parent().map_or(own, name_of);
     }
     own.strip_suffix(".git").map_or(own.clone(), str::to_owned)
-}
-
-/// What an object is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ObjectKind {
-    /// A commit.
-    Commit,
-    /// A tree.
-    Tree,
-    /// A blob.
-    Blob,
-    /// An annotated tag.
-    Tag,
-}
-
-impl From<gix::objs::Kind> for ObjectKind {
-    fn from(kind: gix::objs::Kind) -> Self {
-        match kind {
-            gix::objs::Kind::Commit => Self::Commit,
-            gix::objs::Kind::Tree => Self::Tree,
-            gix::objs::Kind::Blob => Self::Blob,
-            gix::objs::Kind::Tag => Self::Tag,
-        }
-    }
-}
-
-/// Why an object could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ObjectError {
-    /// It isn't there.
-    Missing(Oid),
-    /// It is there, but not what it should be; the reason follows.
-    Corrupt(Oid, String),
-    /// The system doesn't let it be read, or what it may lie in: what it is, or whether it is there at all, isn't known. The reason follows.
-    Unreadable(Oid, String),
-    /// It is such that this program fails at it, which is a fault of its own. What it failed with follows.
-    Defeating(Oid, String),
-}
-
-impl ObjectError {
-    /// The object that could not be read.
-    #[must_use]
-    pub fn id(&self) -> Oid {
-        match self {
-            Self::Missing(id) | Self::Corrupt(id, _) | Self::Unreadable(id, _) | Self::Defeating(id, _) => *id,
-        }
-    }
-
-    /// The kind of failure, for the wire.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Missing(_) => Kind::MissingObject,
-            Self::Corrupt(..) => Kind::CorruptObject,
-            Self::Unreadable(..) => Kind::Io,
-            Self::Defeating(..) => Kind::Internal,
-        }
-    }
-}
-
-impl ObjectError {
-    /// What `cause`, which came of reading `id`, says of it.
-    pub(super) fn of(id: Oid, cause: &gix::Error) -> Self {
-        let refused =
-            cause.iter_errors().filter_map(|one| one.downcast_ref::<std::io::Error>()).find(|one| is_refusal(one));
-        match refused {
-            Some(refused) => Self::Unreadable(id, format!("{cause}: {refused}")),
-            None => Self::Corrupt(id, cause.to_string()),
-        }
-    }
-}
-
-/// Whether it is the system that says no: too few descriptors, no permission, a broken disk. Not that there is nothing.
-fn is_refusal(cause: &std::io::Error) -> bool {
-    cause.raw_os_error().is_some() && !matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-}
-
-/// Why the system doesn't let `path` be used as `attempt` does, if it doesn't.
-fn refusal(path: &Path, attempt: impl Fn(&Path) -> std::io::Result<()>) -> Option<String> {
-    let cause = attempt(path).err().filter(is_refusal)?;
-    Some(format!("{}: {cause}", path.display()))
-}
-
-/// The first pack below the folder `objects`, or index of packs, or their folder, that can't be opened, and why.
-fn closed_pack(objects: &Path) -> Option<String> {
-    let folder = objects.join("pack");
-    let Ok(entries) = std::fs::read_dir(&folder) else {
-        return refusal(&folder, |folder| std::fs::read_dir(folder).map(drop));
-    };
-    let of_packs = |path: &PathBuf| path.extension().is_none_or(|end| end == "idx" || end == "pack");
-    let files = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(of_packs);
-    files.into_iter().find_map(|file| refusal(&file, |file| std::fs::File::open(file).map(drop)))
-}
-
-impl fmt::Display for ObjectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing(id) => write!(f, "object {id} is missing"),
-            Self::Corrupt(id, reason) | Self::Unreadable(id, reason) => {
-                write!(f, "object {id} can't be read: {reason}")
-            }
-            Self::Defeating(id, reason) => write!(f, "object {id} is left out: {reason}; please report it"),
-        }
-    }
-}
-
-impl std::error::Error for ObjectError {}
-
-/// One thread's access to a repository's objects.
-pub struct Handle {
-    pub(super) repo: gix::Repository,
-    /// What all handles on the repository know of its trees.
-    pub(super) trees: Arc<Trees>,
-    /// What all handles read packs from.
-    packs: Arc<Packs>,
-    /// What this one reads them with, once it does.
-    reader: RefCell<Option<PackReader>>,
-    /// For looking up what a text may name, once one is: doesn't search for new packs when nothing is found.
-    names: RefCell<Option<gix::OdbHandle>>,
-    /// When the folder of packs was last changed, as far as `names` knows.
-    packs_changed: Cell<Option<SystemTime>>,
-    /// What of the packs can't be opened, once that was looked for.
-    closed: OnceCell<Option<String>>,
-    /// The objects once more, once something was not found.
-    anew: OnceCell<Option<gix::odb::Handle>>,
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Handle")
-    }
-}
-
-impl Handle {
-    fn new(mut repo: gix::Repository, trees: Arc<Trees>, packs: Arc<Packs>) -> Self {
-        // Cache settings don't survive the sharing; each thread sets its own.
-        repo.objects
-            .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE_BYTES)));
-        let packs_changed = Cell::new(packs_changed(&repo));
-        let names = RefCell::default();
-        Self {
-            repo,
-            trees,
-            packs,
-            reader: RefCell::default(),
-            names,
-            packs_changed,
-            closed: OnceCell::new(),
-            anew: OnceCell::new(),
-        }
-    }
-
-    /// Another, with a view of the object database as it is now.
-    #[must_use]
-    pub fn renewed(&self) -> Self {
-        Self::new(self.repo.clone(), Arc::clone(&self.trees), Arc::clone(&self.packs))
-    }
-
-    /// The bytes of the commit `id`, in `buffer`, replaced objects already replaced.
-    ///
-    /// # Errors
-    /// If it is missing, unreadable or no commit.
-    pub fn commit<'buffer>(&self, id: &Oid, buffer: &'buffer mut Vec<u8>) -> Result<&'buffer [u8], ObjectError> {
-        self.object_of(id, ObjectKind::Commit, buffer)
-    }
-
-    /// The bytes of the object `id`, which has to be of this kind.
-    pub(super) fn object_of<'buffer>(
-        &self,
-        id: &Oid,
-        wanted: ObjectKind,
-        buffer: &'buffer mut Vec<u8>,
-    ) -> Result<&'buffer [u8], ObjectError> {
-        // Commits are no deltas, as a rule: nothing is gained there.
-        if wanted != ObjectKind::Commit
-            && let Some(bytes) = self.packed(id, wanted)
-        {
-            buffer.clear();
-            buffer.extend_from_slice(&bytes);
-            return Ok(buffer);
-        }
-        self.by_gix(id, wanted, buffer)
-    }
-
-    /// The same, not looked for in packs of our own.
-    pub(super) fn by_gix<'buffer>(
-        &self,
-        id: &Oid,
-        wanted: ObjectKind,
-        buffer: &'buffer mut Vec<u8>,
-    ) -> Result<&'buffer [u8], ObjectError> {
-        let (kind, data) = self.object(id, buffer)?;
-        if kind != wanted {
-            return Err(ObjectError::Corrupt(*id, format!("it is a {kind:?}, not a {wanted:?}").to_lowercase()));
-        }
-        Ok(data)
-    }
-
-    /// The kind and bytes of any object.
-    ///
-    /// # Errors
-    /// If it is missing or unreadable.
-    pub fn object<'buffer>(
-        &self,
-        id: &Oid,
-        buffer: &'buffer mut Vec<u8>,
-    ) -> Result<(ObjectKind, &'buffer [u8]), ObjectError> {
-        // An object database that is asked for an id of the other length panics.
-        if !self.has_format_of(id) {
-            return Err(ObjectError::Missing(*id));
-        }
-        match self.repo.objects.try_find(&to_gix(id), buffer) {
-            Ok(Some(data)) => Ok((data.kind.into(), data.data)),
-            Ok(None) => Err(self.not_found(id)),
-            Err(cause) => Err(ObjectError::of(*id, &cause)),
-        }
-    }
-
-    /// The object `id`, if it is of this kind and easily had from a pack.
-    pub(super) fn packed(&self, id: &Oid, wanted: ObjectKind) -> Option<Bytes> {
-        let packs = self.packs.of(self.repo.objects.store_ref())?;
-        let Object { kind, bytes } = self.reader.borrow_mut().get_or_insert_default().object(packs, id)?;
-        (ObjectKind::from(kind) == wanted).then_some(bytes)
-    }
-
-    /// What is to be said of `id`, which the object database doesn't find: that it is missing, unless the system keeps us from a place
-    /// where it may be. What can't be opened is to the database as if it were not there.
-    fn not_found(&self, id: &Oid) -> ObjectError {
-        let hex = id.to_hex();
-        let store = self.repo.objects.store_ref();
-        let mut folders = store.alternate_db_paths().unwrap_or_default();
-        folders.insert(0, store.path().to_owned());
-        let file = |objects: &PathBuf| objects.join(&hex[..2]).join(&hex[2..]);
-        let loose =
-            folders.iter().find_map(|objects| refusal(&file(objects), |path| std::fs::metadata(path).map(drop)));
-        let closed = || self.closed.get_or_init(|| folders.iter().find_map(|objects| closed_pack(objects))).clone();
-        let just_now =
-            || self.is_there_after_all(id).then(|| "what it lies in could not be opened at first".to_owned());
-        loose
-            .or_else(closed)
-            .or_else(just_now)
-            .map_or(ObjectError::Missing(*id), |reason| ObjectError::Unreadable(*id, reason))
-    }
-
-    /// Whether an object database that is opened anew has `id`: the first may have met a moment in which there was no descriptor to be had,
-    /// or no memory.
-    fn is_there_after_all(&self, id: &Oid) -> bool {
-        let anew = self.anew.get_or_init(|| {
-            let own = self.repo.objects.store_ref();
-            let mut anew = gix::odb::Store::to_cache(&store_at(own.path(), own).ok()?.into());
-            // What has come since is found by the first. This one would look for it once for each object that is asked for.
-            anew.refresh_never();
-            Some(anew)
-        });
-        anew.as_ref().is_some_and(|anew| anew.exists(&to_gix(id)))
-    }
-
-    /// What `id` is, read from its header alone; `None` if it isn't there or can't be read.
-    #[must_use]
-    pub fn kind(&self, id: &Oid) -> Option<ObjectKind> {
-        let header = self.has_format_of(id).then(|| self.repo.try_find_header(to_gix(id)).ok())???;
-        Some(header.kind().into())
-    }
-
-    /// How many bytes `id` has, read from its header alone; `None` if it isn't there or can't be read.
-    #[must_use]
-    pub fn size(&self, id: &Oid) -> Option<u64> {
-        let header = self.has_format_of(id).then(|| self.repo.try_find_header(to_gix(id)).ok())???;
-        Some(header.size())
-    }
-
-    /// Whether `id` has the length of this repository's ids.
-    fn has_format_of(&self, id: &Oid) -> bool {
-        id.as_bytes().len() == self.repo.object_hash().len_in_bytes()
-    }
-
-    /// Follows tags from `id` to what they name in the end: that object and its kind.
-    ///
-    /// # Errors
-    /// If an object on the way is missing or unreadable.
-    pub fn peel(&self, id: &Oid) -> Result<(Oid, ObjectKind), ObjectError> {
-        let mut current = *id;
-        let mut buffer = Vec::new();
-        loop {
-            let kind = match self.kind(&current) {
-                Some(kind) => kind,
-                // Why it has none; or what a moment kept from us.
-                None => self.object(&current, &mut buffer)?.0,
-            };
-            match kind {
-                ObjectKind::Tag => {
-                    let (_, data) = self.object(&current, &mut buffer)?;
-                    let target = data.strip_prefix(b"object ").and_then(|rest| rest.get(..2 * id.as_bytes().len()));
-                    current = target
-                        .and_then(Oid::from_hex)
-                        .ok_or_else(|| ObjectError::Corrupt(current, "a tag without an object line".into()))?;
-                }
-                kind => return Ok((current, kind)),
-            }
-        }
-    }
-
-    /// The one commit that the hexadecimal `text` names, whole or abbreviated: as `git rev-parse <text>^{commit}` finds it,
-    /// `None` if there is none or more than one.
-    #[must_use]
-    pub fn commit_by_hex(&self, text: &str) -> Option<Oid> {
-        self.known_commit(text).or_else(|| if self.sees_new_packs() { self.known_commit(text) } else { None })
-    }
-
-    /// Whether packs have come or gone since the last look-up that found nothing; if so, look-ups now know them. One `stat` is far
-    /// cheaper than to search them.
-    fn sees_new_packs(&self) -> bool {
-        let changed = packs_changed(&self.repo);
-        if self.packs_changed.replace(changed) == changed {
-            return false;
-        }
-        // Asked for what is nowhere, the object database searches for new packs.
-        let nowhere = gix::ObjectId::null(self.repo.object_hash());
-        let _ = gix::objs::FindHeader::try_header(&self.repo.objects, &nowhere);
-        self.names.take();
-        true
-    }
-
-    fn names(&self) -> RefMut<'_, gix::OdbHandle> {
-        RefMut::map(self.names.borrow_mut(), |names| names.get_or_insert_with(|| for_names(&self.repo)))
-    }
-
-    fn known_commit(&self, text: &str) -> Option<Oid> {
-        let is_commit = |id: &Oid| {
-            let header = gix::objs::FindHeader::try_header(&*self.names(), &to_gix(id));
-            header.is_ok_and(|header| header.is_some_and(|header| header.kind == gix::objs::Kind::Commit))
-        };
-        // 40 digits are a whole id in one repository and an abbreviation in another.
-        if let Some(id) = Oid::from_hex(text.as_bytes()).filter(|id| self.has_format_of(id)) {
-            return is_commit(&id).then_some(id);
-        }
-        let mut commits = self.candidates(text).into_iter().filter(is_commit);
-        let first = commits.next()?;
-        commits.next().is_none().then_some(first)
-    }
-
-    /// Every object whose id begins with the hexadecimal digits `prefix` (four at least), in order.
-    #[must_use]
-    pub fn candidates(&self, prefix: &str) -> Vec<Oid> {
-        // gix takes 40 digits for a whole SHA-1 id also where ids have 64.
-        let looked_up = prefix.get(..2 * SHA1_LEN - 1).unwrap_or(prefix);
-        let Ok(looked_up) = gix::hash::Prefix::from_hex(looked_up) else { return Vec::new() };
-        let mut found = HashSet::new();
-        if self.names().lookup_prefix(looked_up, Some(&mut found)).is_err() {
-            return Vec::new();
-        }
-        let begins = |id: &Oid| id.to_hex().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-        let mut found: Vec<Oid> = found.iter().filter_map(|id| from_gix(id)).filter(begins).collect();
-        found.sort_unstable();
-        found
-    }
-
-    /// The length of an id in bytes.
-    #[must_use]
-    pub fn hash_len(&self) -> usize {
-        self.repo.object_hash().len_in_bytes()
-    }
-
-    /// `core.bigFileThreshold`, if set.
-    #[must_use]
-    pub fn big_file_threshold(&self) -> Option<u64> {
-        u64::try_from(self.repo.config_snapshot().integer("core.bigFileThreshold")?).ok()
-    }
-
-    /// Whether `refs/replace/` is to be passed over (`GIT_NO_REPLACE_OBJECTS`, `core.useReplaceRefs`).
-    #[must_use]
-    pub fn ignores_replacements(&self) -> bool {
-        let config = self.repo.config_snapshot();
-        std::env::var_os("GIT_NO_REPLACE_OBJECTS").is_some() || config.boolean("core.useReplaceRefs") == Some(false)
-    }
-
-    /// The prefix of the refs that replace objects (`GIT_REPLACE_REF_BASE`).
-    #[must_use]
-    pub fn replace_ref_base(&self) -> Vec<u8> {
-        std::env::var_os("GIT_REPLACE_REF_BASE").map_or_else(|| b"refs/replace/".to_vec(), OsString::into_vec)
-    }
-
-    /// The commits whose parents a shallow clone cut off, sorted; empty if history is whole.
-    ///
-    /// # Errors
-    /// If the `shallow` file can't be read.
-    pub fn shallow_commits(&self) -> anyhow::Result<Vec<Oid>> {
-        let commits =
-            self.repo.shallow_commits().map_err(|cause| anyhow::anyhow!("reading the shallow file: {cause}"))?;
-        let mut ids: Vec<Oid> = commits.iter().flat_map(|list| list.iter()).filter_map(|id| from_gix(id)).collect();
-        ids.sort_unstable();
-        Ok(ids)
-    }
-}
-
-/// The id as gix has it.
-#[must_use]
-pub(super) fn to_gix(id: &Oid) -> gix::ObjectId {
-    gix::ObjectId::from_bytes_or_panic(id.as_bytes())
-}
-
-/// The id as the rest of the crate has it.
-#[must_use]
-pub(super) fn from_gix(id: &gix::oid) -> Option<Oid> {
-    Oid::from_bytes(id.as_bytes())
 }
 
 #[cfg(test)]

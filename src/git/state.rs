@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use super::handle::Handle;
 use super::refs::RefStore;
-use super::repository::{Handle, Repository};
+use super::repository::Repository;
 use crate::facts::Oid;
 
 /// How history differs from what the commit objects say.

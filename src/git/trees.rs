@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clru::{CLruCache, CLruCacheConfig, WeightScale};
 
+use super::handle::Handle;
+use super::object::{ObjectError, ObjectKind};
 use super::packs::Bytes;
-use super::repository::{Handle, ObjectError, ObjectKind};
 use crate::facts::Oid;
 use crate::facts::oid::FirstBytes;
 
@@ -91,7 +92,7 @@ mod tests {
 
     use super::*;
     use crate::git::Repository;
-    use crate::git::repository::from_gix;
+    use crate::git::handle::from_gix;
 
     #[test]
     fn trees_are_kept_until_others_need_the_room() {

@@ -12,7 +12,7 @@ use gix::odb::Store;
 use gix::odb::pack::{FileData, MMap, data, index};
 
 use crate::facts::Oid;
-use crate::git::repository::to_gix;
+use crate::git::handle::to_gix;
 
 /// As many packs are read here, the largest ones. Whoever has more is better served by an index of all of them (git-multi-pack-index(1)).
 const PACKS: usize = 16;

@@ -9,7 +9,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::{BrokenRef, Listed, RefList, Selection, USUAL, files, full_glob, glob_matches};
 use crate::facts::Oid;
-use crate::git::repository::{Handle, ObjectError, ObjectKind, Repository};
+use crate::git::{Handle, ObjectError, ObjectKind, Repository};
 use crate::graph::{Graph, Mark, Position};
 
 /// What a ref says, before anything is looked up.
