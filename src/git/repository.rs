@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gix::objs::Exists as _;
-
 use gix::sec::Trust;
 use gix::sec::trust::DefaultForLevel as _;
 use tempfile::TempDir;
